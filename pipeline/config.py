@@ -1,0 +1,111 @@
+"""Settings: one frozen object, read from TOML and the environment, passed as an argument.
+
+The user's data folder (`home()`) holds models, settings and the default gallery; nothing is written to site-packages.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import ConfigError
+
+
+def home() -> Path:
+    """The user's data folder: KNOWNFACE_HOME, or the platform's own place for application data."""
+    return Path(os.environ.get("KNOWNFACE_HOME") or platformdirs.user_data_dir("knownface", appauthor=False)).expanduser()
+
+
+class Settings(BaseModel):
+    """Everything that can be chosen; each default is the one that evaluation confirms.
+
+    Attributes:
+        home: The user's data folder.
+        gallery: The gallery's folder, or a database URL.
+        detector: Card name (`arch.tag`) of the detector.
+        refiner: Card name of the landmark refiner, or "none".
+        embedder: Card name of the embedder.
+        runtime: `auto` takes the faster one measured by `models pull`; otherwise the one named, or an error.
+        workers: Parallel streams of one thread each in batches; 0 means one per core.
+        detection_min_side: Small photos are enlarged until their longer side has this many pixels.
+        detection_max_side: No photo is detected at a longer side than this.
+        min_confidence: Detections below are dropped.
+        nms_iou: Boxes that overlap more than this are one face.
+        min_face: Smallest face (side of its box, in pixels of the original photo) that is reported.
+        flip_fusion: Average the templates of the crop and of its mirror image.
+        max_bytes: Largest file that is read.
+        max_pixels: Largest photo that is decoded; checked before decoding.
+        keep_crops: Keep the aligned crop of each sample (needed to change the model later without the photos).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=home)
+    gallery: str = ""
+    detector: str = "yunet.2023mar"
+    refiner: str = "onet.mtcnn"
+    embedder: str = "sface.2021dec"
+    runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    workers: int = Field(default=0, ge=0, le=256)
+    detection_min_side: int = Field(default=320, ge=64, le=4096)
+    detection_max_side: int = Field(default=2560, ge=64, le=8192)
+    min_confidence: float = Field(default=0.6, ge=0.0, le=1.0)
+    nms_iou: float = Field(default=0.4, gt=0.0, le=1.0)
+    min_face: float = Field(default=16.0, ge=0.0)
+    flip_fusion: bool = False
+    max_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    max_pixels: int = Field(default=100_000_000, ge=1)
+    keep_crops: bool = False
+
+    @property
+    def gallery_location(self) -> str:
+        """Folder or database URL of the gallery in use."""
+        return self.gallery or str(self.home / "gallery")
+
+    @property
+    def models_dir(self) -> Path:
+        """Where fetched models are kept."""
+        return self.home / "models"
+
+    @property
+    def worker_count(self) -> int:
+        """Parallel streams to use, at least one."""
+        return self.workers or os.cpu_count() or 1
+
+    @classmethod
+    def load(cls, file: Path | None = None, **overrides: Any) -> Self:
+        """Reads settings: defaults, then the TOML file, then the environment, then `overrides` that are not None.
+
+        The file is `file`, or `settings.toml` in the user's data folder if there is one. KNOWNFACE_GALLERY names
+        the gallery.
+
+        Raises:
+            ConfigError: The file is missing, is not TOML, or has a key or value that is not allowed.
+        """
+        source = file or home() / "settings.toml"
+        values: dict[str, Any] = {}
+        if file is not None or source.is_file():
+            values = _read_toml(source)
+        if gallery := os.environ.get("KNOWNFACE_GALLERY"):
+            values["gallery"] = gallery
+        values.update({key: value for key, value in overrides.items() if value is not None})
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise ConfigError(f"{source}: {where}: {first['msg']}") from error
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror or error}); check --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: is not valid TOML: {error}") from error

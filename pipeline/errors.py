@@ -1,0 +1,232 @@
+"""Every error a user can meet, as one tree.
+
+    KnownfaceError                       code
+    ├── PhotoError                       one photo cannot be used; in a batch it becomes a row
+    │   ├── PhotoNotFoundError           photo_not_found
+    │   ├── PhotoUnreadableError         photo_unreadable     a directory, a missing permission, an I/O error
+    │   ├── PhotoEmptyError              photo_empty          zero bytes
+    │   ├── PhotoFormatError             photo_format         not an image, or a format that is not supported
+    │   ├── PhotoDamagedError            photo_damaged        truncated or corrupt
+    │   ├── PhotoTooLargeError           photo_too_large      over the byte or pixel limit, checked before decoding
+    │   ├── NoFaceError                  no_face
+    │   ├── SeveralFacesError            several_faces        an enrolment photo must show one face
+    │   └── DegenerateLandmarksError     degenerate_landmarks the five points do not determine a similarity
+    ├── ModelError
+    │   ├── ModelMissingError            model_missing        not installed: names the command that installs it
+    │   ├── ModelMismatchError           model_mismatch       templates of two models were compared
+    │   ├── ModelDamagedError            model_damaged        a file does not have the hash of its card
+    │   ├── CardError                    card_invalid         a model card cannot be read
+    │   ├── FetchError                   fetch_failed         a download failed
+    │   ├── HashMismatchError            hash_mismatch        a download is not what its card promises
+    │   ├── LicenceError                 licence_not_accepted
+    │   └── RuntimeUnavailableError      runtime_unavailable  a runtime or provider was asked for that is not there
+    ├── GalleryError
+    │   ├── SubjectNotFoundError         subject_not_found
+    │   ├── SubjectExistsError           subject_exists
+    │   ├── SubjectNameError             subject_name         empty, too long, or not printable
+    │   ├── DuplicatePhotoError          duplicate_photo      this very photo is enrolled already
+    │   ├── GalleryDamagedError          gallery_damaged
+    │   ├── GalleryVersionError          gallery_version      made by a newer Knownface
+    │   └── GalleryBusyError             gallery_busy         the lock was not to be had within the busy timeout
+    ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
+    └── ConfigError                      config_invalid
+
+The message of each is one line that says which file or thing, what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KnownfaceError(Exception):
+    """Base of every named error.
+
+    Attributes:
+        code: Stable name, as it stands in `{"error": code, "message": ...}`.
+    """
+
+    code: ClassVar[str] = "error"
+
+    @property
+    def message(self) -> str:
+        """The one line shown to the user."""
+        return str(self)
+
+    def as_dict(self) -> dict[str, str]:
+        """The JSON form: `{"error": code, "message": message}`."""
+        return {"error": self.code, "message": self.message}
+
+
+class PhotoError(KnownfaceError):
+    """One photo cannot be used. In a batch it becomes a row and the batch goes on."""
+
+    code = "photo_error"
+
+
+class PhotoNotFoundError(PhotoError):
+    """There is no such file."""
+
+    code = "photo_not_found"
+
+
+class PhotoUnreadableError(PhotoError):
+    """The path is a directory, may not be read, or reading failed."""
+
+    code = "photo_unreadable"
+
+
+class PhotoEmptyError(PhotoError):
+    """The file has no bytes."""
+
+    code = "photo_empty"
+
+
+class PhotoFormatError(PhotoError):
+    """The bytes are not an image in a supported format."""
+
+    code = "photo_format"
+
+
+class PhotoDamagedError(PhotoError):
+    """The image is truncated or corrupt."""
+
+    code = "photo_damaged"
+
+
+class PhotoTooLargeError(PhotoError):
+    """The file or its pixels exceed the limit; found before decoding."""
+
+    code = "photo_too_large"
+
+
+class NoFaceError(PhotoError):
+    """No face was detected where one is needed."""
+
+    code = "no_face"
+
+
+class SeveralFacesError(PhotoError):
+    """More than one face where exactly one is needed."""
+
+    code = "several_faces"
+
+
+class DegenerateLandmarksError(PhotoError):
+    """The landmarks (nearly) coincide, so no similarity transform is determined."""
+
+    code = "degenerate_landmarks"
+
+
+class ModelError(KnownfaceError):
+    """Something about a model, its card or its files."""
+
+    code = "model_error"
+
+
+class ModelMissingError(ModelError):
+    """A model is needed that is not installed."""
+
+    code = "model_missing"
+
+
+class ModelMismatchError(ModelError):
+    """Templates of different models were compared."""
+
+    code = "model_mismatch"
+
+
+class ModelDamagedError(ModelError):
+    """An installed model file differs from its card."""
+
+    code = "model_damaged"
+
+
+class CardError(ModelError):
+    """A model card cannot be read or does not validate."""
+
+    code = "card_invalid"
+
+
+class FetchError(ModelError):
+    """A download failed."""
+
+    code = "fetch_failed"
+
+
+class HashMismatchError(FetchError):
+    """A download does not have the SHA-256 its card promises; it was removed."""
+
+    code = "hash_mismatch"
+
+
+class LicenceError(ModelError):
+    """The licence of the weights has to be accepted first."""
+
+    code = "licence_not_accepted"
+
+
+class RuntimeUnavailableError(ModelError):
+    """A runtime or execution provider was asked for that this machine does not have."""
+
+    code = "runtime_unavailable"
+
+
+class GalleryError(KnownfaceError):
+    """Something about the gallery."""
+
+    code = "gallery_error"
+
+
+class SubjectNotFoundError(GalleryError):
+    """No subject has this name."""
+
+    code = "subject_not_found"
+
+
+class SubjectExistsError(GalleryError):
+    """A subject of this name exists already."""
+
+    code = "subject_exists"
+
+
+class SubjectNameError(GalleryError):
+    """The name is empty, too long or has characters that cannot be printed."""
+
+    code = "subject_name"
+
+
+class DuplicatePhotoError(GalleryError):
+    """This very photo (same bytes, same face) is enrolled already."""
+
+    code = "duplicate_photo"
+
+
+class GalleryDamagedError(GalleryError):
+    """The gallery's database cannot be read."""
+
+    code = "gallery_damaged"
+
+
+class GalleryVersionError(GalleryError):
+    """The gallery was written by a newer version."""
+
+    code = "gallery_version"
+
+
+class GalleryBusyError(GalleryError):
+    """Another process held the gallery's lock for longer than the busy timeout."""
+
+    code = "gallery_busy"
+
+
+class NoOperatingPointError(KnownfaceError):
+    """Neither the model's card nor a calibration says which score is a match."""
+
+    code = "no_operating_point"
+
+
+class ConfigError(KnownfaceError):
+    """A settings file or option is invalid."""
+
+    code = "config_invalid"

@@ -1,0 +1,1 @@
+"""Decoding photos (stub of the interface; filled in next)."""
