@@ -1,1 +1,0 @@
-"""Decoding photos (stub of the interface; filled in next)."""

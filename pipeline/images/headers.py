@@ -1,0 +1,196 @@
+"""What can be told of a photo from its bytes without decoding: format, size, which way up, whether it is whole.
+
+JPEG, PNG and WebP are read here by hand: JPEG because a walk over its markers is what tells a truncated file from a
+whole one before either decoder sees it, PNG because only its pixel chunks are passed on (text, profile and animation
+chunks of any size are never inflated), WebP because its decoder allocates the canvas when it is created. The other
+formats have their header read by their decoder, in `decode`.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+MAX_JPEG_SCANS = 100  # progressive photos have about ten; a million cheap scans would decode for hours
+MAX_JPEG_MARKERS = 10_000
+MAX_PNG_CHUNKS = 100_000
+_JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed zero, nor a restart, nor filling
+_NO_FRAME = {0xC4, 0xC8, 0xCC}  # in the range of SOFn: DHT, JPG, DAC
+_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
+_HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+
+
+class MalformedError(ValueError):
+    """The bytes break the rules of their format; the message says how, as the end of `<file>: is damaged: `."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Size and orientation of a photo as they stand in the file.
+
+    Attributes:
+        format: JPEG, PNG, WEBP, BMP, TIFF, GIF, HEIF or AVIF.
+        stored_hw: Height and width in pixels before the orientation is applied.
+        orientation: EXIF orientation, 1 to 8: what the decoder does not apply itself.
+        components: Colour components per pixel for JPEG; 0 for the other formats.
+        arithmetic: JPEG with arithmetic coding.
+        pixel_bytes: What is passed to the decoder; None where that is the whole file.
+    """
+
+    format: str
+    stored_hw: tuple[int, int]
+    orientation: int = 1
+    components: int = 0
+    arithmetic: bool = False
+    pixel_bytes: bytes | None = None
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        """Height and width in pixels of the upright photo."""
+        height, width = self.stored_hw
+        return (width, height) if self.orientation >= 5 else (height, width)
+
+
+def sniff(data: bytes) -> str | None:
+    """Format by content (never by name): JPEG, PNG, WEBP, BMP, TIFF, GIF, HEIF, AVIF; None for anything else."""
+    for magic, name in _MAGIC:
+        if data.startswith(magic):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp":
+        size = min(max(int.from_bytes(data[:4], "big"), 16), 256)
+        brands = [data[8:12], *(data[at : at + 4] for at in range(16, size, 4))]
+        return next(("AVIF" if b in _AVIF_BRANDS else "HEIF" for b in _likely(brands)), None)
+    return None
+
+
+def _likely(brands: list[bytes]) -> list[bytes]:
+    """Brands that name a codec first: mif1 and msf1 say only that it is an image."""
+    known = [b for b in brands if b in _HEIF_BRANDS | _AVIF_BRANDS]
+    return sorted(known, key=lambda b: b in (b"mif1", b"msf1", b"mif2"))
+
+
+def exif_orientation(exif: bytes | None) -> int:
+    """Orientation, 1 to 8, from an EXIF block (with or without its `Exif` prefix); 1 if absent or not readable.
+
+    Only the first directory is read, so no loop or nesting in the block can matter. EXIF 2.32, section 4.6.4 A.
+    """
+    if not exif:
+        return 1
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None or len(exif) < 10:
+        return 1
+    (start,) = struct.unpack_from(order + "I", exif, 4)
+    if start + 2 > len(exif):
+        return 1
+    (count,) = struct.unpack_from(order + "H", exif, start)
+    for at in range(start + 2, min(start + 2 + 12 * count, len(exif) - 11), 12):
+        tag, kind, number = struct.unpack_from(order + "HHI", exif, at)
+        if tag == 0x0112:
+            value: int = struct.unpack_from(order + ("I" if kind == 4 else "H"), exif, at + 8)[0]
+            return value if kind in (3, 4) and number >= 1 and 1 <= value <= 8 else 1
+    return 1
+
+
+def jpeg_header(data: bytes) -> Header:
+    """Walks over the markers of a JPEG up to its end marker.
+
+    Raises:
+        MalformedError: The end marker is missing (truncated), there is no frame, or the structure is broken.
+    """
+    frame: tuple[int, int, int, int] | None = None  # marker, height, width, components
+    exif: bytes | None = None
+    at, scans = 2, 0
+    for _ in range(MAX_JPEG_MARKERS):
+        found = _JPEG_MARKER.search(data, at)
+        if found is None:
+            raise MalformedError("it ends before its end marker, so a part is missing")
+        marker, at = data[found.end() - 1], found.end()
+        if marker == 0xD9:
+            return _jpeg_result(frame, scans, exif)
+        if marker == 0x01:
+            continue
+        length = int.from_bytes(data[at : at + 2], "big")
+        if length < 2 or at + length > len(data):
+            raise MalformedError("it ends in the middle of a segment, so a part is missing")
+        body = data[at + 2 : at + length]
+        at += length
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME and frame is None:
+            if len(body) < 6:
+                raise MalformedError("its frame header is too short")
+            frame = (marker, *struct.unpack_from(">xHHB", body))
+        elif marker == 0xE1 and exif is None and body.startswith(b"Exif\0\0"):
+            exif = body
+        elif marker == 0xDA:
+            scans += 1
+            if scans > MAX_JPEG_SCANS:
+                break
+    raise MalformedError("it has more scans or segments than any photo")
+
+
+def _jpeg_result(frame: tuple[int, int, int, int] | None, scans: int, exif: bytes | None) -> Header:
+    if frame is None or scans == 0:
+        raise MalformedError("it has no picture between its start and end markers")
+    marker, height, width, components = frame
+    arithmetic = marker in (0xC9, 0xCA)
+    return Header("JPEG", (height, width), exif_orientation(exif), components, arithmetic)
+
+
+def png_header(data: bytes) -> Header:
+    """Walks over the chunks of a PNG and keeps those that hold pixels.
+
+    Raises:
+        MalformedError: The header chunk is missing or there are absurdly many chunks.
+    """
+    if data[12:16] != b"IHDR" or len(data) < 33:
+        raise MalformedError("its header chunk is missing or cut short")
+    width, height = struct.unpack_from(">II", data, 16)
+    kept, exif = [data[:8]], None
+    at = 8
+    for _ in range(MAX_PNG_CHUNKS):
+        if at + 12 > len(data):
+            break
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind in _PIXEL_CHUNKS:
+            kept.append(data[at : at + 12 + length])
+        elif kind == b"eXIf" and exif is None:  # the standard allows it behind the pixels, too
+            exif = data[at + 8 : at + 8 + length]
+        at += 12 + length
+        if kind == b"IEND":
+            break
+    else:
+        raise MalformedError("it has more chunks than any photo")
+    return Header("PNG", (height, width), exif_orientation(exif), pixel_bytes=b"".join(kept))
+
+
+def webp_hw(data: bytes) -> tuple[int, int]:
+    """Height and width of the canvas of a WebP (RFC 9649, sections 2.5 to 2.7).
+
+    Raises:
+        MalformedError: The first chunk is none of VP8, VP8L, VP8X, or is cut short.
+    """
+    kind = data[12:16]
+    if kind == b"VP8X" and len(data) >= 30:
+        return int.from_bytes(data[27:30], "little") + 1, int.from_bytes(data[24:27], "little") + 1
+    if kind == b"VP8L" and len(data) >= 25:
+        bits = int.from_bytes(data[21:25], "little")
+        return ((bits >> 14) & 0x3FFF) + 1, (bits & 0x3FFF) + 1
+    if kind == b"VP8 " and len(data) >= 30:
+        width, height = struct.unpack_from("<HH", data, 26)
+        return height & 0x3FFF, width & 0x3FFF
+    raise MalformedError("its header is missing or cut short")
