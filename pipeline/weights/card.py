@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,7 +18,6 @@ from pipeline.errors import CardError
 from pipeline.types import OperatingPoint
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_.-]*"
-MIB = 1024 * 1024
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Task = Literal["detector", "refiner", "embedder"]
@@ -88,18 +86,20 @@ class FileSource(_Frozen):
 
     Attributes:
         path: Where it is.
-        sha256: Of the file.
+        member: Path of the wanted file inside it, if it is an archive.
+        sha256: Of the (wanted) file.
         result_sha256: Of the model after the card's transform.
     """
 
     kind: Literal["file"]
     path: str
+    member: str = ""
     sha256: Sha256
     result_sha256: Sha256 | None = None
 
     def describe(self) -> str:
         """Where the bytes come from, for people."""
-        return self.path
+        return f"{self.path} ({self.member})" if self.member else self.path
 
 
 class PackSource(_Frozen):
@@ -124,6 +124,11 @@ class PackSource(_Frozen):
 
 
 Source = Annotated[PackageSource | UrlSource | FileSource | PackSource, Field(discriminator="kind")]
+
+
+def file_hash(source: Source) -> str | None:
+    """SHA-256 of the file a source gives, before the transform; None where the card does not know it."""
+    return source.member_sha256 if isinstance(source, PackageSource) else source.sha256
 
 
 class Preprocessing(_Frozen):
@@ -236,11 +241,6 @@ class Card(_Frozen):
             if not re.fullmatch(re.escape(self.name) + r"@[0-9a-f]{8}", point.model_id):
                 raise ValueError(f"operating point of {point.model_id} in the card of {self.name}")
         return self
-
-    @cached_property
-    def result_hashes(self) -> frozenset[str]:
-        """SHA-256 of every result the sources are known to give."""
-        return frozenset(source.result_sha256 for source in self.sources if source.result_sha256)
 
     @classmethod
     def read(cls, file: Path) -> Self:

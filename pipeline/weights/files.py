@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -16,6 +17,10 @@ Progress = Callable[[str, int, int | None], None]
 """Called with what is being fetched, bytes so far, and bytes in all (None if unknown)."""
 
 CHUNK = 1 << 20
+#: Largest file that is taken out of an archive somebody hands over, and largest archive.
+FILE_LIMIT, ARCHIVE_LIMIT = 1 << 30, 3 << 30
+_MAX_FILES = 500
+_MAX_RATIO = 200  # weights hardly compress; zeros do, a thousandfold
 
 
 def sha256_of(file: Path) -> str:
@@ -58,7 +63,7 @@ def extract_member(archive: Path, member: str, target: Path, limit: int) -> None
                 if entry.name == member and entry.isreg() and (stream := tar.extractfile(entry)) is not None:
                     _copy(stream, target, limit, member)
                     return
-    except (tarfile.TarError, zipfile.BadZipFile, KeyError, EOFError, OSError, RuntimeError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, RuntimeError) as error:
         raise FetchError(f"{archive.name}: {member} cannot be taken out ({error})") from error
     raise FetchError(f"{archive.name}: has no file {member}")
 
@@ -76,40 +81,42 @@ def _copy(stream: IO[bytes], target: Path, limit: int, member: str) -> None:
         raise FetchError(f"{member}: unpacks to more than {limit} bytes; refused")
 
 
-def unpack_pack(archive: Path, into: Path, *, file_limit: int, total_limit: int, count_limit: int = 200) -> list[Path]:
-    """Unpacks the files of a zip flat into a folder, under their own base names; refuses what looks like an attack.
+def unpack_zip(archive: Path, into: Path, suffixes: tuple[str, ...]) -> list[tuple[Path, str]]:
+    """Unpacks the files with these suffixes flat into a folder, under their own base names.
+
+    Returns:
+        Each file with its path inside the archive.
 
     Raises:
-        FetchError: A path leads outside, a limit is exceeded, or the archive is damaged.
+        FetchError: A path leads outside, a limit is exceeded, two names are equal, or the archive is damaged.
     """
-    unpacked: list[Path] = []
+    unpacked: dict[Path, str] = {}
     try:
         with zipfile.ZipFile(archive) as pack:
             entries = [entry for entry in pack.infolist() if not entry.is_dir()]
-            _refuse_attack(archive, entries, file_limit, total_limit, count_limit)
-            for entry in entries:
+            _refuse_attack(archive, entries)
+            for entry in (e for e in entries if e.filename.lower().endswith(suffixes)):
                 target = into / PurePosixPath(entry.filename).name
                 if target in unpacked:
                     raise FetchError(f"{archive}: has two files named {target.name}; refused")
                 with pack.open(entry) as stream:
-                    _copy(stream, target, file_limit, entry.filename)
-                unpacked.append(target)
-    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+                    _copy(stream, target, FILE_LIMIT, entry.filename)
+                unpacked[target] = entry.filename
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise FetchError(f"{archive}: cannot be unpacked ({error})") from error
-    return unpacked
+    return list(unpacked.items())
 
 
-def _refuse_attack(
-    archive: Path, entries: list[zipfile.ZipInfo], file_limit: int, total_limit: int, count_limit: int
-) -> None:
+def _refuse_attack(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in entry.filename or not path.name:
             raise FetchError(f"{archive}: {entry.filename!r} leads outside the archive; refused")
-        if entry.file_size > file_limit:
-            raise FetchError(f"{archive}: {entry.filename} unpacks to more than {file_limit} bytes; refused")
-    if len(entries) > count_limit or sum(entry.file_size for entry in entries) > total_limit:
-        raise FetchError(f"{archive}: unpacks to more than {total_limit} bytes or {count_limit} files; refused")
+        bomb = entry.file_size > CHUNK and entry.file_size > _MAX_RATIO * max(entry.compress_size, 1)
+        if bomb or entry.file_size > FILE_LIMIT:
+            raise FetchError(f"{archive}: {entry.filename} unpacks to {entry.file_size} bytes; refused")
+    if len(entries) > _MAX_FILES or sum(entry.file_size for entry in entries) > ARCHIVE_LIMIT:
+        raise FetchError(f"{archive}: unpacks to more than {ARCHIVE_LIMIT} bytes or {_MAX_FILES} files; refused")
 
 
 def remove(path: Path) -> None:

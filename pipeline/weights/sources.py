@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import FetchError
 from pipeline.weights.card import FileSource, PackageSource, PackSource, Source, UrlSource
-from pipeline.weights.files import Progress, check_hash, extract_member
+from pipeline.weights.files import FILE_LIMIT, Progress, check_hash, extract_member
 
 _PIP_FETCH = Path(__file__).with_name("_pip_fetch.py")
 
@@ -93,10 +94,13 @@ def _fetch_member(source: PackageSource, folder: Path, progress: Progress | None
 
 
 def _take_file(source: FileSource, folder: Path) -> Path:
-    target = folder / f"{source.sha256}.bin"
-    try:
-        target.write_bytes(Path(source.path).expanduser().read_bytes())
-    except OSError as error:
-        raise FetchError(f"{source.path}: cannot be read ({error.strerror or error})") from error
-    check_hash(target, source.sha256, source.path)
+    target, origin = folder / f"{source.sha256}.bin", Path(source.path).expanduser()
+    if source.member:
+        extract_member(origin, source.member, target, FILE_LIMIT)
+    else:
+        try:
+            shutil.copyfile(origin, target)
+        except OSError as error:
+            raise FetchError(f"{source.path}: cannot be read ({error.strerror or error})") from error
+    check_hash(target, source.sha256, source.describe())
     return target

@@ -5,94 +5,29 @@ In `models_dir`:
     <arch.tag>/model.onnx       as the pipeline runs it
     <arch.tag>/installed.json   hash, size, source; the runtime that was fastest
     cards/<arch.tag>.toml       cards of models added by hand
-    .fetch/                     downloads under way
+    .fetch/                     downloads under way, and locks
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from pipeline.errors import CardError, FetchError, HashMismatchError, LicenceError, ModelDamagedError, ModelMissingError
-from pipeline.weights.card import Card, RuntimeRecord, Sha256, Source, cards_dir, load_cards
+from pipeline.weights.card import Card, RuntimeRecord, Source, cards_dir, file_hash, load_cards
 from pipeline.weights.files import Progress, remove, sha256_of
+from pipeline.weights.records import Added, InstalledModel, InstallRecord, StoreRow
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _MODEL, _RECORD = "model.onnx", "installed.json"
-
-
-class InstallRecord(BaseModel):
-    """What is known about an installed file, so that a start need not hash it.
-
-    Attributes:
-        sha256: Of the file.
-        size: In bytes.
-        mtime_ns: Time of last change when it was hashed.
-        source_sha256: Of what was fetched, before the transform.
-        origin: Where that came from, in words.
-        installed_at: ISO 8601, UTC.
-        runtime: The runtime that was measured to be fastest, None before that.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    sha256: Sha256
-    size: int
-    mtime_ns: int
-    source_sha256: Sha256
-    origin: str
-    installed_at: str
-    runtime: RuntimeRecord | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledModel:
-    """A model that is installed and can be run.
-
-    Attributes:
-        card: Its card.
-        file: The ONNX file.
-        sha256: Of the file.
-        runtime: The runtime measured to be fastest on this machine; None before `models pull` has measured it.
-        origin: Where it came from, in words.
-        installed_at: ISO 8601, UTC.
-    """
-
-    card: Card
-    file: Path
-    sha256: str
-    runtime: RuntimeRecord | None = None
-    origin: str = ""
-    installed_at: str = ""
-
-    @property
-    def model_id(self) -> str:
-        """`arch.tag@sha8`."""
-        return f"{self.card.name}@{self.sha256[:8]}"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreRow:
-    """One known model: its card, and what is installed of it.
-
-    Attributes:
-        card: Its card.
-        installed: The installed model, None if it is not there or damaged.
-        size: Bytes of the installed file, 0 if there is none.
-        problem: Why an installed model cannot be used, "" if all is well.
-    """
-
-    card: Card
-    installed: InstalledModel | None
-    size: int
-    problem: str
 
 
 class ModelStore:
@@ -105,7 +40,8 @@ class ModelStore:
 
     def __init__(self, models_dir: Path, cards: Mapping[str, Card] | None = None) -> None:
         self.models_dir = models_dir
-        self._cards: dict[str, Card] | None = None if cards is None else dict(cards)
+        self._given = cards
+        self._cards: dict[str, Card] | None = None
 
     @property
     def cards_dir(self) -> Path:
@@ -113,21 +49,33 @@ class ModelStore:
         return self.models_dir / "cards"
 
     @property
+    def fetch_dir(self) -> Path:
+        """Where downloads under way and locks are kept; made if need be."""
+        folder = self.models_dir / ".fetch"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def shipped_cards(self) -> Mapping[str, Card]:
+        """The cards this store was given, or those that come with Knownface."""
+        return load_cards() if self._given is None else self._given
+
+    @property
     def cards(self) -> Mapping[str, Card]:
-        """Every known card by name."""
+        """Every known card by name; one added by hand wins."""
         if self._cards is None:
-            self._cards = load_cards((cards_dir(), self.cards_dir))
+            self._cards = dict(sorted({**self.shipped_cards, **load_cards((self.cards_dir,))}.items()))
         return self._cards
 
     def card(self, name: str) -> Card:
         """The card of this name.
 
         Raises:
-            CardError: There is none.
+            CardError: There is none, or it is invalid.
         """
-        if self._cards is None:  # a start needs three cards, not all of them
+        if self._cards is None and self._given is None:  # a start needs three cards, not all of them
             for folder in (self.cards_dir, cards_dir()):
-                if name and os.sep not in name and (file := folder / f"{name}.toml").is_file():
+                if Path(name).name == name and (file := folder / f"{name}.toml").is_file():
                     return Card.read(file)
         if name not in self.cards:
             raise CardError(f"{name}: no such model; `knownface models list` shows those there are")
@@ -145,7 +93,8 @@ class ModelStore:
             ModelMissingError: It is not installed.
             ModelDamagedError: Its file is not what was installed.
         """
-        return self._check(self.card(name), full=False)
+        card = self.card(name)
+        return self._model(card, self._check(card, full=False))
 
     def verify(self, name: str) -> InstalledModel:
         """The same, but always hashes the file.
@@ -153,21 +102,21 @@ class ModelStore:
         Raises:
             CardError, ModelMissingError, ModelDamagedError: As `installed` does.
         """
-        return self._check(self.card(name), full=True)
+        card = self.card(name)
+        return self._model(card, self._check(card, full=True))
 
     def list(self) -> list[StoreRow]:
         """Every known model, by name."""
         rows = []
         for card in self.cards.values():
-            installed, size, problem = None, 0, ""
             try:
-                installed = self._check(card, full=False)
-                size = installed.file.stat().st_size
+                record = self._check(card, full=False)
             except ModelMissingError:
-                pass
+                rows.append(StoreRow(card, None, 0, ""))
             except ModelDamagedError as error:
-                problem = error.message
-            rows.append(StoreRow(card, installed, size, problem))
+                rows.append(StoreRow(card, None, 0, error.message))
+            else:
+                rows.append(StoreRow(card, self._model(card, record), record.size, ""))
         return rows
 
     def pull(self, name: str, *, accept_licence: bool = False, progress: Progress | None = None) -> InstalledModel:
@@ -186,22 +135,22 @@ class ModelStore:
             FetchError, HashMismatchError: No source gave what the card promises.
         """
         card = self.card(name)
-        if (present := self._present(card)) is not None:
+        if (present := self.present(card)) is not None:
             return present
-        if not card.licence.commercial_use and not accept_licence:
-            raise LicenceError(
-                f"{name}: its weights may not be used commercially ({card.licence.weights}); if that suits you, run "
-                f"`knownface models pull {card.pack or name} --accept-licence`"
-            )
-        fetch_dir = self.models_dir / ".fetch"
-        fetch_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(fetch_dir / f"{name}.lock"):
-            if (present := self._present(card)) is not None:  # another process was quicker
+        require_licence(card, accepted=accept_licence)
+        with self.lock(name):
+            if (present := self.present(card)) is not None:  # another process was quicker
                 return present
-            return self._pull_from_any(card, fetch_dir / name, progress)
+            return self._pull_from_any(card, progress)
+
+    def add(self, path: Path, *, card: Path | None = None, tag: str = "") -> Added:
+        """Installs models from a file, a folder or a zip on this machine; see `pipeline.weights.add`."""
+        from pipeline.weights.add import add_models  # noqa: PLC0415  imports onnx
+
+        return add_models(self, path, card_file=card, tag=tag)
 
     def install(self, card: Card, source: Source, file: Path) -> InstalledModel:
-        """Prepares a fetched, verified file by the card's transform and puts it in place with its record.
+        """Prepares a verified file by the card's transform and puts it in place with its record.
 
         Raises:
             FetchError: The transform cannot handle the file.
@@ -229,7 +178,7 @@ class ModelStore:
             sha256=found,
             size=status.st_size,
             mtime_ns=status.st_mtime_ns,
-            source_sha256=source.sha256 if source.sha256 and source.kind != "package" else sha256_of(file),
+            source_sha256=file_hash(source) or sha256_of(file),
             origin=source.describe(),
             installed_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
@@ -242,26 +191,38 @@ class ModelStore:
         Raises:
             CardError, ModelMissingError, ModelDamagedError: As `installed` does.
         """
-        installed = self.installed(name)
-        record = self._read_record(name)
-        assert record is not None  # noqa: S101  `installed` has read it
-        record = record.model_copy(update={"runtime": runtime})
+        card = self.card(name)
+        record = self._check(card, full=False).model_copy(update={"runtime": runtime})
         self._write_record(name, record)
-        return self._model(installed.card, record)
+        return self._model(card, record)
 
-    def _present(self, card: Card) -> InstalledModel | None:
-        """The model as installed, if a pull would change nothing."""
+    def lock(self, name: str) -> BaseFileLock:
+        """Lets one process at a time install this model or pack."""
+        from filelock import FileLock  # noqa: PLC0415  a start that pulls nothing needs no lock
+
+        return FileLock(self.fetch_dir / f"{name}.lock")
+
+    def present(self, card: Card) -> InstalledModel | None:
+        """The model as installed, if a pull would change nothing; else None."""
         try:
-            installed = self._check(card, full=False)
+            record = self._check(card, full=False)
         except (ModelMissingError, ModelDamagedError):
             return None
-        open_ended = any(source.result_sha256 is None for source in card.sources)
-        return installed if open_ended or installed.sha256 in card.result_hashes else None
+        wanted = [(file_hash(source), source.result_sha256) for source in card.sources]
+        fits = not wanted or any(
+            before in (None, record.source_sha256) and after in (None, record.sha256) for before, after in wanted
+        )
+        return self._model(card, record) if fits else None
 
-    def _pull_from_any(self, card: Card, fetch_dir: Path, progress: Progress | None) -> InstalledModel:
+    def forget_cards(self) -> None:
+        """Reads the cards again when they are next needed."""
+        self._cards = None
+
+    def _pull_from_any(self, card: Card, progress: Progress | None) -> InstalledModel:
         from pipeline.weights.sources import fetch  # noqa: PLC0415  only a pull fetches
 
-        fetch_dir.mkdir(parents=True, exist_ok=True)
+        fetch_dir = self.fetch_dir / card.name
+        fetch_dir.mkdir(exist_ok=True)
         problems: list[FetchError] = []
         for source in card.sources:
             try:
@@ -273,10 +234,10 @@ class ModelStore:
             return installed
         if not problems:
             raise FetchError(f"{card.name}: its card names no source; add the file with `knownface models add`")
-        kind = next((type(p) for p in problems if isinstance(p, HashMismatchError)), FetchError)
+        kind = HashMismatchError if any(isinstance(p, HashMismatchError) for p in problems) else FetchError
         raise kind(f"{card.name}: " + " — then ".join(p.message for p in problems))
 
-    def _check(self, card: Card, *, full: bool) -> InstalledModel:
+    def _check(self, card: Card, *, full: bool) -> InstallRecord:
         name = card.name
         record, file = self._read_record(name), self.models_dir / name / _MODEL
         try:
@@ -284,15 +245,16 @@ class ModelStore:
         except OSError:
             record = None
         if record is None:
-            raise ModelMissingError(f"the model {name} is not installed: run {_pull_command(card)}")
+            raise ModelMissingError(f"the model {name} is not installed: run {_install_command(card)}")
         changed = (status.st_size, status.st_mtime_ns) != (record.size, record.mtime_ns)
         if full or changed:
             if status.st_size != record.size or sha256_of(file) != record.sha256:
-                raise ModelDamagedError(f"{file}: is not the file that was installed: run {_pull_command(card)}")
+                raise ModelDamagedError(f"{file}: is not the file that was installed: run {_install_command(card)}")
             if changed:  # only its time: a copied or restored folder
+                record = record.model_copy(update={"mtime_ns": status.st_mtime_ns})
                 with contextlib.suppress(OSError):  # a folder that may only be read: hashed at each start instead
-                    self._write_record(name, record.model_copy(update={"mtime_ns": status.st_mtime_ns}))
-        return self._model(card, record)
+                    self._write_record(name, record)
+        return record
 
     def _model(self, card: Card, record: InstallRecord) -> InstalledModel:
         file = self.models_dir / card.name / _MODEL
@@ -313,8 +275,21 @@ class ModelStore:
             temporary.unlink(missing_ok=True)
 
 
-def _pull_command(card: Card) -> str:
-    name = card.pack or card.name
-    if not card.sources:
+def require_licence(card: Card, *, accepted: bool) -> None:
+    """Refuses weights that may not be used commercially until the user has accepted that.
+
+    Raises:
+        LicenceError: They may not, and the user has not.
+    """
+    if not card.licence.commercial_use and not accepted:
+        raise LicenceError(
+            f"{card.name}: its weights may not be used commercially ({card.licence.weights}); if that suits you, run "
+            f"`knownface models pull {card.pack or card.name} --accept-licence`"
+        )
+
+
+def _install_command(card: Card) -> str:
+    if not card.sources or all(source.kind == "file" for source in card.sources):
         return "`knownface models add` with its file"
-    return f"`knownface models pull {name}{'' if card.licence.commercial_use else ' --accept-licence'}`"
+    accept = "" if card.licence.commercial_use else " --accept-licence"
+    return f"`knownface models pull {card.pack or card.name}{accept}`"

@@ -12,6 +12,7 @@ The steps a card can name, in `STEPS`:
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ def transform_file(source: Path, target: Path, steps: Sequence[Step]) -> None:
         FetchError: The file is not an ONNX model these steps can handle.
     """
     if not steps:
-        target.write_bytes(source.read_bytes())
+        shutil.copyfile(source, target)
         return
     import onnx  # noqa: PLC0415  heavy; only ever needed by `models pull`
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415

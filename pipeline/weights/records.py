@@ -1,0 +1,90 @@
+"""What is known about an installed model: on disk beside it, and in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.weights.card import Card, RuntimeRecord, Sha256
+
+
+class InstallRecord(BaseModel):
+    """What is known about an installed file, so that a start need not hash it.
+
+    Attributes:
+        sha256: Of the file.
+        size: In bytes.
+        mtime_ns: Time of last change when it was hashed.
+        source_sha256: Of what was fetched, before the transform.
+        origin: Where that came from, in words.
+        installed_at: ISO 8601, UTC.
+        runtime: The runtime that was measured to be fastest, None before that.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: Sha256
+    size: int
+    mtime_ns: int
+    source_sha256: Sha256
+    origin: str
+    installed_at: str
+    runtime: RuntimeRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """A model that is installed and can be run.
+
+    Attributes:
+        card: Its card.
+        file: The ONNX file.
+        sha256: Of the file.
+        runtime: The runtime measured to be fastest on this machine; None before `models pull` has measured it.
+        origin: Where it came from, in words.
+        installed_at: ISO 8601, UTC.
+    """
+
+    card: Card
+    file: Path
+    sha256: str
+    runtime: RuntimeRecord | None = None
+    origin: str = ""
+    installed_at: str = ""
+
+    @property
+    def model_id(self) -> str:
+        """`arch.tag@sha8`."""
+        return f"{self.card.name}@{self.sha256[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRow:
+    """One known model: its card, and what is installed of it.
+
+    Attributes:
+        card: Its card.
+        installed: The installed model, None if it is not there or damaged.
+        size: Bytes of the installed file, 0 if there is none.
+        problem: Why an installed model cannot be used, "" if all is well.
+    """
+
+    card: Card
+    installed: InstalledModel | None
+    size: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What came of `models add`.
+
+    Attributes:
+        models: The models that were installed.
+        ignored: Files that were left out, each with the reason.
+    """
+
+    models: tuple[InstalledModel, ...]
+    ignored: tuple[tuple[str, str], ...]
