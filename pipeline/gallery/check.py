@@ -1,0 +1,94 @@
+"""What can be wrong inside the truth, and how it is put right."""
+
+from __future__ import annotations
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.gallery import names
+from pipeline.gallery.records import Problem
+from pipeline.gallery.schema import removed, samples, subjects, templates
+from pipeline.gallery.store import bump
+from pipeline.types import UNIT_TOLERANCE
+
+
+def damaged_pages(connection: Connection) -> list[Problem]:
+    """Pages of the SQLite file that contradict each other."""
+    if connection.dialect.name != "sqlite":
+        return []
+    lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")]
+    advice = "restore a backup with `knownface gallery restore FILE`"
+    return [Problem("damaged_page", f"{' '.join(line.split())}; {advice}") for line in lines if line != "ok"]
+
+
+def broken_references(connection: Connection, *, repair: bool) -> list[Problem]:
+    """Templates without a sample, samples without a subject; repairing removes them."""
+    problems = []
+    no_sample = sa.select(templates.c.id).where(~sa.exists().where(samples.c.id == templates.c.sample_id))
+    no_subject = sa.select(samples.c.id).where(~sa.exists().where(subjects.c.id == samples.c.subject_id))
+    orphan_samples = list(connection.execute(no_subject).scalars())
+    if orphan_samples:
+        if repair:
+            _remove_templates(connection, templates.c.sample_id.in_(no_subject))
+            connection.execute(sa.delete(samples).where(samples.c.id.in_(no_subject)))
+        text = f"{len(orphan_samples)} samples belong to no subject"
+        problems.append(Problem("broken_reference", text, repair))
+    orphan_templates = list(connection.execute(no_sample).scalars())
+    if orphan_templates:
+        if repair:
+            _remove_templates(connection, templates.c.id.in_(no_sample))
+        texts = [f"template {key} belongs to no sample" for key in orphan_templates[:20]]
+        problems += [Problem("template_without_sample", text, repair) for text in texts]
+    return problems
+
+
+def bad_vectors(connection: Connection, model_id: str, dimension: int, *, repair: bool) -> list[Problem]:
+    """Templates whose vector is not finite, not unit or of the wrong length; repairing removes them."""
+    query = (
+        sa.select(templates.c.id, templates.c.vector, samples.c.uid, subjects.c.name)
+        .join(samples, samples.c.id == templates.c.sample_id)
+        .join(subjects, subjects.c.id == samples.c.subject_id)
+        .where(templates.c.model_id == model_id)
+        .execution_options(yield_per=4096)
+    )
+    problems, bad = [], []
+    for key, blob, uid, name in connection.execute(query):
+        if what := _wrong_with(blob, dimension):
+            bad.append(key)
+            text = f"the vector of sample {uid} of subject {names.shown(name)} {what}: enrol the photo again"
+            problems.append(Problem("bad_vector", text, repair))
+    if bad and repair:
+        _remove_templates(connection, templates.c.id.in_(bad))
+    return problems
+
+
+def _wrong_with(blob: bytes, dimension: int) -> str | None:
+    if len(blob) != 4 * dimension:
+        return f"has {len(blob)} bytes instead of {4 * dimension}"
+    vector = np.frombuffer(blob, "<f4")
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = float(np.sqrt(vector @ vector))
+    return None if abs(length - 1) < UNIT_TOLERANCE else f"has length {length:.4g} instead of 1"
+
+
+def other_models(connection: Connection, model_id: str) -> list[Problem]:
+    """Templates of other models, and samples that have none of this one."""
+    problems = []
+    query = sa.select(templates.c.model_id, sa.func.count()).where(templates.c.model_id != model_id)
+    for other, number in connection.execute(query.group_by(templates.c.model_id)):
+        text = f"{number} templates were made by the model {other}, not by {model_id}: enrol their photos again"
+        problems.append(Problem("foreign_model", text))
+    mine = sa.exists().where((templates.c.sample_id == samples.c.id) & (templates.c.model_id == model_id))
+    without = connection.execute(sa.select(sa.func.count()).select_from(samples).where(~mine)).scalar_one()
+    if without:
+        text = f"{without} samples have no template of {model_id} and are never found: enrol their photos again"
+        problems.append(Problem("sample_without_template", text))
+    return problems
+
+
+def _remove_templates(connection: Connection, which: sa.ColumnElement[bool]) -> None:
+    generation = bump(connection, removal=True)
+    dead = sa.select(templates.c.id, sa.literal(generation)).where(which)
+    connection.execute(sa.insert(removed).from_select(["template_id", "generation"], dead))
+    connection.execute(sa.delete(templates).where(which))

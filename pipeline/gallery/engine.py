@@ -1,0 +1,224 @@
+"""The connection to the truth: where it is, how it is opened, and what its errors are called.
+
+SQLite is opened in WAL mode (readers and the one writer do not wait for each other) with synchronous=FULL (a commit
+returns after fsync), foreign keys on, a busy timeout, secure_delete (deleted bytes are overwritten with zeros) and
+temporary data in memory. Any other SQLAlchemy URL is taken as it is; the schema keeps to what PostgreSQL knows too.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError, GalleryVersionError
+from pipeline.gallery.schema import REVISIONS
+
+DATABASE = "gallery.db"
+LOCK = "gallery.lock"
+BUSY_TIMEOUT_S = 15.0
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+_PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY", "cache_size=-16384")
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_FULL = "the disk is full; free some space and try again (nothing was changed)"
+_READ_ONLY = "the gallery is read-only; check the permissions of the folder and its files"
+_CANNOT_OPEN = "the gallery's database cannot be opened; check the permissions of the folder and its files"
+_REFUSALS = {errno.ENOSPC: _FULL, errno.EROFS: _READ_ONLY, errno.EACCES: _READ_ONLY, errno.EPERM: _READ_ONLY}
+_SQLITE_REFUSALS = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: _CANNOT_OPEN,
+}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a gallery lives.
+
+    Attributes:
+        url: SQLAlchemy URL.
+        folder: The folder of the database and the index files; None for a server.
+        label: What messages call it; never holds a password.
+    """
+
+    url: sa.URL
+    folder: Path | None
+    label: str
+
+    @classmethod
+    def of(cls, location: str | Path) -> Place:
+        """Reads a folder or a database URL.
+
+        Raises:
+            GalleryError: The URL cannot be read, or is an SQLite URL (give the folder).
+        """
+        if isinstance(location, str) and "://" in location:
+            try:
+                url = sa.make_url(location)
+            except sa.exc.ArgumentError as error:
+                raise GalleryError("the gallery's database URL cannot be read: dialect://user@host/database") from error
+            if url.get_backend_name() == "sqlite":
+                raise GalleryError(f"give the gallery's folder, not an SQLite URL: {url.database}")
+            return cls(url, None, url.render_as_string(hide_password=True))
+        folder = Path(location)
+        return cls(sa.URL.create("sqlite", database=str(folder / DATABASE)), folder, str(folder))
+
+    @property
+    def database(self) -> Path | None:
+        """The SQLite file; None for a server."""
+        return None if self.folder is None else self.folder / DATABASE
+
+
+@contextmanager
+def named_errors(label: str) -> Iterator[None]:
+    """Turns the database's errors into named ones with one clear line.
+
+    Raises:
+        GalleryDamagedError: Not a database, or a damaged one.
+        GalleryBusyError: Locked for longer than the busy timeout.
+        GalleryError: Read-only, full disk, or anything else the database or the file system refuses.
+    """
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise _named(label, error.orig or error) from error
+    except (sqlite3.Error, OSError) as error:
+        raise _named(label, error) from error
+
+
+def _named(label: str, error: BaseException) -> GalleryError:
+    if isinstance(error, OSError):
+        text = _REFUSALS.get(error.errno or 0, error.strerror or str(error))
+        return GalleryError(f"{label}: {text}")
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte; the rest says where it happened
+    text = " ".join(str(error).split())
+    if code in _DAMAGED:
+        advice = "restore a backup with `knownface gallery restore FILE`"
+        return GalleryDamagedError(f"{label}: the gallery's database is damaged or is not one ({text}); {advice}")
+    if code in _BUSY:
+        return GalleryBusyError(f"{label}: another process kept the gallery locked for too long; try again")
+    return GalleryError(f"{label}: {_SQLITE_REFUSALS.get(code, f'the database refused: {text}')}")
+
+
+def make_engine(place: Place) -> Engine:
+    """An engine whose connections are set up as the module says; connects to nothing yet."""
+    if place.folder is None:
+        return sa.create_engine(place.url, pool_pre_ping=True)
+    engine = sa.create_engine(
+        place.url,
+        poolclass=sa.pool.QueuePool,
+        pool_size=4,
+        max_overflow=-1,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # BEGIN and COMMIT are SQLAlchemy's, not the driver's
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("knownface_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A write transaction: takes the write lock first, commits at the end, rolls back on any error."""
+    with engine.connect().execution_options(knownface_write=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A read transaction: every query in it sees the same state of the gallery."""
+    with engine.connect() as connection, connection.begin():
+        if engine.dialect.name != "sqlite":  # SQLite reads one snapshot anyway
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield connection
+
+
+def prepare(place: Place, engine: Engine, *, create: bool) -> None:
+    """Makes or upgrades the gallery's tables; costs one query when there is nothing to do.
+
+    Raises:
+        GalleryError: There is no gallery and `create` is false, or its folder cannot be made.
+        GalleryVersionError: The gallery was made by a newer version.
+        GalleryDamagedError: There is a database that is no gallery.
+    """
+    if place.database is not None and not place.database.exists():
+        if not create:
+            raise GalleryError(f"{place.label}: there is no gallery; enrol somebody first")
+        place.database.parent.mkdir(parents=True, exist_ok=True)
+    elif _revision(place, engine) == REVISIONS[-1]:
+        return
+    if place.folder is None:
+        upgrade(place, engine)
+        return
+    try:
+        with FileLock(place.folder / LOCK, timeout=BUSY_TIMEOUT_S):
+            _set_wal(engine)
+            upgrade(place, engine)
+    except Timeout as error:
+        raise GalleryBusyError(f"{place.label}: another process is preparing the gallery; try again") from error
+
+
+def upgrade(place: Place, engine: Engine) -> None:
+    """Brings the schema to the newest revision in one transaction.
+
+    Raises:
+        GalleryVersionError: The gallery was made by a newer version.
+        GalleryDamagedError: There are tables, but none of ours.
+    """
+    if _revision(place, engine) == REVISIONS[-1]:
+        return
+    from alembic import command  # noqa: PLC0415 - a third of a second that an up-to-date gallery does not pay
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _set_wal(engine: Engine) -> None:
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA journal_mode=WAL")
+    finally:
+        raw.close()
+
+
+def _revision(place: Place, engine: Engine) -> str | None:
+    """The schema's revision; None for an empty database."""
+    with engine.connect() as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+        if not tables:
+            return None
+        if "alembic_version" not in tables:
+            raise GalleryDamagedError(f"{place.label}: is a database, but no Knownface gallery; choose another place")
+        revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    if revision is not None and revision not in REVISIONS:
+        raise GalleryVersionError(
+            f"{place.label}: was made by a newer Knownface (schema {revision}; this one knows {REVISIONS[-1]}); "
+            "update Knownface"
+        )
+    return None if revision is None else str(revision)

@@ -1,0 +1,132 @@
+"""The index in memory and how it follows the truth: from one generation to a later one without a rebuild."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.gallery.faiss_index import FaissIndex
+from pipeline.gallery.index import I64, bad_rows
+from pipeline.gallery.schema import removed, samples, subjects, templates
+from pipeline.gallery.segments import Segment
+from pipeline.gallery.store import Meta, read_meta
+from pipeline.types import F32
+
+Progress = Callable[[int, int], None]
+_log = logging.getLogger(__name__)
+_BATCH = 8192
+
+
+class Mirror:
+    """The vectors of one model and the subjects' names, as of one generation of the truth.
+
+    Only one thread at a time may call `follow` or `rebuild`; `index` may be searched meanwhile. A name stays the one it
+    was until after the index has been published, so a subject that is not in `names` is one that was removed while a
+    search was under way: search again. `index` and `names` stand in one tuple, which `adopt` replaces.
+    """
+
+    def __init__(self, model_id: str, dimension: int) -> None:
+        self.model_id = model_id
+        self.published: tuple[FaissIndex, dict[int, str]] = (FaissIndex(dimension), {})
+        self.at: Meta | None = None
+        self.skipped: set[int] = set()
+
+    @property
+    def index(self) -> FaissIndex:
+        """The vectors; labels are subject ids."""
+        return self.published[0]
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The subjects' names by id."""
+        return self.published[1]
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self.index.dimension
+
+    def adopt(self, base: Segment, names: dict[int, str], at: Meta) -> None:
+        """Starts from a saved state."""
+        self.published, self.at = (FaissIndex(self.dimension, base), names), at
+
+    def follow(self, connection: Connection, progress: Progress | None = None) -> bool:
+        """Brings the mirror to the generation that this read transaction sees; returns whether anything changed."""
+        now = read_meta(connection)
+        if self.at == now:
+            return False
+        if self.at is None or not self.at.leads_to(now):
+            self.rebuild(connection, progress)
+            return True
+        since = self.at.generation
+        gone = np.fromiter(
+            connection.execute(sa.select(removed.c.template_id).where(removed.c.generation > since)).scalars(), np.int64
+        )
+        query = (
+            sa.select(templates.c.id, samples.c.subject_id, templates.c.vector)
+            .join(templates, templates.c.sample_id == samples.c.id)
+            .where((samples.c.changed > since) & (templates.c.model_id == self.model_id))
+        )
+        ids, labels, vectors = self._columns([tuple(row) for row in connection.execute(query)])
+        changed = connection.execute(sa.select(subjects.c.id, subjects.c.name).where(subjects.c.changed > since))
+        self.names.update((key, name) for key, name in changed)
+        self.index.apply(vectors, ids, labels, gone, move=True)
+        if now.removal > since:
+            self._forget_names(connection)
+        self.at = now
+        return True
+
+    def rebuild(self, connection: Connection, progress: Progress | None = None) -> None:
+        """Reads everything anew; `progress(done, total)` is told how far it is."""
+        now = read_meta(connection)
+        mine = templates.c.model_id == self.model_id
+        total = int(connection.execute(sa.select(sa.func.count()).select_from(templates).where(mine)).scalar_one())
+        query = (
+            sa.select(templates.c.id, samples.c.subject_id, templates.c.vector)
+            .join(samples, samples.c.id == templates.c.sample_id)
+            .where(mine)
+            .order_by(templates.c.id)
+            .execution_options(yield_per=_BATCH)
+        )
+        vectors = np.empty((total, self.dimension), np.float32)
+        ids, labels = np.empty(total, np.int64), np.empty(total, np.int64)
+        filled = 0
+        self.skipped.clear()
+        for rows in connection.execute(query).partitions():
+            part_ids, part_labels, part_vectors = self._columns([tuple(row) for row in rows])
+            end = filled + len(part_ids)
+            ids[filled:end], labels[filled:end], vectors[filled:end] = part_ids, part_labels, part_vectors
+            filled = end
+            if progress is not None:
+                progress(filled, total)
+        names = {row.id: row.name for row in connection.execute(sa.select(subjects.c.id, subjects.c.name))}
+        self.adopt(Segment.of(vectors[:filled], ids[:filled], labels[:filled]), names, now)
+
+    def _columns(self, rows: list[tuple[int, int, bytes]]) -> tuple[I64, I64, F32]:
+        """Ids, labels and vectors of (id, subject, vector) rows; rows that no index may hold are left out."""
+        width = 4 * self.dimension
+        fitting = [row for row in rows if len(row[2]) == width]
+        ids = np.array([row[0] for row in fitting], np.int64)
+        labels = np.array([row[1] for row in fitting], np.int64)
+        vectors = np.frombuffer(b"".join([row[2] for row in fitting]), "<f4").astype(np.float32, copy=False)
+        vectors = vectors.reshape(len(fitting), self.dimension)
+        bad = bad_rows(vectors)
+        if len(bad) or len(fitting) < len(rows):
+            keep = np.ones(len(fitting), np.bool_)
+            keep[bad] = False
+            self.skipped |= {row[0] for row in rows} - set(ids[keep].tolist())
+            _log.warning("%d damaged templates are left out; `knownface gallery check` names them", len(self.skipped))
+            ids, labels, vectors = ids[keep], labels[keep], vectors[keep]
+        return ids, labels, vectors
+
+    def _forget_names(self, connection: Connection) -> None:
+        """Drops the names of subjects that are gone."""
+        if len(self.names) == connection.execute(sa.select(sa.func.count()).select_from(subjects)).scalar_one():
+            return
+        present = set(connection.execute(sa.select(subjects.c.id)).scalars())
+        for key in [key for key in self.names if key not in present]:
+            del self.names[key]

@@ -1,0 +1,217 @@
+"""One suite for every index: what `pipeline.protocols.Index` promises, held against the oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.gallery.faiss_index import FaissIndex
+from pipeline.gallery.index import ExactIndex
+from pipeline.gallery.segments import Segment
+from pipeline.protocols import Index
+
+D = 16
+
+
+def unit(rng: np.random.Generator, n: int, d: int = D) -> np.ndarray:
+    rows = rng.standard_normal((n, d)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def preloaded(dimension: int) -> FaissIndex:
+    """An index with a loaded base segment, emptied again: everything that follows must work around its dead rows."""
+    rng = np.random.default_rng(7)
+    ids = np.arange(-50, 0, dtype=np.int64)
+    index = FaissIndex(dimension, Segment.of(unit(rng, 50, dimension), ids, ids))
+    assert index.remove(ids) == 50
+    return index
+
+
+@pytest.fixture(params=[ExactIndex, FaissIndex, preloaded], ids=lambda f: f.__name__)
+def make(request):
+    return request.param
+
+
+def ids_of(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+def test_it_is_an_index(make):
+    index: Index = make(D)
+    assert index.dimension == D
+    assert len(index) == 0
+    scores, ids = index.search(unit(np.random.default_rng(0), 3), 5)
+    assert scores.shape == ids.shape == (3, 0)
+    assert scores.dtype == np.float32
+    assert ids.dtype == np.int64
+    scores, ids = index.search(np.zeros((0, D), np.float32), 5)
+    assert scores.shape == (0, 0)
+
+
+def test_finds_what_was_added_and_orders_it(make):
+    rng = np.random.default_rng(1)
+    rows = unit(rng, 300)
+    index = make(D)
+    index.add(rows, np.arange(300, dtype=np.int64) * 3 + 5)
+    scores, ids = index.search(rows[:40], 7)
+    assert ids[:, 0].tolist() == [3 * i + 5 for i in range(40)]
+    np.testing.assert_allclose(scores[:, 0], 1, atol=1e-6)
+    assert np.all(np.diff(scores, axis=1) <= 0)
+    assert all(len(set(line)) == 7 for line in ids.tolist())
+
+
+def test_equal_scores_fall_by_ascending_id(make):
+    rng = np.random.default_rng(2)
+    twin = unit(rng, 1)
+    index = make(D)
+    index.add(unit(rng, 50), np.arange(1000, 1050, dtype=np.int64))
+    index.add(np.repeat(twin, 60, axis=0), rng.permutation(60).astype(np.int64))
+    for queries in (twin, np.repeat(twin, 5, axis=0)):
+        scores, ids = index.search(queries, 9)
+        np.testing.assert_allclose(scores, 1, atol=1e-6)
+        assert ids.tolist() == [list(range(9))] * len(queries)
+
+
+def test_remove_shifts_no_ids(make):
+    """A flat FAISS index renumbers the rows behind a removed one; here an id stays what it is."""
+    rng = np.random.default_rng(3)
+    rows = unit(rng, 10)
+    index = make(D)
+    index.add(rows, np.arange(10, dtype=np.int64))
+    assert index.remove(ids_of(0, 4, 77)) == 2
+    assert index.remove(ids_of(0, 4)) == 0
+    assert len(index) == 8
+    for number in (1, 2, 3, 5, 6, 7, 8, 9):
+        assert index.search(rows[number : number + 1], 1)[1].item() == number
+    assert not {0, 4} & set(index.search(rows[[0, 4]], 8)[1].ravel().tolist())
+    index.add(rows[[4]], ids_of(4))  # and may come back
+    assert index.search(rows[[4]], 1)[1].item() == 4
+    assert len(index) == 9
+
+
+@pytest.mark.parametrize("ids", [ids_of(1, 1), ids_of(5, 0)], ids=["twice in one call", "there already"])
+def test_duplicate_ids_are_refused(make, ids):
+    """FAISS' IDMap2 takes them silently."""
+    rng = np.random.default_rng(4)
+    index = make(D)
+    index.add(unit(rng, 1), ids_of(0))
+    with pytest.raises(ValueError, match="id"):
+        index.add(unit(rng, 2), ids)
+    assert len(index) == 1
+
+
+def bad_inputs() -> dict[str, np.ndarray]:
+    good = unit(np.random.default_rng(5), 2)
+    nan, infinite, long, zero = good.copy(), good.copy(), good.copy(), good.copy()
+    nan[1, 3], infinite[0, 0], zero[0] = np.nan, np.inf, 0
+    long *= 1.01
+    return {
+        "NaN": nan,
+        "infinite": infinite,
+        "not unit": long,
+        "zero": zero,
+        "float64": good.astype(np.float64),
+        "one vector": good[0],
+        "other dimension": good[:, :-1],
+    }
+
+
+@pytest.mark.parametrize("name", bad_inputs())
+def test_bad_vectors_are_refused(make, name):
+    """FAISS answers a NaN query with -1 and keeps NaN rows."""
+    index = make(D)
+    index.add(unit(np.random.default_rng(6), 3), ids_of(0, 1, 2))
+    with pytest.raises(ValueError, match="vectors"):
+        index.search(bad_inputs()[name], 1)
+    with pytest.raises(ValueError, match="vectors"):
+        index.add(bad_inputs()[name], ids_of(8, 9))
+    assert len(index) == 3
+
+
+def test_bad_shapes_are_refused(make):
+    index = make(D)
+    rows = unit(np.random.default_rng(6), 3)
+    for ids in (ids_of(0, 1), np.arange(3, dtype=np.int32), np.zeros((3, 1), np.int64)):
+        with pytest.raises(ValueError, match="ids"):
+            index.add(rows, ids)
+    with pytest.raises(ValueError, match="k must"):
+        index.search(rows, 0)
+
+
+def test_a_score_does_not_depend_on_the_batch(make):
+    rng = np.random.default_rng(8)
+    rows, queries = unit(rng, 500), unit(rng, 33)
+    index = make(D)
+    index.add(rows, np.arange(500, dtype=np.int64))
+    together = index.search(queries, 5)
+    for number in range(33):
+        alone = index.search(queries[number : number + 1], 5)
+        assert alone[0].tolist() == together[0][number : number + 1].tolist()
+        assert alone[1].tolist() == together[1][number : number + 1].tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_equals_the_oracle_through_any_history(data):
+    """Adds, removals and searches in any order, with few distinct vectors so that ties abound."""
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    palette = unit(rng, 12, 4)
+    oracle, subjects = ExactIndex(4), [FaissIndex(4), preloaded(4)]
+    for _ in range(data.draw(st.integers(1, 12))):
+        action = data.draw(st.sampled_from(["add", "add", "remove", "search"]))
+        if action == "add":
+            present = set(oracle._ids.tolist())
+            wanted = data.draw(st.lists(st.integers(0, 400), max_size=60, unique=True))
+            ids = np.array([i for i in wanted if i not in present], np.int64)
+            rows = palette[rng.integers(0, 12, len(ids))]
+            for index in (oracle, *subjects):
+                index.add(rows, ids)
+        elif action == "remove":
+            ids = np.array(data.draw(st.lists(st.integers(0, 400), max_size=200)), np.int64)
+            assert len({index.remove(ids) for index in (oracle, *subjects)}) == 1
+        else:
+            queries = palette[rng.integers(0, 12, data.draw(st.integers(1, 6)))]
+            k = data.draw(st.integers(1, 40))
+            expected = oracle.search(queries, k)
+            for index in subjects:
+                scores, ids = index.search(queries, k)
+                assert scores.tolist() == expected[0].tolist()
+                assert ids.tolist() == expected[1].tolist()
+
+
+@pytest.mark.parametrize("queries", [1, 2, 64])
+@pytest.mark.parametrize("rows", [1000, 30_000])
+def test_equals_the_oracle_on_many_rows(rows, queries):
+    """Several tiles of the batched scan, dead rows among the best, ids in no order."""
+    rng = np.random.default_rng(9)
+    vectors = unit(rng, rows, 8)
+    ids = rng.permutation(rows).astype(np.int64)
+    oracle, index = ExactIndex(8), FaissIndex(8, Segment.of(vectors[: rows // 2], ids[: rows // 2], ids[: rows // 2]))
+    oracle.add(vectors, ids)
+    index.add(vectors[rows // 2 :], ids[rows // 2 :])
+    probes = unit(rng, queries, 8)
+    best = np.unique(oracle.search(probes, 40)[1][:, ::2])
+    for each in (oracle, index):
+        each.remove(best)
+    expected, got = oracle.search(probes, 50), index.search(probes, 50)
+    assert got[1].tolist() == expected[1].tolist()
+    assert got[0].tolist() == expected[0].tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 6), labels=st.integers(1, 8))
+def test_labels_are_different_and_have_their_best_row(seed, k, labels):
+    rng = np.random.default_rng(seed)
+    vectors = unit(rng, 400, 6)
+    owner = rng.integers(0, labels, 400).astype(np.int64)
+    index = FaissIndex(6)
+    index.apply(vectors, np.arange(400, dtype=np.int64), owner, ids_of())
+    probes = unit(rng, 3, 6)
+    for probe, (scores, found) in zip(probes, index.search_labels(probes, k), strict=True):
+        best = {label: (vectors[owner == label] @ probe).max() for label in set(owner.tolist())}
+        expected = sorted(best, key=lambda label: -best[label])[:k]
+        assert found.tolist() == expected
+        np.testing.assert_allclose(scores, [best[label] for label in expected], atol=1e-6)
