@@ -92,7 +92,7 @@ def named_errors(label: str) -> Iterator[None]:
     except DECODER_ERRORS as error:
         detail = one_line(str(error).strip())[:120] or type(error).__name__
         raise PhotoDamagedError(
-            f"{label}: is damaged and cannot be decoded ({detail}); copy the photo again from where it came"
+            f"{label}: cannot be decoded ({detail}): damaged, or of a rare kind; copy it again or save it as JPEG"
         ) from error
 
 
