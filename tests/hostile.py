@@ -166,6 +166,9 @@ def bombs() -> Iterator[Made]:
     at = photo.index(b"\xff\xc0")
     photo[at + 5 : at + 9] = struct.pack(">HH", 65500, 65500)
     yield "claims.jpg", bytes(photo), (TOO_LARGE,)
+    frame_header = sample("JPEG")[at + 4 : at + 19]
+    huge = frame_header[:1] + struct.pack(">HH", 65500, 65500) + frame_header[5:]
+    yield "two-frames.jpg", with_segment(sample("JPEG"), 0xC0, huge), (TOO_LARGE,)
     gif = sample("GIF")
     yield "screen.gif", gif[:6] + struct.pack("<HH", 65535, 65535) + gif[10:], (TOO_LARGE,)
     frame = gif.index(b"\x2c\0\0\0\0") + 5

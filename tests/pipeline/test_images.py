@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import pipeline.images.decode
 import pipeline.images.photo
 from pipeline.config import Settings
 from pipeline.errors import (
@@ -35,7 +36,7 @@ from pipeline.errors import (
 )
 from pipeline.images import MAX_BYTES, MAX_PIXELS, PHOTO_SUFFIXES, Photo, from_array, one_line, open_photo
 from pipeline.images.headers import exif_orientation, jpeg_header, sniff
-from tests.hostile import encode, exif_block, grey_tiff, png, portrait, sample, tiff, with_segment
+from tests.hostile import encode, exif_block, grey_tiff, png, png_chunk, portrait, sample, tiff, with_segment
 
 KINDS = ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF", "AVIF"]
 LOSSLESS = {"PNG", "BMP", "TIFF"}
@@ -424,6 +425,13 @@ class TestLimits:
         with pytest.raises(PhotoTooLargeError, match=r"128x128 pixels.*16383"):
             open_photo(sample(kind), max_pixels=128 * 128 - 1)
 
+    def test_the_canvas_of_a_webp_is_counted_before_its_decoder_allocates_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(pipeline.images.decode._READERS, "WEBP", None)  # type: ignore[arg-type]
+        with pytest.raises(PhotoTooLargeError, match="128x128"):
+            open_photo(sample("WEBP"), max_pixels=1000)
+
     def test_bytes_are_counted(self, tmp_path: Path) -> None:
         data = sample("PNG")
         path = tmp_path / "a.png"
@@ -433,6 +441,7 @@ class TestLimits:
             with pytest.raises(PhotoTooLargeError, match="max_bytes"):
                 open_photo(source, max_bytes=len(data) - 1)
 
+    @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
     def test_a_file_without_a_size_is_read_and_limited(self) -> None:
         with pytest.raises(PhotoFormatError):
             open_photo("/proc/self/status")
@@ -472,6 +481,7 @@ class TestErrors:
         with pytest.raises(PhotoUnreadableError, match="is a pipe"):
             open_photo(tmp_path / "pipe")
 
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
     def test_a_file_replaced_by_a_pipe_is_not_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         os.mkfifo(tmp_path / "pipe")
         regular = Path(__file__).stat()
@@ -504,6 +514,7 @@ class TestErrors:
             "use one of JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF"
         )
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="names are text here")
     def test_a_name_that_is_not_text(self, tmp_path: Path) -> None:
         path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
         Path(path).write_bytes(sample("PNG"))
@@ -542,6 +553,13 @@ class TestDamage:
         data = encode(portrait(96), "JPEG", progressive=progressive, exif=b"Exif\0\0" + exif_block(3))
         with pytest.raises(PhotoDamagedError if cut < len(data) - 2 else (PhotoDamagedError, PhotoFormatError)):
             open_photo(data[: -min(cut, len(data) - 3)]).pixels()
+
+    def test_a_png_in_many_small_chunks_is_whole(self) -> None:
+        import zlib
+
+        packed = zlib.compress(bytes(64 * (64 * 3 + 1)), 0)
+        pieces = b"".join(png_chunk(b"IDAT", bytes([byte])) for byte in packed[:-1])
+        assert open_photo(png(64, 64, packed[-1:], extra=pieces)).pixels().max() == 0
 
     def test_a_jpeg_with_a_zero_filled_tail_is_damaged(self) -> None:
         data = sample("JPEG")
