@@ -3,11 +3,11 @@
 Two decoders share the work. OpenCV decodes ordinary JPEGs (grey or three components, Huffman coded): measured from
 bytes to array on one core, header walk included, it takes 0.8 of Pillow's time at 250x250 and 0.6 at 12 megapixels
 (0.9 to 1.0 at a reduced scale, where Pillow would use its draft mode), with equal pixels; Pillow spends the difference
-on a fourth byte per pixel. Neither can be trusted with a truncated JPEG: releases of OpenCV differ in what they make
-of one, and Pillow takes a zero-filled tail for pixels. So both see only files whose markers are complete up to the end
-marker (`headers.jpeg_header`). Pillow decodes everything else, with its LOAD_TRUNCATED_IMAGES left off, each format by
-its own class: other parsers are never reached. What nobody notices is a JPEG whose picture data are damaged in the
-middle and still form valid codes: libjpeg paints on and says so on stderr only.
+on a fourth byte per pixel. Neither is trusted with a truncated JPEG: that OpenCV 5.0 refuses one is promised nowhere,
+and Pillow takes a zero-filled tail for pixels. So both see only files whose markers are complete up to the end marker
+(`headers.jpeg_header`). Pillow decodes everything else, with its LOAD_TRUNCATED_IMAGES left off, each format by its
+own class: other parsers are never reached. What nobody notices is a JPEG whose picture data are damaged in the middle
+and still form valid codes: libjpeg paints on and says so on stderr only.
 """
 
 from __future__ import annotations
