@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.gallery.index import I64, SCAN_ERROR, check_ids, check_k, check_vectors, exact_scores
-from pipeline.gallery.scan import scan_batch, scan_one
+from pipeline.gallery.scan import scan
 from pipeline.gallery.segments import Segment
 from pipeline.types import F32
 
 _SPARE = 14  # rows fetched beyond k, so that the exact scores can settle who is k-th
+_QUERIES = 256  # at a time
 _SMALL_TAIL = 4096  # a segment with more dead rows than this, and a quarter of it, is copied without them
 
 
@@ -103,11 +104,10 @@ class FaissIndex:
         check_k(k)
         segments = self._segments
         k = min(k, sum(map(len, segments)))
-        results = _search(segments, vectors, k, lambda ids, _: np.arange(len(ids)))
         scores = np.zeros((len(vectors), k), np.float32)
         ids = np.zeros((len(vectors), k), np.int64)
-        for row, (row_scores, row_ids, _) in enumerate(results):
-            scores[row], ids[row] = row_scores[:k], row_ids[:k]
+        for query, row_scores, row_ids, _ in _search(segments, vectors, k, by_label=False):
+            scores[query], ids[query] = row_scores, row_ids
         return scores, ids
 
     def search_labels(self, vectors: F32, k: int) -> list[tuple[F32, I64]]:
@@ -122,11 +122,9 @@ class FaissIndex:
         """
         vectors = check_vectors(vectors, self._dimension)
         check_k(k)
-        results = _search(self._segments, vectors, k, lambda _, labels: _first_of_each(labels))
-        answers = []
-        for scores, _, labels in results:
-            first = _first_of_each(labels)[:k]
-            answers.append((scores[first], labels[first]))
+        answers = [(np.zeros(0, np.float32), np.zeros(0, np.int64))] * len(vectors)
+        for query, scores, _, labels in _search(self._segments, vectors, k, by_label=True):
+            answers[query] = (scores, labels)
         return answers
 
 
@@ -137,56 +135,56 @@ def check_labels(labels: I64, count: int) -> I64:
     return labels
 
 
-def _first_of_each(labels: I64) -> npt.NDArray[np.intp]:
-    return np.sort(np.unique(labels, return_index=True)[1])
+_Answer = tuple[int, F32, I64, I64]  # number of the query; scores, ids and labels, best first
 
 
-Distinct = Callable[[I64, I64], npt.NDArray[np.intp]]
-_Found = tuple[F32, I64, I64]
-
-
-def _search(segments: tuple[Segment, ...], queries: F32, k: int, distinct: Distinct) -> list[_Found]:
-    """Per query the best rows (scores, ids, labels), enough that the first k `distinct` ones are settled.
-
-    `distinct(ids, labels)` gives the positions that count as different answers, ascending.
-    """
+def _search(segments: tuple[Segment, ...], queries: F32, k: int, *, by_label: bool) -> Iterator[_Answer]:
+    """Per query its k best rows, or the best rows of its k best labels; in no order of queries."""
     total = sum(map(len, segments))
-    results: list[_Found] = [(np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))] * len(queries)
-    open_queries = list(range(len(queries))) if k and total else []
-    fetch = k + _SPARE
-    while open_queries:
-        found = _fetch(segments, queries[open_queries], fetch)
-        unsettled = []
-        for query, (scores, ids, labels, lowest) in zip(open_queries, found, strict=True):
-            results[query] = (scores, ids, labels)
-            firsts = distinct(ids, labels)
-            if len(ids) < total and (len(firsts) < k or scores[firsts[k - 1]] <= lowest + 2 * SCAN_ERROR):
-                unsettled.append(query)
-        open_queries = unsettled
-        fetch *= 8
-    return results
+    if not k or not total:
+        return
+    for start in range(0, len(queries), _QUERIES):
+        fetch = k + _SPARE
+        waiting = np.arange(start, min(start + _QUERIES, len(queries)))
+        while len(waiting):
+            scores, ids, labels, others = _fetch(segments, queries[waiting], fetch)
+            fresh = ~_repeats(labels) if by_label else np.ones(labels.shape, np.bool_)
+            counts = np.cumsum(fresh, axis=1)
+            worst = np.where(counts[:, -1] >= k, scores[np.arange(len(waiting)), np.argmax(counts >= k, axis=1)], -3.0)
+            settled = worst > others + 2 * SCAN_ERROR
+            for line in np.flatnonzero(settled):
+                chosen = np.flatnonzero(fresh[line])[:k]
+                yield int(waiting[line]), scores[line, chosen], ids[line, chosen], labels[line, chosen]
+            waiting = waiting[~settled]
+            fetch *= 8
 
 
-def _fetch(segments: tuple[Segment, ...], queries: F32, fetch: int) -> list[tuple[F32, I64, I64, float]]:
-    """Per query (scores, ids, labels) of about the `fetch` best rows, sorted, and a bound on all other scores."""
-    parts: list[list[tuple[F32, I64, I64]]] = [[] for _ in queries]
-    lowest = np.full(len(queries), -2.0)
+def _fetch(segments: tuple[Segment, ...], queries: F32, fetch: int) -> tuple[F32, I64, I64, npt.NDArray[np.float64]]:
+    """The `fetch` best rows or more of each query, best first, and what the scores of all others stay below.
+
+    Returns:
+        scores, ids and labels (Q, K), and a bound (Q,): below every score when no row is left out.
+    """
+    others = np.full(len(queries), -9.0)
+    parts = []
     for segment in segments:
         if not len(segment):
             continue
         matrix = segment.vectors[: segment.count]
-        if len(queries) == 1:
-            hits = [scan_one(matrix, queries[0], fetch, segment.dead)]
-        else:
-            hits = scan_batch(matrix, queries, fetch, segment.dead)
-        for number, (rows, approximate) in enumerate(hits):
-            if len(rows) < len(segment):
-                lowest[number] = max(lowest[number], float(approximate.min()))
-            scores = exact_scores(queries[number], matrix[rows])
-            parts[number].append((scores, segment.ids[rows], segment.labels[rows]))
-    answers = []
-    for number, part in enumerate(parts):
-        scores, ids, labels = (np.concatenate(column) for column in zip(*part, strict=True))
-        order = np.lexsort((ids, -scores))
-        answers.append((scores[order], ids[order], labels[order], float(lowest[number])))
-    return answers
+        rows, approximate = scan(matrix, queries, fetch, segment.dead)
+        if rows.shape[1] < len(segment):
+            others = np.maximum(others, approximate.min(axis=1))
+        parts.append((exact_scores(queries, matrix, rows), segment.ids[rows], segment.labels[rows]))
+    scores, ids, labels = (np.concatenate(column, axis=1) for column in zip(*parts, strict=True))
+    order = np.lexsort((ids, -scores), axis=-1)
+    take = np.take_along_axis
+    return take(scores, order, 1), take(ids, order, 1), take(labels, order, 1), others
+
+
+def _repeats(labels: I64) -> npt.NDArray[np.bool_]:
+    """(Q, K) True where a label stands further left in its row already."""
+    order = np.argsort(labels, axis=1, kind="stable")
+    in_order = np.take_along_axis(labels, order, 1)
+    mask = np.zeros(labels.shape, np.bool_)
+    np.put_along_axis(mask, order[:, 1:], in_order[:, 1:] == in_order[:, :-1], 1)
+    return mask

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from pipeline.errors import ModelMismatchError
-from pipeline.gallery import check, names, store
+from pipeline.gallery import check, enrolment, names, store
 from pipeline.gallery.engine import Place, make_engine, named_errors, prepare, reading, writing
 from pipeline.gallery.index import bad_rows
 from pipeline.gallery.mirror import Mirror, Progress
@@ -116,7 +116,7 @@ class Gallery:
         if not named:
             return []
         with self._writing() as connection:
-            return store.enrol(connection, named, self._model_id)
+            return enrolment.enrol(connection, named, self._model_id)
 
     def remove(self, name: str) -> int:
         """Removes a subject and everything that belongs to it; returns how many samples it had.

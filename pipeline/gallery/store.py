@@ -7,7 +7,6 @@ anyway) and marks what it touches with the new generation.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -16,12 +15,11 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from pipeline.errors import DuplicatePhotoError, SubjectExistsError, SubjectNotFoundError
+from pipeline.errors import SubjectExistsError, SubjectNotFoundError
 from pipeline.gallery import names
-from pipeline.gallery.records import NewSample, SampleInfo, SubjectInfo
+from pipeline.gallery.records import SampleInfo, SubjectInfo
 from pipeline.gallery.schema import meta, removed, samples, subjects, templates
 
-SAME_FACE_IOU = 0.5
 _CHUNK = 500  # values in one IN (...)
 
 
@@ -41,19 +39,21 @@ class Meta(NamedTuple):
 
 def read_meta(connection: Connection) -> Meta:
     """The one row of meta."""
-    row = connection.execute(sa.select(meta.c.gallery_id, meta.c.generation, meta.c.removal, meta.c.horizon)).one()
-    return Meta(*row)
+    return Meta(*connection.execute(_READ_META).one())
+
+
+_READ_META = sa.select(meta.c.gallery_id, meta.c.generation, meta.c.removal, meta.c.horizon)
+_BUMP = sa.update(meta).values(generation=meta.c.generation + 1).returning(meta.c.generation)
+_BUMP_REMOVAL = _BUMP.values(removal=meta.c.generation + 1)
 
 
 def bump(connection: Connection, *, removal: bool = False) -> int:
     """Opens a write: the generation that it will be known by."""
-    values: dict[str, Any] = {"generation": meta.c.generation + 1}
-    if removal:
-        values["removal"] = meta.c.generation + 1
-    return int(connection.execute(sa.update(meta).values(values).returning(meta.c.generation)).scalar_one())
+    return int(connection.execute(_BUMP_REMOVAL if removal else _BUMP).scalar_one())
 
 
-def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """The different values, few enough at a time for one IN (...)."""
     distinct = list(dict.fromkeys(values))
     for start in range(0, len(distinct), _CHUNK):
         yield distinct[start : start + _CHUNK]
@@ -69,133 +69,19 @@ def as_time(us: int) -> datetime:
     return datetime.fromtimestamp(us / 1e6, tz=UTC)
 
 
-# --- enrolling ---------------------------------------------------------------------------------------------------
-
-
-def enrol(connection: Connection, items: Sequence[tuple[str, NewSample]], model_id: str) -> list[str]:
-    """Adds samples under (normalised) names, making subjects as needed.
-
-    Returns:
-        The samples' identities, in the order of the items.
-
-    Raises:
-        DuplicatePhotoError: The same face of the same photo is enrolled already, or occurs twice in the items.
-    """
-    generation = bump(connection)
-    present = _same_photos(connection, [sample.photo_sha256 for _, sample in items], model_id)
-    uids, sample_rows, template_rows, revived = [], [], [], []
-    created = now_us()
-    for name, sample in items:
-        known = _known(present.setdefault(sample.photo_sha256, []), name, sample)
-        uid = known or uuid.uuid4().hex
-        uids.append(uid)
-        if known:  # enrolled with another model: the sample gets a template of this one
-            revived.append(uid)
-        else:
-            sample_rows.append((name, _sample_row(uid, sample, generation, created)))
-        present[sample.photo_sha256].append(_Face(name, uid, sample.box, sample.source, here=True))
-        vector = np.ascontiguousarray(sample.vector, dtype="<f4").tobytes()
-        template_rows.append({"uid": uid, "model_id": model_id, "norm": float(sample.norm), "vector": vector})
-    ids = _subject_ids(connection, [name for name, _ in sample_rows], generation, created)
-    if sample_rows:
-        connection.execute(sa.insert(samples), [{**row, "subject_id": ids[name]} for name, row in sample_rows])
-    for chunk in _chunks(revived):
-        connection.execute(sa.update(samples).where(samples.c.uid.in_(chunk)).values(changed=generation))
-    connection.execute(_INSERT_TEMPLATE, template_rows)
-    return uids
-
-
-_INSERT_TEMPLATE = sa.insert(templates).values(
-    sample_id=sa.select(samples.c.id).where(samples.c.uid == sa.bindparam("uid")).scalar_subquery(),
-    model_id=sa.bindparam("model_id"),
-    norm=sa.bindparam("norm"),
-    vector=sa.bindparam("vector"),
+_INSERT_SUBJECT = sa.insert(subjects)
+_SUBJECT_IDS = sa.select(subjects.c.name, subjects.c.id).where(
+    subjects.c.name.in_(sa.bindparam("names", expanding=True))
 )
 
 
-class _Face(NamedTuple):
-    subject: str
-    uid: str
-    box: tuple[float, float, float, float]
-    source: str
-    here: bool  # has a template of the model in use
+def subject_ids(connection: Connection, wanted: Sequence[str], generation: int, created: int) -> dict[str, int]:
+    """Ids of the subjects of these (normalised) names; those that are missing are made."""
 
-
-def _same_photos(connection: Connection, hashes: Iterable[str], model_id: str) -> dict[str, list[_Face]]:
-    box = (samples.c.box_x0, samples.c.box_y0, samples.c.box_x1, samples.c.box_y1)
-    found: dict[str, list[_Face]] = {}
-    for chunk in _chunks(hashes):
-        query = (
-            sa.select(samples.c.photo_sha256, subjects.c.name, samples.c.uid, samples.c.source, *box, templates.c.id)
-            .join(subjects, subjects.c.id == samples.c.subject_id)
-            .outerjoin(templates, (templates.c.sample_id == samples.c.id) & (templates.c.model_id == model_id))
-            .where(samples.c.photo_sha256.in_(chunk))
-        )
-        for sha, name, uid, source, x0, y0, x1, y1, template in connection.execute(query):
-            found.setdefault(sha, []).append(_Face(name, uid, (x0, y0, x1, y1), source, template is not None))
-    return found
-
-
-def _known(faces: list[_Face], name: str, sample: NewSample) -> str | None:
-    """The sample that lacks only a template of this model, or None for a new face.
-
-    Raises:
-        DuplicatePhotoError: The face is enrolled.
-    """
-    for face in faces:
-        if _iou(face.box, sample.box) <= SAME_FACE_IOU:
-            continue
-        where = f"{names.shown(sample.source)} shows a face that is enrolled already: "
-        where += f"subject {names.shown(face.subject)}, sample {face.uid}, from {names.shown(face.source)}"
-        if face.subject != name:
-            raise DuplicatePhotoError(
-                f"{where}; it cannot be {names.shown(name)} too: use another photo, or `knownface gallery merge`"
-            )
-        if face.here:
-            raise DuplicatePhotoError(f"{where}; nothing to do, or use another photo")
-        return face.uid
-    return None
-
-
-def _iou(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    """Intersection over union of two xyxy boxes; 1 for two equal boxes, even empty ones."""
-    if a == b:
-        return 1.0
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
-
-
-def _sample_row(uid: str, sample: NewSample, generation: int, created: int) -> dict[str, Any]:
-    x0, y0, x1, y1 = map(float, sample.box)
-    return {
-        "uid": uid,
-        "source": sample.source,
-        "photo_sha256": sample.photo_sha256,
-        "box_x0": x0,
-        "box_y0": y0,
-        "box_x1": x1,
-        "box_y1": y1,
-        "landmarks": np.ascontiguousarray(sample.landmarks, dtype="<f4").tobytes(),
-        "image_h": int(sample.image_hw[0]),
-        "image_w": int(sample.image_hw[1]),
-        "confidence": float(sample.confidence),
-        "quality": None if sample.quality is None else float(sample.quality),
-        "created_us": created,
-        "changed": generation,
-        "crop": sample.crop,
-    }
-
-
-def _subject_ids(connection: Connection, wanted: Sequence[str], generation: int, created: int) -> dict[str, int]:
     def read() -> dict[str, int]:
         found: dict[str, int] = {}
-        for chunk in _chunks(wanted):
-            query = sa.select(subjects.c.name, subjects.c.id).where(subjects.c.name.in_(chunk))
-            found.update((name, key) for name, key in connection.execute(query))
+        for chunk in chunks(wanted):
+            found.update((name, key) for name, key in connection.execute(_SUBJECT_IDS, {"names": chunk}))
         return found
 
     found = read()
@@ -203,7 +89,7 @@ def _subject_ids(connection: Connection, wanted: Sequence[str], generation: int,
     if not missing:
         return found
     row = {"created_us": created, "changed": generation}
-    connection.execute(sa.insert(subjects), [{"name": n, "folded": names.folded(n), **row} for n in missing])
+    connection.execute(_INSERT_SUBJECT, [{"name": n, "folded": names.folded(n), **row} for n in missing])
     return read()
 
 
@@ -312,14 +198,14 @@ def split(connection: Connection, uids: Sequence[str], new: str) -> None:
     if connection.execute(sa.select(subjects.c.id).where(subjects.c.name == new)).scalar() is not None:
         raise SubjectExistsError(f"there is a subject {names.shown(new)} already: choose another name")
     owners: dict[str, int] = {}
-    for chunk in _chunks(uids):
+    for chunk in chunks(uids):
         query = sa.select(samples.c.uid, samples.c.subject_id).where(samples.c.uid.in_(chunk))
         owners.update((uid, owner) for uid, owner in connection.execute(query))
     if missing := [uid for uid in uids if uid not in owners]:
         raise _no_sample(missing[0])
     generation = bump(connection, removal=True)
-    key = _subject_ids(connection, [new], generation, now_us())[new]
-    for chunk in _chunks(uids):
+    key = subject_ids(connection, [new], generation, now_us())[new]
+    for chunk in chunks(uids):
         move = sa.update(samples).where(samples.c.uid.in_(chunk)).values(subject_id=key, changed=generation)
         connection.execute(move)
     for owner in set(owners.values()):
