@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.gallery.index import I64, SCAN_ERROR, check_ids, check_k, check_vectors, exact_scores
 from pipeline.gallery.scan import scan
@@ -14,6 +13,7 @@ from pipeline.gallery.segments import Segment
 from pipeline.types import F32
 
 _SPARE = 14  # rows fetched beyond k, so that the exact scores can settle who is k-th
+_NO_SCORE = -3.0  # below every cosine
 _QUERIES = 256  # at a time
 _SMALL_TAIL = 4096  # a segment with more dead rows than this, and a quarter of it, is copied without them
 
@@ -140,51 +140,56 @@ _Answer = tuple[int, F32, I64, I64]  # number of the query; scores, ids and labe
 
 def _search(segments: tuple[Segment, ...], queries: F32, k: int, *, by_label: bool) -> Iterator[_Answer]:
     """Per query its k best rows, or the best rows of its k best labels; in no order of queries."""
-    total = sum(map(len, segments))
-    if not k or not total:
+    segments = tuple(segment for segment in segments if len(segment))
+    if not k or not segments:
         return
     for start in range(0, len(queries), _QUERIES):
         fetch = k + _SPARE
-        waiting = np.arange(start, min(start + _QUERIES, len(queries)))
-        while len(waiting):
+        waiting = list(range(start, min(start + _QUERIES, len(queries))))
+        while waiting:
             scores, ids, labels, others = _fetch(segments, queries[waiting], fetch)
-            fresh = ~_repeats(labels) if by_label else np.ones(labels.shape, np.bool_)
-            counts = np.cumsum(fresh, axis=1)
-            worst = np.where(counts[:, -1] >= k, scores[np.arange(len(waiting)), np.argmax(counts >= k, axis=1)], -3.0)
-            settled = worst > others + 2 * SCAN_ERROR
-            for line in np.flatnonzero(settled):
-                chosen = np.flatnonzero(fresh[line])[:k]
-                yield int(waiting[line]), scores[line, chosen], ids[line, chosen], labels[line, chosen]
-            waiting = waiting[~settled]
+            unsettled = []
+            for line, query in enumerate(waiting):
+                chosen = _first_of_each(labels[line].tolist(), k) if by_label else list(range(min(k, ids.shape[1])))
+                worst = scores[line, chosen[-1]] if len(chosen) == k else _NO_SCORE
+                if worst > others[line] + 2 * SCAN_ERROR:
+                    yield query, scores[line, chosen], ids[line, chosen], labels[line, chosen]
+                else:
+                    unsettled.append(query)
+            waiting = unsettled
             fetch *= 8
 
 
-def _fetch(segments: tuple[Segment, ...], queries: F32, fetch: int) -> tuple[F32, I64, I64, npt.NDArray[np.float64]]:
+def _fetch(segments: tuple[Segment, ...], queries: F32, fetch: int) -> tuple[F32, I64, I64, list[float]]:
     """The `fetch` best rows or more of each query, best first, and what the scores of all others stay below.
 
     Returns:
-        scores, ids and labels (Q, K), and a bound (Q,): below every score when no row is left out.
+        scores, ids and labels (Q, K), and Q bounds: lower than any score where no row is left out.
     """
-    others = np.full(len(queries), -9.0)
+    others = np.full(len(queries), 3 * _NO_SCORE)
     parts = []
     for segment in segments:
-        if not len(segment):
-            continue
         matrix = segment.vectors[: segment.count]
         rows, approximate = scan(matrix, queries, fetch, segment.dead)
         if rows.shape[1] < len(segment):
             others = np.maximum(others, approximate.min(axis=1))
         parts.append((exact_scores(queries, matrix, rows), segment.ids[rows], segment.labels[rows]))
-    scores, ids, labels = (np.concatenate(column, axis=1) for column in zip(*parts, strict=True))
+    scores, ids, labels = parts[0]
+    if len(parts) > 1:
+        scores, ids, labels = (np.concatenate(column, axis=1) for column in zip(*parts, strict=True))
+    lines = np.arange(len(queries))[:, None]
     order = np.lexsort((ids, -scores), axis=-1)
-    take = np.take_along_axis
-    return take(scores, order, 1), take(ids, order, 1), take(labels, order, 1), others
+    return scores[lines, order], ids[lines, order], labels[lines, order], others.tolist()
 
 
-def _repeats(labels: I64) -> npt.NDArray[np.bool_]:
-    """(Q, K) True where a label stands further left in its row already."""
-    order = np.argsort(labels, axis=1, kind="stable")
-    in_order = np.take_along_axis(labels, order, 1)
-    mask = np.zeros(labels.shape, np.bool_)
-    np.put_along_axis(mask, order[:, 1:], in_order[:, 1:] == in_order[:, :-1], 1)
-    return mask
+def _first_of_each(labels: list[int], k: int) -> list[int]:
+    """Positions where the first k different labels stand first."""
+    seen: set[int] = set()
+    positions = []
+    for position, label in enumerate(labels):
+        if label not in seen:
+            seen.add(label)
+            positions.append(position)
+            if len(positions) == k:
+                break
+    return positions

@@ -35,7 +35,7 @@ def scan(matrix: F32, queries: F32, k: int, dead: Rows) -> tuple[Rows, F32]:
     Args:
         matrix: (N, D) float32, unit rows.
         queries: (Q, D) float32, unit rows.
-        k: How many rows per query; fewer come back when there are fewer.
+        k: How many rows per query; fewer come back when there are fewer, and one query may get some more.
         dead: Rows to leave out, ascending.
 
     Returns:
@@ -55,22 +55,19 @@ def scan(matrix: F32, queries: F32, k: int, dead: Rows) -> tuple[Rows, F32]:
 
 
 def largest(scores: F32, k: int) -> Rows:
-    """Positions of the k largest of (N,) scores, in no order; all N when k >= N.
+    """Positions of the k largest of (N,) scores, and perhaps of a few more, in no order; all N when k >= N.
 
-    The scores are folded into 64 layers first: the k columns with the largest maxima hold the k largest scores, so
-    only 64 k values are partitioned instead of N.
+    The scores are folded into 64 layers first. The k-th largest of the columns' maxima is not above the k-th largest
+    score, so what reaches it holds the k largest, and only N/64 values are partitioned.
     """
     n = len(scores)
-    if k >= n:
-        return np.arange(n)
     width = n // _FOLD
-    if width <= 2 * k:
-        return np.argpartition(scores, n - k)[n - k :]
-    maxima = scores[: width * _FOLD].reshape(_FOLD, width).max(axis=0)
-    columns = np.argpartition(maxima, width - k)[width - k :]
-    rows = (np.arange(_FOLD)[:, None] * width + columns).ravel()
-    rows = np.concatenate([rows, np.arange(width * _FOLD, n)])
-    return rows[np.argpartition(scores[rows], len(rows) - k)[len(rows) - k :]]
+    if width > 2 * k:
+        maxima = scores[: width * _FOLD].reshape(_FOLD, width).max(axis=0)
+        rows = np.flatnonzero(scores >= np.partition(maxima, width - k)[width - k])
+        if len(rows) <= 2 * k:
+            return rows
+    return np.argpartition(scores, n - k)[n - k :] if k < n else np.arange(n)
 
 
 def _scan_faiss(matrix: F32, queries: F32, k: int, dead: Rows) -> tuple[Rows, F32]:
