@@ -18,7 +18,9 @@ from pipeline.errors import ConfigError
 
 def home() -> Path:
     """The user's data folder: KNOWNFACE_HOME, or the platform's own place for application data."""
-    return Path(os.environ.get("KNOWNFACE_HOME") or platformdirs.user_data_dir("knownface", appauthor=False)).expanduser()
+    return Path(
+        os.environ.get("KNOWNFACE_HOME") or platformdirs.user_data_dir("knownface", appauthor=False)
+    ).expanduser()
 
 
 class Settings(BaseModel):
@@ -40,6 +42,8 @@ class Settings(BaseModel):
         flip_fusion: Average the templates of the crop and of its mirror image.
         max_bytes: Largest file that is read.
         max_pixels: Largest photo that is decoded; checked before decoding.
+        verify_fmr: Verify (1:1) uses the operating point with the largest measured false match rate up to this one.
+        identify_fpir: Identify (1:N) uses the one with the largest false positive identification rate up to this one.
         keep_crops: Keep the aligned crop of each sample (needed to change the model later without the photos).
     """
 
@@ -60,6 +64,8 @@ class Settings(BaseModel):
     flip_fusion: bool = False
     max_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1)
+    verify_fmr: float = Field(default=1e-3, gt=0.0, lt=1.0)
+    identify_fpir: float = Field(default=1e-2, gt=0.0, lt=1.0)
     keep_crops: bool = False
 
     @property

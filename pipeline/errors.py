@@ -197,9 +197,18 @@ class SubjectNameError(GalleryError):
 
 
 class DuplicatePhotoError(GalleryError):
-    """This very photo (same bytes, same face) is enrolled already."""
+    """This very photo (same bytes, same face) is enrolled already.
+
+    Attributes:
+        subject: The subject it is enrolled for; "" where that is not known.
+        sample_id: The sample that holds it; "" likewise.
+    """
 
     code = "duplicate_photo"
+
+    def __init__(self, message: str, *, subject: str = "", sample_id: str = "") -> None:
+        super().__init__(message)
+        self.subject, self.sample_id = subject, sample_id
 
 
 class GalleryDamagedError(GalleryError):

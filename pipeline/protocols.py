@@ -22,6 +22,16 @@ class Session(Protocol):
         """Name of the runtime and its device, e.g. `onnxruntime/cpu`."""
         ...
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in the network's order."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs, in the network's order."""
+        ...
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Runs the network once; returns every output by name."""
         ...

@@ -1,7 +1,7 @@
 """The values that pass between stages: frozen, slotted, columnar, checked once on construction.
 
 Images are uint8 (H, W, 3) RGB. Boxes and landmarks are in pixels of the original, upright photo (EXIF orientation
-applied, full resolution), origin at the top left corner of the top left pixel.
+applied, full resolution); the centre of the top left pixel is (0, 0), as in OpenCV.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ UNIT_TOLERANCE = 1e-3
 def _check(name: str, array: npt.NDArray[Any], dtype: type[np.generic], shape: tuple[int | None, ...]) -> None:
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
         raise ValueError(f"{name} must be a {np.dtype(dtype).name} array, not {getattr(array, 'dtype', type(array))}")
-    if array.ndim != len(shape) or any(want is not None and want != got for want, got in zip(shape, array.shape, strict=True)):
+    if array.ndim != len(shape) or any(
+        want is not None and want != got for want, got in zip(shape, array.shape, strict=True)
+    ):
         wanted = "(" + ", ".join("N" if s is None else str(s) for s in shape) + ")"
         raise ValueError(f"{name} must have shape {wanted}, not {array.shape}")
 
@@ -38,7 +40,8 @@ class Detections:
     Attributes:
         boxes: (N, 4) float32, x0 y0 x1 y1 in pixels of the original photo; may reach past its edges.
         confidences: (N,) float32 in [0, 1]; the detector's own, never a match score.
-        landmarks: (N, 5, 2) float32, x y: left eye, right eye, nose, left and right mouth corner as the viewer sees them.
+        landmarks: (N, 5, 2) float32, x y: left eye, right eye, nose, left and right mouth corner, as the viewer sees
+            them.
         image_hw: height and width of the original photo.
     """
 
@@ -92,6 +95,10 @@ class AlignedFaces:
 
     def __len__(self) -> int:
         return len(self.crops)
+
+    def __getitem__(self, rows: slice) -> AlignedFaces:
+        """The chosen rows, as new AlignedFaces."""
+        return AlignedFaces(self.crops[rows], self.transforms[rows])
 
     @classmethod
     def concatenate(cls, parts: Sequence[AlignedFaces], size: int = 112) -> AlignedFaces:
@@ -178,9 +185,9 @@ class OperatingPoint:
         non_mated: Comparisons (identify: non-mated probes) behind fmr.
         mated: Comparisons (identify: mated probes) behind fnmr.
         fmr_upper: Upper end of the 95 % interval of fmr.
-        gallery_size: Subjects enrolled when it was measured; None for verify.
         model_id: The model whose scores these are.
         measured_on: Which data, which protocol, and when.
+        gallery_size: Subjects enrolled when it was measured; None for verify.
     """
 
     task: Literal["verify", "identify"]
@@ -190,9 +197,9 @@ class OperatingPoint:
     non_mated: int
     mated: int
     fmr_upper: float
-    gallery_size: int | None
     model_id: str
     measured_on: str
+    gallery_size: int | None = None
 
     def __post_init__(self) -> None:
         if not -1.0 <= self.threshold <= 1.0:

@@ -1,0 +1,1 @@
+"""Training a backbone; needs the `train` extra."""

@@ -238,7 +238,7 @@ class Card(_Frozen):
         if (self.task == "embedder") != (self.dimension is not None):
             raise ValueError("dimension belongs to an embedder, and only there")
         for point in self.operating_points:
-            if not re.fullmatch(re.escape(self.name) + r"@[0-9a-f]{8}", point.model_id):
+            if not re.fullmatch(re.escape(self.name) + r"@[0-9a-f]{8}(\+flip)?", point.model_id):
                 raise ValueError(f"operating point of {point.model_id} in the card of {self.name}")
         return self
 

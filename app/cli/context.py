@@ -1,0 +1,106 @@
+"""What every command gets: settings, and how to print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from app.services import Services
+    from pipeline.build import Expect
+    from pipeline.config import Settings
+
+Item = TypeVar("Item")
+_WIDTH_OF_A_PIPE = 240
+
+
+@dataclass
+class Context:
+    """Global options, and output that keeps data on stdout and everything else on stderr.
+
+    Attributes:
+        gallery: `--gallery`, or None.
+        config: `--config`, or None.
+        json: Print exactly one JSON document.
+        json_lines: Print one JSON object per finished item.
+        quiet: No progress and no notes.
+    """
+
+    gallery: str | None = None
+    config: Path | None = None
+    json: bool = False
+    json_lines: bool = False
+    quiet: bool = False
+    _settings: Settings | None = field(default=None, repr=False)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force, read once."""
+        if self._settings is None:
+            from pipeline.config import Settings
+
+            self._settings = Settings.load(self.config, gallery=self.gallery)
+        return self._settings
+
+    @property
+    def machine(self) -> bool:
+        """Whether a program reads stdout."""
+        return self.json or self.json_lines
+
+    def services(self, expect: Expect = "many") -> Services:
+        """Recognizer and gallery, built when first used; `few` photos start fast, `many` run fast."""
+        from app.services import Services
+
+        return Services(self.settings, expect)
+
+    def emit(self, document: Any) -> None:
+        """Prints one JSON document on stdout."""
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=None if self.json_lines else 2) + "\n")
+        sys.stdout.flush()
+
+    def emit_line(self, document: Any) -> None:
+        """With --json-lines: prints one JSON object on a line of its own, at once."""
+        if self.json_lines:
+            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """A line for people, on stderr, unless --quiet."""
+        if not self.quiet:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def console(self, *, stderr: bool = False) -> Console:
+        """A rich console that shows names as they are: no markup, no emoji codes."""
+        from rich.console import Console
+
+        terminal = (sys.stderr if stderr else sys.stdout).isatty()
+        width = None if terminal else _WIDTH_OF_A_PIPE
+        return Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=not terminal, width=width)
+
+    def progress(self, items: Iterable[Item], total: int | None, what: str) -> Iterator[Item]:
+        """Passes items through and shows how far they are: a bar on a terminal, plain lines elsewhere."""
+        if self.quiet:
+            yield from items
+        elif sys.stderr.isatty():
+            from rich.progress import track
+
+            yield from track(items, description=what, total=total, console=self.console(stderr=True), transient=True)
+        else:
+            yield from self._plain_progress(items, total, what)
+
+    def _plain_progress(self, items: Iterable[Item], total: int | None, what: str) -> Iterator[Item]:
+        import time
+
+        last = time.monotonic()
+        for done, item in enumerate(items, 1):
+            yield item
+            if time.monotonic() - last >= 10:
+                last = time.monotonic()
+                self.note(f"{what}: {done}" + (f" of {total}" if total else ""))

@@ -1,0 +1,140 @@
+"""`knownface gallery ...`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.context import Context
+
+if TYPE_CHECKING:
+    from pipeline.gallery import Gallery
+
+app = typer.Typer(help="The people enrolled: list, show, remove, rename, merge, check.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="SUBJECT", help="The subject's name, exactly as it is listed.")]
+
+
+@contextmanager
+def _open(context: Context) -> Iterator[Gallery]:
+    services = context.services()
+    try:
+        yield services.gallery
+    finally:
+        services.close()
+
+
+@app.command("list")
+def list_subjects(
+    ctx: typer.Context,
+    search: Annotated[str | None, typer.Option("--search", help="Only names that contain this.")] = None,
+) -> None:
+    """List the subjects and how many photos each has."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        subjects = gallery.subjects(search=search)
+    if context.json_lines:
+        for info in subjects:
+            context.emit_line({"subject": info.name, "samples": info.samples})
+    elif context.json:
+        context.emit({"subjects": [{"subject": info.name, "samples": info.samples} for info in subjects]})
+    elif not subjects:
+        context.note("Nobody is enrolled yet: knownface enrol SUBJECT PHOTO...")
+    else:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False)
+        for column in ("subject", "samples", "since"):
+            table.add_column(column, justify="right" if column == "samples" else "left")
+        for info in subjects:
+            table.add_row(Text(info.name), str(info.samples), f"{info.created:%Y-%m-%d}")
+        context.console().print(table)
+
+
+@app.command()
+def show(ctx: typer.Context, subject: Name) -> None:
+    """Show the photos a subject is enrolled from."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        detail = gallery.subject(subject)
+    if context.machine:
+        samples = [
+            {
+                "sample_id": sample.id,
+                "photo": sample.source,
+                "photo_sha256": sample.photo_sha256,
+                "box": [round(v, 1) for v in sample.box],
+                "confidence": sample.confidence,
+                "enrolled": sample.created.isoformat(),
+                "usable": sample.has_template,
+            }
+            for sample in detail.samples
+        ]
+        context.emit({"subject": detail.info.name, "samples": samples})
+        return
+    console = context.console()
+    console.print(f"{detail.info.name}: {detail.info.samples} samples")
+    for sample in detail.samples:
+        usable = "" if sample.has_template else "  (no template of the model in use: enrol it again)"
+        console.print(f"  {sample.id}  {sample.created:%Y-%m-%d %H:%M}  {sample.source}{usable}")
+
+
+@app.command()
+def remove(ctx: typer.Context, subject: Name) -> None:
+    """Remove a subject and everything held about it."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        samples = gallery.remove(subject)
+    _done(context, {"removed": subject, "samples": samples}, f"removed {subject} and {samples} samples")
+
+
+@app.command()
+def rename(ctx: typer.Context, subject: Name, new_name: Annotated[str, typer.Argument(help="The new name.")]) -> None:
+    """Give a subject another name."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        gallery.rename(subject, new_name)
+    _done(context, {"renamed": subject, "to": new_name}, f"renamed {subject} to {new_name}")
+
+
+@app.command()
+def merge(
+    ctx: typer.Context, subject: Name, into: Annotated[str, typer.Argument(help="The subject that remains.")]
+) -> None:
+    """Merge two subjects that are one person; the second name remains."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        samples = gallery.merge(subject, into)
+    _done(context, {"merged": subject, "into": into, "samples": samples}, f"merged {subject} into {into}")
+
+
+@app.command()
+def check(
+    ctx: typer.Context,
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what can be put right.")] = False,
+) -> None:
+    """Look for damage and contradictions. Exit code 0: none, 1: some remain."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        problems = gallery.check(repair=repair)
+        subjects, samples = len(gallery), gallery.sample_count
+    rows = [{"kind": p.kind, "message": p.message, "repaired": p.repaired} for p in problems]
+    if context.machine:
+        context.emit({"problems": rows, "subjects": subjects, "samples": samples})
+    else:
+        for problem in problems:
+            context.console().print(f"{'repaired' if problem.repaired else 'problem'}: {problem.message}")
+        if not problems:
+            context.console().print(f"no problems: {subjects} subjects, {samples} samples")
+    raise typer.Exit(1 if any(not p.repaired for p in problems) else 0)
+
+
+def _done(context: Context, document: dict[str, object], sentence: str) -> None:
+    if context.machine:
+        context.emit(document)
+    else:
+        context.console().print(sentence)

@@ -1,0 +1,104 @@
+"""The `knownface` command. Commands live in files of their own and import what they need when they run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import demo, evaluate, gallery, models, recognise, web
+from app.cli.context import Context
+from pipeline.errors import KnownfaceError
+from pipeline.version import __version__
+
+app = typer.Typer(
+    name="knownface",
+    help="Face recognition that says how sure it is: enrol, verify and identify people in photos.",
+    epilog="Global options may stand before or after the command. Exit codes: 0 yes or done, 1 no, 2 usage, 3 error.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(gallery.app, name="gallery")
+app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="evaluate")
+recognise.register(app)
+demo.register(app)
+web.register(app)
+
+_FLAGS = {"--json", "--json-lines", "--quiet"}
+_OPTIONS = {"--gallery", "--config"}
+
+
+def _version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"knownface {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    gallery_location: Annotated[
+        str | None,
+        typer.Option("--gallery", envvar="KNOWNFACE_GALLERY", help="Folder (or database URL) of the gallery."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json-lines", help="Print one JSON object per finished item.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no notes.")] = False,
+    _version_asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Face recognition that says how sure it is."""
+    ctx.obj = Context(gallery_location, config, as_json, json_lines, quiet)
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """Moves global options in front of the command, so that they may stand anywhere before a `--`."""
+    front: list[str] = []
+    rest: list[str] = []
+    queue = list(arguments)
+    while queue:
+        word = queue.pop(0)
+        if word == "--":
+            rest += [word, *queue]
+            break
+        if word in _FLAGS or word.startswith(tuple(f"{option}=" for option in _OPTIONS)):
+            front.append(word)
+        elif word in _OPTIONS and queue:
+            front += [word, queue.pop(0)]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit code and never shows a traceback for a named error."""
+    words = hoisted(sys.argv[1:] if arguments is None else arguments)
+    machine = bool({"--json", "--json-lines"} & set(words))
+    try:
+        app(args=words, prog_name="knownface")
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 0 if leave.code is None else 2
+    except KnownfaceError as error:
+        _report(error.as_dict(), machine=machine)
+        return 3
+    except OSError as error:  # a full disk, a lost permission: not ours to name better than the system does
+        where = f"{error.filename}: " if error.filename else ""
+        _report({"error": "system", "message": f"{where}{error.strerror or error}"}, machine=machine)
+        return 3
+    return 0
+
+
+def _report(document: dict[str, str], *, machine: bool) -> None:
+    if machine:
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    sys.stderr.write(f"knownface: {document['message']}\n")

@@ -1,0 +1,212 @@
+"""`knownface enrol | verify | identify`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.context import Context
+
+if TYPE_CHECKING:
+    from app.services import Enrolment, Identification
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the three commands to the root."""
+    app.command()(enrol)
+    app.command()(verify)
+    app.command()(identify)
+
+
+def enrol(
+    ctx: typer.Context,
+    words: Annotated[list[str] | None, typer.Argument(metavar="SUBJECT PHOTO...", help="A name, then photos.")] = None,
+    folder: Annotated[Path | None, typer.Option("--folder", help="Enrol DIR/SUBJECT/*.jpg, a folder a person.")] = None,
+    face: Annotated[
+        int | None, typer.Option("--face", min=1, help="Which face to take where there are several; 1 is the largest.")
+    ] = None,
+) -> None:
+    """Enrol a person from photos, or a folder with a sub-folder per person."""
+    context: Context = ctx.obj
+    items = _enrolment_items(words or [], folder)
+    services = context.services()
+    enrolled: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    for row in context.progress(services.enrol_many(items, face=face), len(items), "enrolling"):
+        document = _enrolment_row(row)
+        (failed if row.error else enrolled).append(document)
+        context.emit_line(document)
+        if not context.machine:
+            _show_enrolment(context, row)
+    services.close()
+    if context.json:
+        context.emit({"enrolled": enrolled, "failed": failed})
+    if failed:
+        context.note(f"{len(enrolled)} enrolled, {len(failed)} failed")
+        raise typer.Exit(3)
+
+
+def _enrolment_items(words: list[str], folder: Path | None) -> list[tuple[str, str | Path]]:
+    from app.services import photos_in
+
+    if folder is None:
+        if len(words) < 2:
+            raise typer.BadParameter("give a name and at least one photo, or --folder DIR")
+        return [(words[0], photo) for photo in words[1:]]
+    if words:
+        raise typer.BadParameter("give either a name and photos, or --folder DIR")
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is not a folder", param_hint="--folder")
+    people = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    items: list[tuple[str, str | Path]] = [(person.name, photo) for person in people for photo in photos_in(person)]
+    if not items:
+        raise typer.BadParameter(f"{folder} holds no photos: a folder per person is expected", param_hint="--folder")
+    return items
+
+
+def _enrolment_row(row: Enrolment) -> dict[str, Any]:
+    if row.error:
+        return {"photo": row.photo, "subject": row.subject, **row.error.as_dict()}
+    return {"subject": row.subject, "photo": row.photo, "sample_id": row.sample_id, "already": row.already}
+
+
+def _show_enrolment(context: Context, row: Enrolment) -> None:
+    if row.error:
+        context.console(stderr=True).print(f"not enrolled: {row.error.message}")
+    else:
+        context.console().print(f"{'already enrolled' if row.already else 'enrolled'}: {row.subject} from {row.photo}")
+
+
+def verify(
+    ctx: typer.Context,
+    a: Annotated[str, typer.Argument(help="A photo.")],
+    b: Annotated[str, typer.Argument(help="Another photo.")],
+    face_a: Annotated[int | None, typer.Option("--face-a", min=1, help="Which face of A; 1 is the largest.")] = None,
+    face_b: Annotated[int | None, typer.Option("--face-b", min=1, help="Which face of B; 1 is the largest.")] = None,
+) -> None:
+    """Say whether two photos show the same person. Exit code 0: yes, 1: no, 3: an error."""
+    context: Context = ctx.obj
+    result = context.services(expect="few").verify(a, b, face_a=face_a, face_b=face_b)
+    decision = result.decision
+    if context.machine:
+        context.emit(
+            {
+                "decision": decision.kind,
+                "score": decision.score,
+                "threshold": decision.threshold,
+                "model_id": decision.model_id,
+                "reason": decision.reason,
+            }
+        )
+    else:
+        answer = "match" if decision.kind == "match" else "no match"
+        context.console().print(f"{answer}: {decision.reason}")
+        for name, count in ((a, result.faces_in_a), (b, result.faces_in_b)):
+            if count > 1:
+                context.note(f"{name} shows {count} faces; the most prominent one was compared (--face-a, --face-b)")
+    raise typer.Exit(0 if decision.kind == "match" else 1)
+
+
+def identify(
+    ctx: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+) -> None:
+    """Name the faces in photos: a row per face, and a row per photo that could not be used."""
+    context: Context = ctx.obj
+    photos = list(_photos(paths))
+    services = context.services()
+    faces: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    rows: list[Identification] = []
+    for row in context.progress(services.identify(photos), len(photos), "identifying"):
+        documents, error = identification_rows(row)
+        faces += documents
+        for document in documents:
+            context.emit_line(document)
+        if error:
+            errors.append(error)
+            context.emit_line(error)
+        if not context.machine:
+            rows.append(row)
+    services.close()
+    if context.json:
+        context.emit({"faces": faces, "errors": errors})
+    elif not context.json_lines:
+        print_identifications(context, rows)
+    if any(error["error"] != "no_face" for error in errors):
+        raise typer.Exit(3)
+
+
+def _photos(paths: list[Path]) -> Iterator[Path]:
+    from app.services import photos_in
+
+    for path in paths:
+        if path.is_dir():
+            yield from photos_in(path)
+        else:
+            yield path
+
+
+def identification_rows(row: Identification) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """The JSON rows of one photo: one per face, or the error."""
+    if row.error:
+        return [], {"photo": row.photo, **row.error.as_dict()}
+    if row.faces is None:
+        return [], None
+    documents = []
+    for box, decision in zip(row.faces.detections.boxes, row.decisions, strict=True):
+        runner_up = decision.runner_up
+        documents.append(
+            {
+                "photo": row.photo,
+                "box": [round(float(v), 1) for v in box],
+                "subject": decision.subject,
+                "decision": decision.kind,
+                "score": decision.score,
+                "threshold": decision.threshold,
+                "runner_up": {"subject": runner_up[0], "score": runner_up[1]} if runner_up else None,
+                "reason": decision.reason,
+            }
+        )
+    return documents, None
+
+
+def print_identifications(context: Context, rows: list[Identification]) -> None:
+    """The table people read."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = _short_names([row.photo for row in rows])
+    table = Table(box=None, pad_edge=False)
+    for column in ("photo", "face", "who", "score", "threshold", "next best"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        if row.error:
+            table.add_row(Text(shown[row.photo]), "", Text(row.error.code), "", "", "")
+        for number, decision in enumerate(row.decisions, 1):
+            best = decision.runner_up
+            table.add_row(
+                Text(shown[row.photo]),
+                str(number),
+                Text(decision.subject or f"({decision.kind})"),
+                "" if decision.score is None else f"{decision.score:.3f}",
+                "" if decision.threshold is None else f"{decision.threshold:.3f}",
+                Text(f"{best[0]} {best[1]:.3f}" if best else ""),
+            )
+    context.console().print(table)
+    for row in rows:
+        if row.error:
+            context.note(row.error.message)
+
+
+def _short_names(photos: list[str]) -> dict[str, str]:
+    """Each photo by its path below the folder that all have in common."""
+    import os
+
+    if not photos:
+        return {}
+    common = os.path.commonpath([str(Path(photo).absolute().parent) for photo in photos])
+    return {photo: os.path.relpath(Path(photo).absolute(), common) for photo in photos}

@@ -1,0 +1,279 @@
+"""What the command line and the web app have in common: a recognizer and a gallery, wired from the settings.
+
+Nothing here prints or reads a terminal. Everything is safe to share between threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.build import Expect, build_recognizer, embedder_identity, operating_points
+from pipeline.config import Settings
+from pipeline.decide import choose_identify_point, choose_verify_point, decide_identify, decide_verify
+from pipeline.errors import DuplicatePhotoError, KnownfaceError, PhotoError, SeveralFacesError
+from pipeline.images import PHOTO_SUFFIXES, Photo, open_photo
+from pipeline.recognizer import Faces, Recognizer, compare, no_face
+from pipeline.types import Decision, OperatingPoint
+
+if TYPE_CHECKING:
+    from pipeline.gallery import Gallery, NewSample
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A photo that came as bytes: what it is called, and its bytes."""
+
+    name: str
+    data: bytes
+
+
+Source = str | Path | Upload
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """The result of verifying a pair: the decision and the faces it rests on (row 0 of each was compared)."""
+
+    decision: Decision
+    a: Faces
+    b: Faces
+    faces_in_a: int
+    faces_in_b: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One photo that was enrolled, or that failed: then `error` says why and `sample_id` is None.
+
+    `already`: the subject had this very photo before, so nothing changed.
+    """
+
+    subject: str
+    photo: str
+    sample_id: str | None = None
+    error: KnownfaceError | None = None
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identification:
+    """One photo of a batch: its faces with a decision each, or an error."""
+
+    photo: str
+    faces: Faces | None = None
+    decisions: tuple[Decision, ...] = ()
+    error: PhotoError | None = None
+
+
+@dataclass
+class Services:
+    """Recognizer, gallery and operating points, each built when first needed.
+
+    Attributes:
+        settings: What to use.
+        expect: `few` photos (start fast) or `many` (run fast).
+    """
+
+    settings: Settings
+    expect: Expect = "many"
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _recognizer: Recognizer | None = field(default=None, repr=False)
+    _gallery: Gallery | None = field(default=None, repr=False)
+
+    @property
+    def recognizer(self) -> Recognizer:
+        """The recognizer; loads the models on first use."""
+        with self._lock:
+            if self._recognizer is None:
+                self._recognizer = build_recognizer(self.settings, expect=self.expect)
+            return self._recognizer
+
+    @property
+    def gallery(self) -> Gallery:
+        """The gallery; opened, and made if need be, on first use."""
+        with self._lock:
+            if self._gallery is None:
+                from pipeline.gallery import Gallery
+
+                model_id, dimension = embedder_identity(self.settings)
+                self._gallery = Gallery.open(self.settings.gallery_location, model_id, dimension)
+            return self._gallery
+
+    @cached_property
+    def points(self) -> tuple[OperatingPoint, ...]:
+        """The operating points of the model in use."""
+        return operating_points(self.settings)
+
+    def close(self) -> None:
+        """Closes the gallery."""
+        with self._lock:
+            if self._gallery is not None:
+                self._gallery.close()
+                self._gallery = None
+
+    def open(self, source: Source) -> Photo:
+        """Opens a photo under the limits of the settings.
+
+        Raises:
+            PhotoError: It cannot be used.
+        """
+        max_bytes, max_pixels = self.settings.max_bytes, self.settings.max_pixels
+        if isinstance(source, Upload):
+            return open_photo(source.data, name=source.name, max_bytes=max_bytes, max_pixels=max_pixels)
+        return open_photo(source, max_bytes=max_bytes, max_pixels=max_pixels)
+
+    def verify_point(self) -> OperatingPoint:
+        """The operating point for 1:1."""
+        return choose_verify_point(self.points, self.recognizer.model_id, self.settings.verify_fmr)
+
+    def identify_point(self) -> OperatingPoint:
+        """The operating point for 1:N at the gallery's present size."""
+        recognizer = self.recognizer
+        return choose_identify_point(self.points, recognizer.model_id, self.settings.identify_fpir, len(self.gallery))
+
+    def verify(self, a: Source, b: Source, *, face_a: int | None = None, face_b: int | None = None) -> Verification:
+        """Compares the most prominent face of each photo, or the one whose number is given (1 is the first).
+
+        Raises:
+            NoFaceError: A photo shows none.
+            PhotoError: A photo cannot be used.
+            NoOperatingPointError: Nothing says which score is a match.
+        """
+        point = self.verify_point()
+        found = self.recognizer.analyse_batch([self.open(a), self.open(b)])
+        for faces in found:
+            if isinstance(faces, PhotoError):
+                raise faces
+        one, other = (faces for faces in found if isinstance(faces, Faces))
+        first, second = pick_face(one, face_a or 1), pick_face(other, face_b or 1)
+        decision = decide_verify(compare(first.templates, second.templates), point)
+        return Verification(decision, first, second, len(one), len(other))
+
+    def enrol(self, subject: str, sources: Sequence[Source], *, face: int | None = None) -> list[Enrolment]:
+        """Enrols photos of one subject: one transaction a photo; a photo that fails is a row.
+
+        Args:
+            subject: Any printable name.
+            sources: Photos that show one face each.
+            face: Number of the face to take from each photo, where it shows several; 1 is the most prominent.
+        """
+        return list(self.enrol_many([(subject, source) for source in sources], face=face))
+
+    def enrol_many(self, items: Iterable[tuple[str, Source]], *, face: int | None = None) -> Iterator[Enrolment]:
+        """Enrols photos of several subjects; yields each once it is durable."""
+        from pipeline.gallery import normalise
+
+        gallery = self.gallery
+        items = [(normalise(subject), source) for subject, source in items]
+
+        stream = self.recognizer.stream(items, lambda item: self.open(item[1]), workers=self.settings.worker_count)
+        for (subject, source), faces in stream:
+            photo = name_of(source)
+            try:
+                if isinstance(faces, PhotoError):
+                    raise faces
+                sample = self._sample(only_face(faces, face))
+                yield Enrolment(subject, photo, gallery.enrol(subject, [sample])[0])
+            except DuplicatePhotoError as error:
+                if error.subject == subject:
+                    yield Enrolment(subject, photo, error.sample_id, already=True)
+                else:
+                    yield Enrolment(subject, photo, error=error)
+            except PhotoError as error:
+                yield Enrolment(subject, photo, error=error)
+
+    def identify(self, sources: Iterable[Source]) -> Iterator[Identification]:
+        """Names the faces of photos, in their order. A photo that fails, or shows no face, is a row with an error."""
+        gallery, point = self.gallery, self.identify_point()
+        for source, faces in self.recognizer.stream(sources, self.open, workers=self.settings.worker_count):
+            photo = name_of(source)
+            if isinstance(faces, PhotoError):
+                yield Identification(photo, error=faces)
+            elif not len(faces):
+                yield Identification(photo, faces, error=no_face(photo))
+            else:
+                size = len(gallery)
+                candidates = gallery.search(faces.templates, k=2)
+                yield Identification(photo, faces, tuple(decide_identify(c, point, size) for c in candidates))
+
+    def _sample(self, faces: Faces) -> NewSample:
+        from pipeline.gallery import NewSample
+
+        found = faces.detections
+        x0, y0, x1, y1 = (float(v) for v in found.boxes[0])
+        return NewSample(
+            source=faces.source,
+            photo_sha256=faces.photo_sha256,
+            box=(x0, y0, x1, y1),
+            landmarks=found.landmarks[0],
+            confidence=float(found.confidences[0]),
+            image_hw=found.image_hw,
+            vector=faces.templates.vectors[0],
+            norm=float(faces.templates.norms[0]),
+            crop=_png(faces) if self.settings.keep_crops else None,
+            quality=None,
+        )
+
+
+def name_of(source: Source) -> str:
+    """What a photo is called in results."""
+    return source.name if isinstance(source, Upload) else str(source)
+
+
+def pick_face(faces: Faces, number: int) -> Faces:
+    """One face of a photo; 1 is the most prominent.
+
+    Raises:
+        NoFaceError: There is none.
+        SeveralFacesError: There are fewer than `number`.
+    """
+    if not len(faces):
+        raise no_face(faces.source)
+    if not 1 <= number <= len(faces):
+        raise SeveralFacesError(f"{faces.source}: shows {len(faces)} faces, so there is no face {number}")
+    row = number - 1
+    rows = slice(row, row + 1)
+    return Faces(faces.source, faces.photo_sha256, faces.detections[[row]], faces.aligned[rows], faces.templates[rows])
+
+
+def only_face(faces: Faces, number: int | None) -> Faces:
+    """The one face of an enrolment photo, or the one whose number is given.
+
+    Raises:
+        NoFaceError: There is none.
+        SeveralFacesError: There are several and no number was given; the message says where each is.
+    """
+    if len(faces) > 1 and number is None:
+        places = "; ".join(
+            f"{row}: {x1 - x0:.0f}x{y1 - y0:.0f} pixels at ({x0:.0f}, {y0:.0f})"
+            for row, (x0, y0, x1, y1) in enumerate(faces.detections.boxes, 1)
+        )
+        raise SeveralFacesError(
+            f"{faces.source}: shows {len(faces)} faces ({places}): name one with --face N, or crop the photo"
+        )
+    return pick_face(faces, number or 1)
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Every file below a folder whose suffix is that of a photo, sorted; hidden ones are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PHOTO_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def _png(faces: Faces) -> bytes:
+    import cv2
+
+    done, data = cv2.imencode(".png", cv2.cvtColor(faces.aligned.crops[0], cv2.COLOR_RGB2BGR))
+    if not done:
+        raise PhotoError(f"{faces.source}: the crop could not be encoded")
+    return bytes(data)

@@ -1,0 +1,254 @@
+"""Face detection on more than one scale, merged by non-maximum suppression.
+
+A single pass misses either the face that fills the frame (larger than the network's largest receptive field) or the
+small one in a group photo. So each photo is detected at the largest scale allowed and at coarser ones, each four times
+smaller than the one before, until the longer side is about 160 pixels.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from pipeline.boxes import non_maximum_suppression, prominence
+from pipeline.images import Photo
+from pipeline.protocols import Array, Session
+from pipeline.types import F32, Detections, Image
+from pipeline.weights.card import Preprocessing
+
+_STRIDE = 32
+_STEP = 4
+#: Side of the coarsest scale in pixels, and the side at which no coarser one is needed.
+_COARSEST_SIDE = 160
+_COARSE_ENOUGH = 320
+#: Pixels in one pass through the network; larger batches gain nothing on a CPU and cost memory.
+_BATCH_PIXELS = 8 * 320 * 320
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionSettings:
+    """How a photo is searched.
+
+    Attributes:
+        min_side: Photos whose longer side is shorter are enlarged to this many pixels.
+        max_side: The largest scale: its longer side in pixels.
+        min_confidence: Faces below are dropped, in [0, 1].
+        nms_iou: Boxes that overlap by more than this are one face, in (0, 1].
+        min_face: Faces whose box has a shorter side below this many pixels of the original photo are dropped.
+    """
+
+    min_side: int = 320
+    max_side: int = 2560
+    min_confidence: float = 0.6
+    nms_iou: float = 0.4
+    min_face: float = 16.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raw:
+    """Faces in pixels of the network's input: boxes (N, 4), confidences (N,), landmarks (N, 5, 2), float32."""
+
+    boxes: F32
+    confidences: F32
+    landmarks: F32
+
+
+class Head(Protocol):
+    """What one family of networks does differently: its input, and how its outputs are read."""
+
+    def blob(self, canvases: Sequence[Image]) -> Array:
+        """The network's input for B canvases (H, W, 3) uint8 RGB of one size."""
+        ...
+
+    def decode(self, outputs: dict[str, Array], canvas_hw: tuple[int, int], min_confidence: float) -> list[Raw]:
+        """The faces of each of the B canvases."""
+        ...
+
+
+class YuNetHead:
+    """YuNet (Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector", MIR 2023), anchor-free, three strides.
+
+    confidence = sqrt(cls · obj); centre = (cell + b[0:2]) · stride; size = exp(b[2:4]) · stride;
+    landmark = (cell + k) · stride.
+    """
+
+    strides = (8, 16, 32)
+
+    def blob(self, canvases: Sequence[Image]) -> Array:
+        """(B, 3, H, W) float32 BGR in 0..255."""
+        blob: Array = cv2.dnn.blobFromImages(list(canvases), swapRB=True)
+        return blob
+
+    def decode(self, outputs: dict[str, Array], canvas_hw: tuple[int, int], min_confidence: float) -> list[Raw]:
+        """Reads cls, obj, bbox and kps of each stride."""
+        batch = next(iter(outputs.values())).shape[0]
+        parts: list[list[Raw]] = [[] for _ in range(batch)]
+        for stride in self.strides:
+            cls, obj = outputs[f"cls_{stride}"][..., 0], outputs[f"obj_{stride}"][..., 0]
+            confidence = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
+            columns = canvas_hw[1] // stride
+            for image in range(batch):
+                (rows,) = np.nonzero(confidence[image] >= min_confidence)
+                if not len(rows):
+                    continue
+                cell = np.stack([rows % columns, rows // columns], axis=1).astype(np.float32)
+                box = outputs[f"bbox_{stride}"][image, rows]
+                centre = (cell + box[:, 0:2]) * stride
+                half = np.exp(np.minimum(box[:, 2:4], 8.0)) * (stride / 2)
+                points = (outputs[f"kps_{stride}"][image, rows].reshape(-1, 5, 2) + cell[:, None]) * stride
+                boxes = np.concatenate([centre - half, centre + half], axis=1)
+                parts[image].append(Raw(boxes, confidence[image, rows], points))
+        return [_concatenate(p) for p in parts]
+
+
+class ScrfdHead:
+    """SCRFD as in InsightFace's packs: two anchors a cell, distances to the four sides, three strides.
+
+    Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022, arXiv:2105.04714.
+    """
+
+    strides = (8, 16, 32)
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        self._mean, self._std = preprocessing.mean, preprocessing.std
+
+    def blob(self, canvases: Sequence[Image]) -> Array:
+        """(B, 3, H, W) float32 RGB, (x − mean) / std."""
+        blob: Array = cv2.dnn.blobFromImages(list(canvases), 1 / self._std[0], mean=self._mean, swapRB=False)
+        return blob
+
+    def decode(self, outputs: dict[str, Array], canvas_hw: tuple[int, int], min_confidence: float) -> list[Raw]:
+        """Outputs in their order: three of scores, three of box distances, three of landmark distances."""
+        names = list(outputs)
+        parts = []
+        for level, stride in enumerate(self.strides):
+            scores, boxes, points = (
+                outputs[names[level + 3 * kind]].reshape(-1, n) for kind, n in enumerate((1, 4, 10))
+            )
+            (rows,) = np.nonzero(scores[:, 0] >= min_confidence)
+            anchors = len(scores) // ((canvas_hw[0] // stride) * (canvas_hw[1] // stride))
+            cell = rows // anchors
+            centre = (
+                np.stack([cell % (canvas_hw[1] // stride), cell // (canvas_hw[1] // stride)], axis=1) * stride
+            ).astype(np.float32)
+            distance = boxes[rows] * stride
+            xyxy = np.concatenate([centre - distance[:, 0:2], centre + distance[:, 2:4]], axis=1)
+            landmarks = points[rows].reshape(-1, 5, 2) * stride + centre[:, None]
+            parts.append(Raw(xyxy, np.clip(scores[rows, 0], 0, 1), landmarks))
+        return [_concatenate(parts)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """One photo at one scale: its row in the batch, the canvas and original pixels per canvas pixel (x, y)."""
+
+    photo: int
+    canvas: Image
+    scale_xy: F32
+
+
+class MultiScaleDetector:
+    """Runs a network over the scales of a photo.
+
+    Args:
+        session: The network.
+        head: How it is fed and read.
+        settings: How a photo is searched.
+        max_batch: Canvases in one pass; 1 for networks whose batch is fixed.
+    """
+
+    def __init__(self, session: Session, head: Head, settings: DetectionSettings, *, max_batch: int = 16) -> None:
+        self._session, self._head, self._settings, self._max_batch = session, head, settings, max_batch
+
+    def detect(self, photo: Photo) -> Detections:
+        """The faces of one photo in pixels of the original photo, most prominent first."""
+        return self.detect_batch([photo])[0]
+
+    def detect_batch(self, photos: Sequence[Photo]) -> list[Detections]:
+        """The same for several photos; canvases of equal size go through the network together."""
+        groups: dict[tuple[int, ...], list[_Level]] = defaultdict(list)
+        for row, photo in enumerate(photos):
+            for level in self._levels(row, photo):
+                groups[level.canvas.shape].append(level)
+        found: list[list[Raw]] = [[] for _ in photos]
+        for shape, levels in groups.items():
+            step = max(1, min(self._max_batch, _BATCH_PIXELS // (shape[0] * shape[1])))
+            for start in range(0, len(levels), step):
+                self._run(levels[start : start + step], found)
+        return [self._merge(parts, photo.image_hw) for parts, photo in zip(found, photos, strict=True)]
+
+    def _levels(self, row: int, photo: Photo) -> list[_Level]:
+        """The photo's canvases, largest first; each is shrunk from the one before."""
+        longest = max(photo.image_hw)
+        side = min(max(longest, self._settings.min_side), self._settings.max_side)
+        image = photo.pixels(side)
+        levels = []
+        while True:
+            image = _resized(image, side, photo.image_hw)
+            scale = (np.array(photo.image_hw[::-1]) / np.array(image.shape[1::-1])).astype(np.float32)
+            levels.append(_Level(row, _padded(image), scale))
+            if side <= _COARSE_ENOUGH:
+                return levels
+            side = max(side // _STEP, _COARSEST_SIDE)
+
+    def _run(self, levels: Sequence[_Level], found: list[list[Raw]]) -> None:
+        blob = self._head.blob([level.canvas for level in levels])
+        outputs = self._session.run({self._session.inputs[0]: blob})
+        decoded = self._head.decode(outputs, levels[0].canvas.shape[:2], self._settings.min_confidence)
+        for level, raw in zip(levels, decoded, strict=True):
+            if len(raw.boxes):
+                found[level.photo].append(_to_original(raw, level.scale_xy))
+
+    def _merge(self, parts: Sequence[Raw], image_hw: tuple[int, int]) -> Detections:
+        if not parts:
+            return Detections.empty(image_hw)
+        raw = _concatenate(parts)
+        sides = (raw.boxes[:, 2:4] - raw.boxes[:, 0:2]).min(axis=1)
+        finite = np.isfinite(raw.boxes).all(axis=1) & np.isfinite(raw.landmarks).all(axis=(1, 2))
+        keep = np.nonzero(finite & (sides >= self._settings.min_face))[0]
+        keep = keep[non_maximum_suppression(raw.boxes[keep], raw.confidences[keep], self._settings.nms_iou)]
+        keep = keep[np.argsort(-prominence(raw.boxes[keep], raw.confidences[keep], image_hw), kind="stable")]
+        return Detections(raw.boxes[keep], raw.confidences[keep], raw.landmarks[keep], image_hw)
+
+
+def _resized(image: Image, side: int, image_hw: tuple[int, int]) -> Image:
+    """The photo with its longer side at `side` pixels."""
+    factor = side / max(image_hw)
+    size = (max(1, round(image_hw[1] * factor)), max(1, round(image_hw[0] * factor)))
+    if size == image.shape[1::-1]:
+        return image
+    shrinks = size[0] < image.shape[1]
+    resized: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized
+
+
+def _padded(image: Image) -> Image:
+    """Black added right and below until both sides are multiples of the network's largest stride."""
+    height, width = image.shape[:2]
+    below, right = -height % _STRIDE, -width % _STRIDE
+    if not below and not right:
+        return image
+    canvas: Image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT)
+    return canvas
+
+
+def _concatenate(parts: Sequence[Raw]) -> Raw:
+    if not parts:
+        return Raw(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+    return Raw(
+        np.concatenate([p.boxes for p in parts]).astype(np.float32, copy=False),
+        np.concatenate([p.confidences for p in parts]).astype(np.float32, copy=False),
+        np.concatenate([p.landmarks for p in parts]).astype(np.float32, copy=False),
+    )
+
+
+def _to_original(raw: Raw, scale_xy: F32) -> Raw:
+    """From canvas to original pixels; pixel centres lie at whole numbers, hence the halves."""
+    shift = (scale_xy - 1) / 2
+    boxes = raw.boxes * np.tile(scale_xy, 2) + np.tile(shift, 2)
+    return Raw(boxes.astype(np.float32), raw.confidences, (raw.landmarks * scale_xy + shift).astype(np.float32))

@@ -1,0 +1,192 @@
+"""The pipeline as one object: photo -> detect -> refine landmarks -> align -> embed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+
+from pipeline.errors import DegenerateLandmarksError, NoFaceError, PhotoError
+from pipeline.images import Photo
+from pipeline.protocols import Aligner, Detector, Embedder, LandmarkRefiner
+from pipeline.types import AlignedFaces, Detections, Templates
+
+Source = TypeVar("Source")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """All faces of one photo, row i of each part being the same face; most prominent first.
+
+    Attributes:
+        source: What the photo is called.
+        photo_sha256: Hash of the photo's bytes.
+        detections: Where the faces are.
+        aligned: Their crops.
+        templates: Their templates.
+    """
+
+    source: str
+    photo_sha256: str
+    detections: Detections
+    aligned: AlignedFaces
+    templates: Templates
+
+    def __len__(self) -> int:
+        return len(self.detections)
+
+
+class Recognizer:
+    """Composes the stages through their protocols. Holds no state between calls; safe to share between threads.
+
+    Args:
+        detector: Finds faces.
+        refiner: Improves landmarks, or None.
+        aligner: Cuts faces out.
+        embedder: Makes templates.
+    """
+
+    def __init__(
+        self, detector: Detector, refiner: LandmarkRefiner | None, aligner: Aligner, embedder: Embedder
+    ) -> None:
+        self._detector, self._refiner, self._aligner, self._embedder = detector, refiner, aligner, embedder
+
+    @property
+    def model_id(self) -> str:
+        """The identity of the templates this recognizer makes."""
+        return self._embedder.model_id
+
+    @property
+    def dimension(self) -> int:
+        """Length of a template."""
+        return self._embedder.dimension
+
+    def analyse(self, photo: Photo) -> Faces:
+        """All faces of one photo; possibly none.
+
+        Raises:
+            PhotoError: The photo cannot be decoded, or the landmarks of every face in it are degenerate.
+        """
+        return self._finish([photo], self._find([photo]))[0]
+
+    def analyse_batch(self, photos: Sequence[Photo]) -> list[Faces | PhotoError]:
+        """The same for several photos at once; a photo that fails gives its error and the others go on."""
+        try:
+            return list(self._finish(photos, self._find(photos)))
+        except PhotoError as error:
+            if len(photos) == 1:
+                return [error]
+            return [result for photo in photos for result in self.analyse_batch([photo])]
+
+    def best_face(self, photo: Photo) -> Faces:
+        """The most prominent face of a photo, alone.
+
+        Raises:
+            NoFaceError: There is none.
+            PhotoError: The photo cannot be used.
+        """
+        (found,) = self._find([photo])
+        if not len(found):
+            raise no_face(photo.source)
+        return self._finish([photo], [found[[0]]])[0]
+
+    def embed_aligned(self, faces: AlignedFaces) -> Templates:
+        """Templates of faces that are aligned already."""
+        return self._embedder.embed(faces)
+
+    def stream(
+        self, sources: Iterable[Source], open_source: Callable[[Source], Photo], *, workers: int, chunk: int = 8
+    ) -> Iterator[tuple[Source, Faces | PhotoError]]:
+        """Analyses many photos in parallel streams; results come in the order of the sources.
+
+        Each worker decodes, detects, aligns and embeds a chunk of photos on one thread. At most 2 × workers chunks are
+        under way, which bounds the memory whatever the number of sources.
+
+        Args:
+            sources: Anything that `open_source` turns into a photo.
+            open_source: Opens one; a PhotoError it raises becomes that source's result.
+            workers: Parallel streams.
+            chunk: Photos that share passes through the networks.
+        """
+        pending: deque[Future[list[tuple[Source, Faces | PhotoError]]]] = deque()
+        iterator = iter(sources)
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="recognize") as pool:
+            try:
+                while True:
+                    while len(pending) < 2 * workers and (part := list(islice(iterator, chunk))):
+                        pending.append(pool.submit(self._chunk, part, open_source))
+                    if not pending:
+                        return
+                    yield from pending.popleft().result()
+            finally:
+                for future in pending:
+                    future.cancel()
+
+    def _chunk(
+        self, sources: Sequence[Source], open_source: Callable[[Source], Photo]
+    ) -> list[tuple[Source, Faces | PhotoError]]:
+        opened: list[Photo | PhotoError] = [_opened(source, open_source) for source in sources]
+        photos = [photo for photo in opened if isinstance(photo, Photo)]
+        analysed = iter(self.analyse_batch(photos) if photos else [])
+        return [
+            (source, next(analysed) if isinstance(photo, Photo) else photo)
+            for source, photo in zip(sources, opened, strict=True)
+        ]
+
+    def _find(self, photos: Sequence[Photo]) -> list[Detections]:
+        found = self._detector.detect_batch(photos)
+        return self._refiner.refine_batch(photos, found) if self._refiner else found
+
+    def _finish(self, photos: Sequence[Photo], found: Sequence[Detections]) -> list[Faces]:
+        pairs = [self._align(photo, detections) for photo, detections in zip(photos, found, strict=True)]
+        together = AlignedFaces.concatenate([aligned for _, aligned in pairs if len(aligned)], self._aligner.size)
+        templates = self._embedder.embed(together)
+        faces, start = [], 0
+        for photo, (detections, aligned) in zip(photos, pairs, strict=True):
+            rows = slice(start, start + len(aligned))
+            faces.append(Faces(photo.source, photo.sha256, detections, aligned, templates[rows]))
+            start += len(aligned)
+        return faces
+
+    def _align(self, photo: Photo, detections: Detections) -> tuple[Detections, AlignedFaces]:
+        """Aligns all faces; one with degenerate landmarks is left out, unless none remains."""
+        try:
+            return detections, self._aligner.align(photo, detections)
+        except DegenerateLandmarksError:
+            good = [row for row in range(len(detections)) if self._can_align(photo, detections[[row]])]
+            if not good:
+                raise
+            return detections[good], self._aligner.align(photo, detections[good])
+
+    def _can_align(self, photo: Photo, one: Detections) -> bool:
+        try:
+            self._aligner.align(photo, one)
+        except DegenerateLandmarksError:
+            return False
+        return True
+
+
+def no_face(source: str) -> NoFaceError:
+    """The error for a photo in which no face was found."""
+    return NoFaceError(f"{source}: no face was found: use a photo in which the face is larger, sharper or less turned")
+
+
+def compare(a: Templates, b: Templates) -> float:
+    """Score of the first template of each: cosine similarity in [-1, 1].
+
+    Raises:
+        ModelMismatchError: They come from different models.
+    """
+    return float(np.float64(a[[0]].scores(b[[0]])[0, 0]))
+
+
+def _opened(source: Source, open_source: Callable[[Source], Photo]) -> Photo | PhotoError:
+    try:
+        return open_source(source)
+    except PhotoError as error:
+        return error
