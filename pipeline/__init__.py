@@ -1,0 +1,1 @@
+"""The library: photo in, faces, templates and decisions out. No user interface, no training framework."""
