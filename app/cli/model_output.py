@@ -1,0 +1,102 @@
+"""What `knownface models` shows: rows, the table, and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from app.cli.context import Context
+
+if TYPE_CHECKING:
+    from pipeline.weights import StoreRow
+    from pipeline.weights.files import Progress
+
+
+def note_ignored(context: Context, ignored: Iterable[tuple[str, str]]) -> None:
+    """A line for each file that was left out."""
+    for file, reason in ignored:
+        context.note(f"left out {file}: {reason}")
+
+
+def model_row(row: StoreRow, stack: dict[str, str]) -> dict[str, Any]:
+    """One model as it goes into JSON."""
+    card, model = row.card, row.installed
+    return {
+        "name": card.name,
+        "title": card.title,
+        "task": card.task,
+        "family": card.family,
+        "pack": card.pack,
+        "installed": model is not None,
+        "in_use": card.name in stack.values(),
+        "model_id": model.model_id if model else None,
+        "size": row.size,
+        "licence": card.licence.weights,
+        "commercial_use": card.licence.commercial_use,
+        "runtime": model.runtime.model_dump() if model and model.runtime else None,
+        "origin": model.origin if model else "",
+        "problem": row.problem,
+    }
+
+
+def print_table(context: Context, documents: list[dict[str, Any]]) -> None:
+    """The models as a table on stdout."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("in use", "model", "task", "installed", "runtime", "commercial use", "licence of the weights"):
+        table.add_column(column)
+    for row in documents:
+        runtime = row["runtime"]
+        table.add_row(
+            "*" if row["in_use"] else "",
+            Text(row["name"]),
+            row["task"],
+            Text(row["problem"]) if row["problem"] else megabytes(row["size"]) if row["installed"] else "-",
+            f"{runtime['runtime']} {runtime['ms'][runtime['runtime']]:.1f} ms" if runtime else "-",
+            "yes" if row["commercial_use"] else "no",
+            Text(row["licence"]),
+        )
+    context.console().print(table)
+
+
+def megabytes(size: int) -> str:
+    """A size for people."""
+    return f"{size / 1e6:.1f} MB"
+
+
+@contextmanager
+def fetch_progress(context: Context) -> Iterator[Progress | None]:
+    """A bar per file on a terminal, otherwise a line per file."""
+    import sys
+
+    if context.quiet:
+        yield None
+    elif sys.stderr.isatty():
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, console=context.console(stderr=True), transient=True) as bars:
+            tasks: dict[str, Any] = {}
+
+            def report(what: str, done: int, total: int | None) -> None:
+                if what not in tasks:
+                    tasks[what] = bars.add_task(what, total=total)
+                bars.update(tasks[what], completed=done, total=total)
+
+            yield report
+    else:
+        yield _lines(context.note)
+
+
+def _lines(note: Callable[[str], None]) -> Progress:
+    said: set[str] = set()
+
+    def report(what: str, done: int, total: int | None) -> None:  # noqa: ARG001  no bar, no count
+        if what not in said:
+            said.add(what)
+            note(f"fetching {what}" + (f" ({megabytes(total)})" if total else ""))
+
+    return report
