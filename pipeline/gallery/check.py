@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import names
-from pipeline.gallery.records import Problem
+from pipeline.gallery import names, snapshot
+from pipeline.gallery.mirror import Mirror
+from pipeline.gallery.records import Problem, ProblemKind
 from pipeline.gallery.schema import removed, samples, subjects, templates
-from pipeline.gallery.store import bump
+from pipeline.gallery.store import bump, read_meta
+from pipeline.gallery.truth import Truth
 from pipeline.types import UNIT_TOLERANCE
 
 
@@ -85,6 +89,53 @@ def other_models(connection: Connection, model_id: str) -> list[Problem]:
         text = f"{without} samples have no template of {model_id} and are never found: enrol their photos again"
         problems.append(Problem("sample_without_template", text))
     return problems
+
+
+def index_problems(connection: Connection, mirror: Mirror, file: Path | None, *, repair: bool) -> list[Problem]:
+    """The index in memory and the one on disk, each held against the truth; repairing throws a wrong one away."""
+    problems = []
+    if mirror.at is not None:
+        mirror.follow(connection)
+        if what := mirror.difference(connection):
+            if repair:
+                mirror.rebuild(connection)
+            text = f"the index in memory disagrees with the database ({what}): it must be rebuilt"
+            problems.append(Problem("index_disagrees", text, repair))
+    if file is not None and file.exists() and (what := _wrong_with_file(connection, mirror, file)):
+        if repair:
+            file.unlink(missing_ok=True)
+        kind: ProblemKind = "index_disagrees" if what.startswith("it disagrees") else "index_damaged"
+        text = f"{file.name} cannot be used: {what}; it is made anew from the database"
+        problems.append(Problem(kind, text, repair))
+    return problems
+
+
+def _wrong_with_file(connection: Connection, mirror: Mirror, file: Path) -> str | None:
+    now = read_meta(connection)
+    try:
+        saved = snapshot.load(file, mirror.model_id, mirror.dimension, now)
+    except (snapshot.SnapshotError, OSError, ValueError) as error:
+        return str(error)
+    other = Mirror(mirror.model_id, mirror.dimension)
+    other.adopt(saved.rows, saved.names, saved.at)
+    other.follow(connection)
+    what = other.difference(connection)
+    if what is None and now.removal > saved.at.generation:
+        return "it holds what was erased since"
+    return None if what is None else f"it disagrees with the database ({what})"
+
+
+def leftovers(truth: Truth, *, repair: bool) -> list[Problem]:
+    """Temporary files of writers that were killed."""
+    if truth.folder is None:
+        return []
+    found = sorted(truth.folder.glob(f"*{snapshot.TEMPORARY}"))
+    if found and repair:
+        truth.clear_leftovers()
+    return [
+        Problem("orphan_file", f"{file.name} was left by a process that was killed: it can go", not file.exists())
+        for file in found
+    ]
 
 
 def _remove_templates(connection: Connection, which: sa.ColumnElement[bool]) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
@@ -172,6 +171,8 @@ def prepare(place: Place, engine: Engine, *, create: bool) -> None:
     if place.folder is None:
         upgrade(place, engine)
         return
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - only needed to make or upgrade a gallery
+
     try:
         with FileLock(place.folder / LOCK, timeout=BUSY_TIMEOUT_S):
             _set_wal(engine)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
 
 from pipeline.errors import ModelMismatchError
-from pipeline.gallery import check, enrolment, names, store
-from pipeline.gallery.engine import Place, make_engine, named_errors, prepare, reading, writing
+from pipeline.gallery import check, enrolment, names, store, upkeep
+from pipeline.gallery.engine import Place
 from pipeline.gallery.index import bad_rows
-from pipeline.gallery.mirror import Mirror, Progress
+from pipeline.gallery.live import LiveIndex
+from pipeline.gallery.mirror import Progress
 from pipeline.gallery.records import NewSample, Problem, SubjectDetail, SubjectInfo
 from pipeline.gallery.schema import samples, subjects
+from pipeline.gallery.truth import Truth
 from pipeline.types import Candidates, Templates
 
 
@@ -29,21 +28,15 @@ class Gallery:
     returns when the change is durable; every search that begins afterwards, in any process, sees it.
 
     Args:
-        place: Where it lives.
-        engine: Its database.
+        truth: Its database, open.
         model_id: The model whose templates it holds and searches.
         dimension: Length of a vector of that model.
     """
 
-    def __init__(self, place: Place, engine: Engine, model_id: str, dimension: int) -> None:
-        self._place = place
-        self._engine = engine
+    def __init__(self, truth: Truth, model_id: str, dimension: int) -> None:
+        self._truth = truth
         self._model_id = model_id
-        self._mirror = Mirror(model_id, dimension)
-        self._follow_lock = threading.Lock()
-        self._write_lock = threading.Lock()  # orders this process's writers; the database orders processes
-        self._watch: Any = None  # one connection that never writes: data_version tells it what others committed
-        self._data_version: int | None = -1
+        self._index = LiveIndex(truth, model_id, dimension)
 
     @classmethod
     def open(cls, location: str | Path, model_id: str, dimension: int, *, create: bool = True) -> Self:
@@ -61,23 +54,12 @@ class Gallery:
             GalleryVersionError: It was made by a newer version.
             GalleryBusyError: Another process kept it locked.
         """
-        place = Place.of(location)
-        engine = make_engine(place)
-        try:
-            with named_errors(place.label):
-                prepare(place, engine, create=create)
-        except BaseException:
-            engine.dispose()
-            raise
-        return cls(place, engine, model_id, dimension)
+        return cls(Truth(Place.of(location), create=create), model_id, dimension)
 
     def close(self) -> None:
-        """Gives the database's connections back."""
-        with self._follow_lock:
-            if self._watch is not None:
-                self._watch.close()
-                self._watch = None
-        self._engine.dispose()
+        """Saves the index if that is worth it, and gives the database's connections back."""
+        self._index.close()
+        self._truth.close()
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +75,7 @@ class Gallery:
     @property
     def dimension(self) -> int:
         """Length of a vector."""
-        return self._mirror.dimension
+        return self._index.dimension
 
     # --- changing ---------------------------------------------------------------------------------------------
 
@@ -115,7 +97,7 @@ class Gallery:
         named = [(names.normalise(name), self._checked(sample)) for name, sample in items]
         if not named:
             return []
-        with self._writing() as connection:
+        with self._truth.writing() as connection:
             return enrolment.enrol(connection, named, self._model_id)
 
     def remove(self, name: str) -> int:
@@ -124,7 +106,7 @@ class Gallery:
         Raises:
             SubjectNotFoundError: There is no such subject; the message suggests the closest names.
         """
-        with self._writing(erases=True) as connection:
+        with self._truth.writing(erases=True) as connection:
             return store.remove_subject(connection, names.normalise(name))
 
     def remove_sample(self, sample_id: str) -> None:
@@ -133,7 +115,7 @@ class Gallery:
         Raises:
             SubjectNotFoundError: There is no such sample.
         """
-        with self._writing(erases=True) as connection:
+        with self._truth.writing(erases=True) as connection:
             store.remove_sample(connection, sample_id)
 
     def rename(self, old: str, new: str) -> None:
@@ -145,7 +127,7 @@ class Gallery:
             SubjectNameError: The new name cannot be used.
         """
         old, new = names.normalise(old), names.normalise(new)
-        with self._writing(erases=True) as connection:
+        with self._truth.writing(erases=True) as connection:
             store.rename(connection, old, new)
 
     def merge(self, source: str, target: str) -> int:
@@ -156,7 +138,7 @@ class Gallery:
             SubjectExistsError: Both are the same subject.
         """
         source, target = names.normalise(source), names.normalise(target)
-        with self._writing(erases=True) as connection:
+        with self._truth.writing(erases=True) as connection:
             return store.merge(connection, source, target)
 
     def split(self, sample_ids: Sequence[str], new_name: str) -> None:
@@ -170,14 +152,14 @@ class Gallery:
         new_name = names.normalise(new_name)
         if not sample_ids:
             return
-        with self._writing(erases=True) as connection:
+        with self._truth.writing(erases=True) as connection:
             store.split(connection, list(sample_ids), new_name)
 
     # --- asking -----------------------------------------------------------------------------------------------
 
     def subjects(self, *, limit: int | None = None, offset: int = 0, search: str | None = None) -> list[SubjectInfo]:
         """The subjects by name; `search` keeps those whose name contains it, whatever its case."""
-        with self._reading() as connection:
+        with self._truth.reading() as connection:
             return store.list_subjects(connection, limit, offset, search)
 
     def subject(self, name: str) -> SubjectDetail:
@@ -187,7 +169,7 @@ class Gallery:
             SubjectNotFoundError: There is no such subject; the message suggests the closest names.
         """
         name = names.normalise(name)
-        with self._reading() as connection:
+        with self._truth.reading() as connection:
             key = store.subject_id(connection, name)
             mine = store.list_samples(connection, key, self._model_id)
             created = connection.execute(sa.select(subjects.c.created_us).where(subjects.c.id == key)).scalar_one()
@@ -195,19 +177,19 @@ class Gallery:
 
     def __len__(self) -> int:
         """Subjects enrolled."""
-        with self._reading() as connection:
+        with self._truth.reading() as connection:
             return store.count(connection, subjects)
 
     @property
     def sample_count(self) -> int:
         """Samples enrolled."""
-        with self._reading() as connection:
+        with self._truth.reading() as connection:
             return store.count(connection, samples)
 
     @property
     def generation(self) -> int:
         """Grows with every change."""
-        with self._reading() as connection:
+        with self._truth.reading() as connection:
             return store.read_meta(connection).generation
 
     def search(self, templates: Templates, k: int = 2) -> list[Candidates]:
@@ -229,14 +211,7 @@ class Gallery:
                 f"the probe comes from {templates.model_id} ({templates.vectors.shape[1]}-d), the gallery is searched "
                 f"with {self._model_id} ({self.dimension}-d): embed both with one model"
             )
-        while True:
-            self.load()
-            index, named = self._mirror.published
-            found = index.search_labels(templates.vectors, k)
-            try:
-                return [Candidates(tuple(named[key] for key in labels.tolist()), scores) for scores, labels in found]
-            except KeyError:  # a subject went while we searched: ask the newer index
-                continue
+        return self._index.search(templates.vectors, k)
 
     def load(self, progress: Progress | None = None) -> None:
         """Brings the index in memory up to date; a search does this by itself.
@@ -244,13 +219,18 @@ class Gallery:
         Args:
             progress: Told (done, total) templates while the index is read from the database.
         """
-        with self._follow_lock, named_errors(self._place.label):
-            version = self._version()
-            if version is not None and version == self._data_version:
-                return
-            with reading(self._engine) as connection:
-                self._mirror.follow(connection, progress)
-            self._data_version = version
+        self._index.load(progress)
+
+    def save_index(self) -> bool:
+        """Saves the index, so that the next process opens it without reading the database.
+
+        Returns:
+            Whether it was saved: not on a server, nor while another process writes one, nor on a full disk.
+        """
+        self._index.load()
+        return self._index.save()
+
+    # --- upkeep -----------------------------------------------------------------------------------------------
 
     def check(self, *, repair: bool = False) -> list[Problem]:
         """Looks for everything that can be wrong; see `Problem`.
@@ -258,15 +238,43 @@ class Gallery:
         Args:
             repair: Put right what can be put right without inventing anything.
         """
-        with self._reading() as connection:
+        with self._truth.reading() as connection:
             problems = check.damaged_pages(connection)
         if problems:
             return problems  # nothing else can be trusted
-        with self._writing() if repair else self._reading() as connection:
+        with self._truth.writing(erases=True) if repair else self._truth.reading() as connection:
             problems += check.broken_references(connection, repair=repair)
             problems += check.bad_vectors(connection, self._model_id, self.dimension, repair=repair)
             problems += check.other_models(connection, self._model_id)
-        return problems
+        problems += self._index.check(repair=repair)
+        return problems + check.leftovers(self._truth, repair=repair)
+
+    def backup(self, file: str | Path) -> None:
+        """Writes one consistent state to one new file, while others go on. Errors: `upkeep.backup`."""
+        upkeep.backup(self._truth, Path(file))
+
+    @staticmethod
+    def restore(file: str | Path, location: str | Path) -> None:
+        """Replaces everything in the gallery at `location` by a backup. Errors: `upkeep.restore`."""
+        upkeep.restore(Path(file), location)
+
+    def export(self, subject: str) -> dict[str, Any]:
+        """Everything that is kept about a subject, as it goes into JSON.
+
+        Raises:
+            SubjectNotFoundError: There is no such subject.
+        """
+        with self._truth.reading() as connection:
+            return upkeep.export(connection, names.normalise(subject))
+
+    def compact(self) -> None:
+        """Gives free space back and forgets what only helped other processes to follow."""
+        upkeep.compact(self._truth)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts, sizes and generations, as they go into JSON."""
+        model = {"model_id": self._model_id, "dimension": self.dimension}
+        return model | upkeep.figures(self._truth, self._model_id) | {"index": self._index.figures()}
 
     # --- inside -----------------------------------------------------------------------------------------------
 
@@ -279,21 +287,3 @@ class Gallery:
         if np.shape(sample.landmarks) != (5, 2):
             raise ValueError("the landmarks of a sample must have shape (5, 2)")
         return sample
-
-    @contextmanager
-    def _writing(self, *, erases: bool = False) -> Iterator[Connection]:  # noqa: ARG002
-        with self._write_lock, named_errors(self._place.label), writing(self._engine) as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with named_errors(self._place.label), reading(self._engine) as connection:
-            yield connection
-
-    def _version(self) -> int | None:
-        """A number that changes iff somebody commits; None where there is none, so that one has to look."""
-        if self._place.folder is None:
-            return None
-        if self._watch is None:
-            self._watch = self._engine.raw_connection()
-        return int(self._watch.cursor().execute("PRAGMA data_version").fetchone()[0])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline.gallery import snapshot
 from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.index import I64, bad_rows
 from pipeline.gallery.schema import removed, samples, subjects, templates
@@ -34,6 +36,7 @@ class Mirror:
         self.published: tuple[FaissIndex, dict[int, str]] = (FaissIndex(dimension), {})
         self.at: Meta | None = None
         self.skipped: set[int] = set()
+        self.saved = -1  # generation of the index file
 
     @property
     def index(self) -> FaissIndex:
@@ -53,6 +56,26 @@ class Mirror:
     def adopt(self, base: Segment, names: dict[int, str], at: Meta) -> None:
         """Starts from a saved state."""
         self.published, self.at = (FaissIndex(self.dimension, base), names), at
+
+    def start(self, connection: Connection, file: Path) -> bool:
+        """Starts from the saved index if it can be used; returns whether there is a file that must go."""
+        now = read_meta(connection)
+        try:
+            saved = snapshot.load(file, self.model_id, self.dimension, now)
+        except FileNotFoundError:
+            return False
+        except (snapshot.SnapshotError, OSError, ValueError) as error:
+            _log.warning("%s cannot be used (%s); the index is read from the database", file, error)
+            return True
+        self.adopt(saved.rows, saved.names, saved.at)
+        self.saved = saved.at.generation
+        return now.removal > saved.at.generation  # it holds what has been erased since
+
+    def save(self, file: Path) -> None:
+        """Saves the index; see `snapshot.save`."""
+        if self.at is not None:
+            snapshot.save(file, self.index.segments, self.names, self.at, self.model_id, self.dimension)
+            self.saved = self.at.generation
 
     def follow(self, connection: Connection, progress: Progress | None = None) -> bool:
         """Brings the mirror to the generation that this read transaction sees; returns whether anything changed."""
@@ -122,6 +145,28 @@ class Mirror:
             _log.warning("%d damaged templates are left out; `knownface gallery check` names them", len(self.skipped))
             ids, labels, vectors = ids[keep], labels[keep], vectors[keep]
         return ids, labels, vectors
+
+    def difference(self, connection: Connection) -> str | None:
+        """What distinguishes this mirror from the truth at the same generation, in words; None when nothing does."""
+        fresh = Mirror(self.model_id, self.dimension)
+        fresh.rebuild(connection)
+        if fresh.at != self.at:
+            return "another generation"
+        if fresh.names != self.names:
+            return "other names"
+        (ids, labels, vectors), (own_ids, own_labels, own_vectors) = fresh._rows(), self._rows()
+        if not np.array_equal(ids, own_ids):
+            return f"{len(np.setxor1d(ids, own_ids))} templates that only one of them has"
+        if not np.array_equal(labels, own_labels):
+            return "templates that belong to other subjects"
+        return None if np.array_equal(vectors, own_vectors) else "other vectors"
+
+    def _rows(self) -> tuple[I64, I64, F32]:
+        live = [segment.compacted() for segment in self.index.segments]
+        ids = np.concatenate([segment.ids for segment in live])
+        order = np.argsort(ids)
+        labels = np.concatenate([segment.labels for segment in live])[order]
+        return ids[order], labels, np.concatenate([segment.vectors for segment in live])[order]
 
     def _forget_names(self, connection: Connection) -> None:
         """Drops the names of subjects that are gone."""

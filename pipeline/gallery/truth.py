@@ -1,0 +1,131 @@
+"""Access to the truth: transactions, the cheap question whether anybody committed, and really deleting."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from pipeline.gallery.engine import LOCK, Place, make_engine, named_errors, prepare, reading, writing
+from pipeline.gallery.snapshot import SUFFIX, TEMPORARY
+
+_log = logging.getLogger(__name__)
+
+
+class Truth:
+    """The gallery's database, open; shared by threads."""
+
+    def __init__(self, place: Place, *, create: bool) -> None:
+        self.place = place
+        self.engine = make_engine(place)
+        self._write_lock = threading.Lock()  # orders this process's writers; the database orders processes
+        self._watch: Any = None  # one connection that never writes: data_version tells it what others committed
+        self._watch_lock = threading.Lock()
+        self._erase_due = False
+        try:
+            with named_errors(place.label):
+                prepare(place, self.engine, create=create)
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the database and the index files; None for a server."""
+        return self.place.folder
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        if self._erase_due:
+            self.erase()
+        with self._watch_lock:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A read transaction; errors get their names."""
+        with named_errors(self.place.label), reading(self.engine) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *, erases: bool = False) -> Iterator[Connection]:
+        """A write transaction; errors get their names.
+
+        Args:
+            erases: What it removes must not stay in any file: the write-ahead log and the index files go too.
+        """
+        with named_errors(self.place.label):
+            with self._write_lock, writing(self.engine) as connection:
+                yield connection
+            if erases or self._erase_due:
+                self.erase()
+
+    def version(self) -> int | None:
+        """A number that changes iff somebody commits; None where there is none, so that one has to look."""
+        if self.folder is None:
+            return None
+        with self._watch_lock:
+            if self._watch is None:
+                self._watch = self.engine.raw_connection()
+            return int(self._watch.driver_connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def erase(self) -> None:
+        """Makes sure that nothing removed stays in a file: drops the index files, empties the write-ahead log.
+
+        A reader can hold the log open; then the next write, or close, tries again.
+        """
+        if self.folder is None:
+            return
+        for file in self.folder.glob(f"index-*{SUFFIX}"):
+            file.unlink(missing_ok=True)
+        self.clear_leftovers()
+        self._erase_due = not self._checkpoint()
+
+    @property
+    def erase_due(self) -> bool:
+        """Whether removed bytes may still stand in the write-ahead log."""
+        return self._erase_due
+
+    def _checkpoint(self) -> bool:
+        raw = self.engine.raw_connection()
+        try:
+            busy = raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]  # type: ignore[union-attr]
+        except sqlite3.OperationalError as error:
+            _log.warning("removed data is still in the write-ahead log: %s", error)
+            return False
+        finally:
+            raw.close()
+        return not busy
+
+    def clear_leftovers(self) -> None:
+        """Removes temporary files of writers that were killed; leaves them while somebody may be writing one."""
+        if self.folder is None or not any(self.folder.glob(f"*{TEMPORARY}")):
+            return
+        with self.file_lock() as held:
+            for file in self.folder.glob(f"*{TEMPORARY}") if held else ():
+                file.unlink(missing_ok=True)
+
+    @contextmanager
+    def file_lock(self) -> Iterator[bool]:
+        """The lock under which files are written; yields False, without waiting, when another process has it."""
+        from filelock import FileLock, Timeout  # noqa: PLC0415
+
+        lock = FileLock((self.folder or Path()) / LOCK, timeout=0)
+        held = False
+        with suppress(Timeout):
+            lock.acquire()
+            held = True
+        try:
+            yield held
+        finally:
+            if held:
+                lock.release()

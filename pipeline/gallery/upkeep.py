@@ -1,0 +1,216 @@
+"""Backup, restore, export, compacting and figures."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError, GalleryVersionError
+from pipeline.gallery import store
+from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, named_errors, prepare
+from pipeline.gallery.schema import REVISIONS, meta, removed, samples, subjects, templates
+from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder
+from pipeline.gallery.truth import Truth
+
+
+def backup(truth: Truth, file: Path) -> None:
+    """Writes one consistent state of the gallery to one file, while others go on reading and writing.
+
+    Raises:
+        GalleryError: The gallery is on a server, or the file is there already or cannot be written.
+    """
+    if truth.folder is None:
+        raise GalleryError(f"{truth.place.label}: back a server's gallery up with the server's own tools (pg_dump)")
+    if file.exists():
+        raise GalleryError(f"{file}: is there already; choose another name for the backup")
+    temporary = file.with_name(f"{file.name}.{os.getpid()}{TEMPORARY}")
+    with named_errors(str(file)):
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            raw = truth.engine.raw_connection()
+            try:
+                raw.cursor().execute("VACUUM INTO ?", (str(temporary),))
+            finally:
+                raw.close()
+            with temporary.open("rb+") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(file)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(file.parent)
+
+
+def restore(file: Path, location: str | Path) -> None:
+    """Replaces everything in a gallery by a backup, in one transaction; galleries open elsewhere follow.
+
+    Raises:
+        GalleryError: There is no such file, or the gallery is on a server.
+        GalleryDamagedError: The file is no backup of a gallery, or damaged.
+        GalleryVersionError: The backup was made by a newer version.
+        GalleryBusyError: The gallery is locked by another process.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    place = Place.of(location)
+    if place.folder is None:
+        raise GalleryError(f"{place.label}: restore a server's gallery with the server's own tools (pg_restore)")
+    _check_backup(file)
+    folder = place.folder
+    temporary = folder / f"restore.{os.getpid()}{TEMPORARY}"
+    try:
+        with named_errors(place.label):
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / LOCK, timeout=BUSY_TIMEOUT_S):
+                try:
+                    shutil.copyfile(file, temporary)
+                    _replace(temporary, folder / DATABASE)
+                finally:
+                    temporary.unlink(missing_ok=True)
+                for index in folder.glob(f"index-*{SUFFIX}"):
+                    index.unlink(missing_ok=True)
+    except Timeout as error:
+        raise GalleryBusyError(f"{place.label}: another process is preparing the gallery; try again") from error
+    engine = make_engine(place)
+    try:
+        with named_errors(place.label):
+            prepare(place, engine, create=False)  # a backup of an older version is brought up to date
+    finally:
+        engine.dispose()
+
+
+def _check_backup(file: Path) -> None:
+    if not file.is_file():
+        raise GalleryError(f"{file}: there is no such backup file")
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as source:
+            revision = source.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+            sound = [row[0] for row in source.execute("PRAGMA integrity_check(1)")] == ["ok"]
+    except sqlite3.Error as error:
+        raise GalleryDamagedError(f"{file}: is no backup of a gallery ({error})") from error
+    if revision not in REVISIONS:
+        raise GalleryVersionError(f"{file}: was made by a newer Knownface (schema {revision}); update Knownface")
+    if not sound:
+        raise GalleryDamagedError(f"{file}: is damaged; take another backup file")
+
+
+def _replace(source_file: Path, database: Path) -> None:
+    """Overwrites a database, in one transaction, by a copy of the backup, which gets an identity of its own."""
+    with _connected(source_file) as source, _writable(database) as target:
+        known = target.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchone()
+        before = target.execute("SELECT generation FROM meta").fetchone()[0] if known else 0
+        after = max(before, source.execute("SELECT generation FROM meta").fetchone()[0]) + 1
+        change = "UPDATE meta SET gallery_id = ?, generation = ?, removal = ?, horizon = ?"
+        source.execute(change, (uuid.uuid4().hex, after, after, after))
+        source.backup(target)
+        target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def _connected(file: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")
+        yield connection
+
+
+@contextmanager
+def _writable(database: Path) -> Iterator[sqlite3.Connection]:
+    """The database in WAL mode; one that is not readable at all makes room for a new one."""
+    try:
+        with _connected(database) as probe:
+            probe.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise
+        for suffix in ("", "-wal", "-shm"):
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
+    with _connected(database) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        yield connection
+
+
+def export(connection: Connection, name: str) -> dict[str, Any]:
+    """Everything that is kept about a subject, as it goes into JSON; binary values in base64.
+
+    Raises:
+        SubjectNotFoundError: There is no such subject.
+    """
+    key = store.subject_id(connection, name)
+    created = connection.execute(sa.select(subjects.c.created_us).where(subjects.c.id == key)).scalar_one()
+    mine = []
+    for row in connection.execute(sa.select(samples).where(samples.c.subject_id == key).order_by(samples.c.id)):
+        query = sa.select(templates).where(templates.c.sample_id == row.id).order_by(templates.c.id)
+        vectors = [
+            {"model_id": t.model_id, "norm": t.norm, "vector_f32": base64.b64encode(t.vector).decode()}
+            for t in connection.execute(query)
+        ]
+        mine.append(
+            {
+                "id": row.uid,
+                "source": row.source,
+                "photo_sha256": row.photo_sha256,
+                "box_xyxy_px": [row.box_x0, row.box_y0, row.box_x1, row.box_y1],
+                "landmarks_px": np.frombuffer(row.landmarks, "<f4").reshape(-1, 2).tolist(),
+                "image_hw": [row.image_h, row.image_w],
+                "confidence": row.confidence,
+                "quality": row.quality,
+                "created": store.as_time(row.created_us).isoformat(),
+                "crop_png": None if row.crop is None else base64.b64encode(row.crop).decode(),
+                "templates": vectors,
+            }
+        )
+    return {"subject": name, "created": store.as_time(created).isoformat(), "samples": mine}
+
+
+def compact(truth: Truth) -> None:
+    """Forgets tombstones, gives free pages back to the file system and empties the write-ahead log."""
+    with truth.writing() as connection:
+        generation = store.bump(connection)
+        connection.execute(sa.delete(removed))
+        connection.execute(sa.update(meta).values(horizon=generation))
+    if truth.folder is None:
+        return
+    with named_errors(truth.place.label):
+        raw = truth.engine.raw_connection()
+        try:
+            raw.cursor().execute("VACUUM")
+        finally:
+            raw.close()
+        truth.erase()
+
+
+def figures(truth: Truth, model_id: str) -> dict[str, Any]:
+    """Counts, sizes and generations, as they go into JSON."""
+    with truth.reading() as connection:
+        now = store.read_meta(connection)
+        mine = sa.select(sa.func.count()).select_from(templates).where(templates.c.model_id == model_id)
+        result: dict[str, Any] = {
+            "location": truth.place.label,
+            "schema": REVISIONS[-1],
+            "gallery_id": now.gallery_id,
+            "generation": now.generation,
+            "subjects": store.count(connection, subjects),
+            "samples": store.count(connection, samples),
+            "templates": store.count(connection, templates),
+            "templates_of_model": int(connection.execute(mine).scalar_one()),
+            "tombstones": store.count(connection, removed),
+            "erasure_pending": truth.erase_due,
+        }
+    if truth.folder is not None:
+        sizes = {file.name: file.stat().st_size for file in truth.folder.iterdir() if file.is_file()}
+        result["database_bytes"] = sizes.get(DATABASE, 0)
+        result["log_bytes"] = sizes.get(f"{DATABASE}-wal", 0)
+        result["index_bytes"] = sum(size for name, size in sizes.items() if name.endswith(SUFFIX))
+    return result
