@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,15 +144,19 @@ class Services:
             PhotoError: A photo cannot be used.
             NoOperatingPointError: Nothing says which score is a match.
         """
-        point = self.verify_point()
         found = self.recognizer.analyse_batch([self.open(a), self.open(b)])
         for faces in found:
             if isinstance(faces, PhotoError):
                 raise faces
         one, other = (faces for faces in found if isinstance(faces, Faces))
-        first, second = pick_face(one, face_a or 1), pick_face(other, face_b or 1)
+        return self.verify_faces(one, other, face_a=face_a, face_b=face_b)
+
+    def verify_faces(self, a: Faces, b: Faces, *, face_a: int | None = None, face_b: int | None = None) -> Verification:
+        """The same for photos that are analysed already."""
+        point = self.verify_point()
+        first, second = pick_face(a, face_a or 1), pick_face(b, face_b or 1)
         decision = decide_verify(compare(first.templates, second.templates), point)
-        return Verification(decision, first, second, len(one), len(other))
+        return Verification(decision, first, second, len(a), len(b))
 
     def enrol(self, subject: str, sources: Sequence[Source], *, face: int | None = None) -> list[Enrolment]:
         """Enrols photos of one subject: one transaction a photo; a photo that fails is a row.
@@ -168,38 +172,55 @@ class Services:
         """Enrols photos of several subjects; yields each once it is durable."""
         from pipeline.gallery import normalise
 
-        gallery = self.gallery
         items = [(normalise(subject), source) for subject, source in items]
 
         stream = self.recognizer.stream(items, lambda item: self.open(item[1]), workers=self.settings.worker_count)
         for (subject, source), faces in stream:
-            photo = name_of(source)
-            try:
-                if isinstance(faces, PhotoError):
-                    raise faces
-                sample = self._sample(only_face(faces, face))
-                yield Enrolment(subject, photo, gallery.enrol(subject, [sample])[0])
-            except DuplicatePhotoError as error:
-                if error.subject == subject:
-                    yield Enrolment(subject, photo, error.sample_id, already=True)
-                else:
-                    yield Enrolment(subject, photo, error=error)
-            except PhotoError as error:
-                yield Enrolment(subject, photo, error=error)
+            if isinstance(faces, PhotoError):
+                yield Enrolment(subject, name_of(source), error=faces)
+            else:
+                yield replace(self.enrol_faces(subject, faces, face=face), photo=name_of(source))
+
+    def enrol_faces(self, subject: str, faces: Faces, *, face: int | None = None) -> Enrolment:
+        """Enrols one photo that is analysed already; one that cannot be enrolled gives a row with the error.
+
+        Raises:
+            GalleryError: The name cannot be used, or the gallery cannot be written.
+        """
+        from pipeline.gallery import normalise
+
+        subject = normalise(subject)
+        try:
+            sample_id = self.gallery.enrol(subject, [self._sample(only_face(faces, face))])[0]
+            return Enrolment(subject, faces.source, sample_id)
+        except DuplicatePhotoError as error:
+            if error.subject == subject:
+                return Enrolment(subject, faces.source, error.sample_id, already=True)
+            return Enrolment(subject, faces.source, error=error)
+        except PhotoError as error:
+            return Enrolment(subject, faces.source, error=error)
 
     def identify(self, sources: Iterable[Source]) -> Iterator[Identification]:
         """Names the faces of photos, in their order. A photo that fails, or shows no face, is a row with an error."""
-        gallery, point = self.gallery, self.identify_point()
+        point = self.identify_point()
         for source, faces in self.recognizer.stream(sources, self.open, workers=self.settings.worker_count):
-            photo = name_of(source)
             if isinstance(faces, PhotoError):
-                yield Identification(photo, error=faces)
-            elif not len(faces):
-                yield Identification(photo, faces, error=no_face(photo))
+                yield Identification(name_of(source), error=faces)
             else:
-                size = len(gallery)
-                candidates = gallery.search(faces.templates, k=2)
-                yield Identification(photo, faces, tuple(decide_identify(c, point, size) for c in candidates))
+                yield replace(self.identify_faces(faces, point), photo=name_of(source))
+
+    def identify_faces(self, faces: Faces, point: OperatingPoint | None = None) -> Identification:
+        """The same for one photo that is analysed already.
+
+        Args:
+            faces: What the photo shows.
+            point: The operating point, by default the one for the gallery's present size.
+        """
+        if not len(faces):
+            return Identification(faces.source, faces, error=no_face(faces.source))
+        point, size = point or self.identify_point(), len(self.gallery)
+        candidates = self.gallery.search(faces.templates, k=2)
+        return Identification(faces.source, faces, tuple(decide_identify(c, point, size) for c in candidates))
 
     def _sample(self, faces: Faces) -> NewSample:
         from pipeline.gallery import NewSample

@@ -117,6 +117,8 @@ def identify(
     """Name the faces in photos: a row per face, and a row per photo that could not be used."""
     context: Context = ctx.obj
     photos = list(_photos(paths))
+    from app.results import identification_rows
+
     services = context.services()
     faces: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
@@ -148,30 +150,6 @@ def _photos(paths: list[Path]) -> Iterator[Path]:
             yield from photos_in(path)
         else:
             yield path
-
-
-def identification_rows(row: Identification) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """The JSON rows of one photo: one per face, or the error."""
-    if row.error:
-        return [], {"photo": row.photo, **row.error.as_dict()}
-    if row.faces is None:
-        return [], None
-    documents = []
-    for box, decision in zip(row.faces.detections.boxes, row.decisions, strict=True):
-        runner_up = decision.runner_up
-        documents.append(
-            {
-                "photo": row.photo,
-                "box": [round(float(v), 1) for v in box],
-                "subject": decision.subject,
-                "decision": decision.kind,
-                "score": decision.score,
-                "threshold": decision.threshold,
-                "runner_up": {"subject": runner_up[0], "score": runner_up[1]} if runner_up else None,
-                "reason": decision.reason,
-            }
-        )
-    return documents, None
 
 
 def print_identifications(context: Context, rows: list[Identification]) -> None:

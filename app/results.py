@@ -1,0 +1,81 @@
+"""Results as rows: the same columns in JSON, CSV, the command line and the web page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.services import Identification
+
+#: Columns of the CSV; `decision` is the error's code, and `reason` its message, where a photo could not be used.
+COLUMNS = (
+    *("photo", "face", "x0", "y0", "x1", "y1", "subject", "decision", "score", "threshold"),
+    *("runner_up", "runner_up_score", "reason"),
+)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def identification_rows(row: Identification) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """The JSON rows of one photo: one per face, or the error."""
+    if row.error:
+        return [], {"photo": row.photo, **row.error.as_dict()}
+    if row.faces is None:
+        return [], None
+    documents = []
+    for box, decision in zip(row.faces.detections.boxes, row.decisions, strict=True):
+        runner_up = decision.runner_up
+        documents.append(
+            {
+                "photo": row.photo,
+                "box": [round(float(v), 1) for v in box],
+                "subject": decision.subject,
+                "decision": decision.kind,
+                "score": decision.score,
+                "threshold": decision.threshold,
+                "runner_up": {"subject": runner_up[0], "score": runner_up[1]} if runner_up else None,
+                "reason": decision.reason,
+            }
+        )
+    return documents, None
+
+
+def as_json(results: Iterable[Identification]) -> str:
+    """One document, `{"faces": [...], "errors": [...]}`."""
+    faces: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    for result in results:
+        documents, error = identification_rows(result)
+        faces += documents
+        errors += [error] if error else []
+    return json.dumps({"faces": faces, "errors": errors}, ensure_ascii=False, indent=2) + "\n"
+
+
+def as_csv(results: Iterable[Identification]) -> str:
+    """A table with a row per face, and a row per photo that could not be used.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front; the JSON has it unchanged.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(COLUMNS)
+    for result in results:
+        documents, error = identification_rows(result)
+        for number, face in enumerate(documents, 1):
+            runner_up = face["runner_up"] or {"subject": None, "score": None}
+            values = [face["photo"], number, *face["box"], face["subject"], face["decision"], face["score"]]
+            values += [face["threshold"], runner_up["subject"], runner_up["score"], face["reason"]]
+            writer.writerow([_cell(value) for value in values])
+        if error:
+            values = [error["photo"], *[None] * 6, error["error"], *[None] * 4, error["message"]]
+            writer.writerow([_cell(value) for value in values])
+    return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
