@@ -28,12 +28,14 @@ def web(
     """Open the web page. It answers on this machine only (127.0.0.1)."""
     context: Context = ctx.obj
     settings = context.settings
+    from app.web import theme
     from pipeline.weights import ModelStore
 
     store = ModelStore(settings.models_dir)
     for name in (settings.detector, settings.embedder):
         store.installed(name)
-    environment = dict(os.environ, KNOWNFACE_GALLERY=settings.gallery_location, KNOWNFACE_HOME=str(settings.home))
+    environment = dict(os.environ, **theme.environment())
+    environment.update(KNOWNFACE_GALLERY=settings.gallery_location, KNOWNFACE_HOME=str(settings.home))
     if context.config:
         environment["KNOWNFACE_CONFIG"] = str(context.config.resolve())
     context.note(f"Knownface is at http://127.0.0.1:{port} (stop it with Ctrl-C); gallery: {settings.gallery_location}")
@@ -46,10 +48,13 @@ def web(
         "server.enableXsrfProtection": "true",
         "browser.gatherUsageStats": "false",
         "client.showErrorDetails": "none",
+        "client.showErrorLinks": "false",
         "client.toolbarMode": "minimal",
     }
     command = [sys.executable, "-m", "streamlit", "run", str(_PAGE)]
     command += [f"--{name}={value}" for name, value in options.items()]
+    if os.name == "posix":  # the server takes this process's place, so that whoever stops the one stops the other
+        os.execve(sys.executable, command, environment)  # noqa: S606 - our own command line
     try:
         code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own command line
     except KeyboardInterrupt:

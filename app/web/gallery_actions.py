@@ -1,0 +1,75 @@
+"""Rename, merge and remove one person. What cannot be undone says first what it will do."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.services import Services
+from app.web import markup, state
+from app.web.texts import words
+from pipeline.gallery import normalise
+
+OPEN, SAID = "gallery_open", "gallery_said"
+_OFFERED = 50
+
+
+def forget() -> None:
+    """Drops what was begun with another person."""
+    for key in ("gallery_removing", "rename_to", "merge_search", "merge_into"):
+        st.session_state.pop(key, None)
+
+
+def _finish(opened: str | None, said: str) -> None:
+    """Shows another person, or everybody, and what was done."""
+    st.session_state[OPEN], st.session_state[SAID] = opened, said
+    forget()
+    st.rerun()
+
+
+def rename(service: Services, name: str) -> None:
+    """A new name for a person."""
+    with st.expander(words.rename_title), st.form("rename", border=False):
+        new = st.text_input(words.rename_label, value=name, max_chars=200, key="rename_to")
+        if st.form_submit_button(words.rename_do):
+            with state.sentences():
+                service.gallery.rename(name, new)
+                new = normalise(new)
+                _finish(new, markup.fill(words.renamed, old=name, new=new))
+
+
+def merge(service: Services, name: str) -> None:
+    """Moves all photos of a person to another one."""
+    with st.expander(words.merge_title):
+        search = st.text_input(words.merge_search, key="merge_search").strip()
+        found = service.gallery.subjects(limit=_OFFERED + 2, search=search or None)
+        others = [person.name for person in found if person.name != name]
+        if not others:
+            st.html(markup.note("info", markup.text(words.merge_nobody)))
+            return
+        if len(others) > _OFFERED:
+            st.html(markup.note("info", markup.fill(words.merge_more, limit=_OFFERED)))
+        target = st.selectbox(words.merge_label, others[:_OFFERED], index=None, key="merge_into")
+        if target is None:
+            return
+        st.html(markup.note("warn", markup.fill(words.merge_explain, source=name, target=target)))
+        if st.button(words.merge_do, key="merge_go", type="primary"):
+            moved = service.gallery.merge(name, target)
+            _finish(target, markup.fill(words.merged, source=name, target=target, count=words.photos(moved)))
+
+
+def remove(service: Services, name: str, samples: int) -> None:
+    """Erases a person, after saying what that means."""
+    with st.expander(words.remove_title, expanded=bool(st.session_state.get("gallery_removing"))):
+        if not st.session_state.get("gallery_removing"):
+            st.button(words.remove_ask, key="remove_ask", on_click=_ask, args=(True,))
+            return
+        st.html(markup.note("bad", markup.fill(words.remove_explain, name=name, count=words.photos(samples))))
+        with st.container(horizontal=True):
+            st.button(words.remove_keep, key="remove_keep", on_click=_ask, args=(False,))
+            if st.button(words.remove_do, key="remove_go", type="primary"):
+                gone = service.gallery.remove(name)
+                _finish(None, markup.fill(words.removed, name=name, count=words.photos(gone)))
+
+
+def _ask(removing: bool) -> None:
+    st.session_state["gallery_removing"] = removing

@@ -1,0 +1,84 @@
+"""Photos from the browser: uploads or the camera, limited in number and size before anything is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.services import Services
+from app.web import markup, state
+from app.web.state import Seen, Uploaded
+from app.web.texts import words
+from pipeline.images import PHOTO_SUFFIXES
+
+MAX_TOGETHER = 256 * 1024 * 1024
+_TYPES = sorted(suffix.lstrip(".") for suffix in PHOTO_SUFFIXES)
+
+
+def one(key: str, label: str) -> Uploaded | None:
+    """One photo, uploaded or taken."""
+    if _from_camera(key):
+        return st.camera_input(words.camera_label, key=f"{key}_camera", label_visibility="collapsed")
+    return st.file_uploader(label, _TYPES, key=f"{key}_file", label_visibility="collapsed")
+
+
+def several(key: str, limit: int, *, camera: bool = True) -> list[Uploaded]:
+    """Several photos, or one from the camera. What is over a limit is left out, and the page says so."""
+    if camera and _from_camera(key):
+        taken = st.camera_input(words.camera_label, key=f"{key}_camera", label_visibility="collapsed")
+        return [taken] if taken else []
+    files: Sequence[Uploaded] = st.file_uploader(
+        words.photos_label, _TYPES, accept_multiple_files=True, key=f"{key}_files", label_visibility="collapsed"
+    )
+    if len(files) > limit:
+        st.html(markup.note("warn", markup.fill(words.too_many, limit=limit)))
+        files = files[:limit]
+    together = sum(file.size for file in files)
+    if together > MAX_TOGETHER:
+        megabytes, at_most = round(together / 2**20), MAX_TOGETHER // 2**20
+        st.html(markup.note("bad", markup.fill(words.too_much, megabytes=megabytes, limit=at_most)))
+        return []
+    return list(files)
+
+
+def look_all(service: Services, uploads: Sequence[Uploaded]) -> list[Seen]:
+    """Looks at photos one after the other and shows how far it is."""
+    new = sum(not state.remembered(upload) for upload in uploads)
+    if not new:
+        return [state.look(service, upload) for upload in uploads]
+    bar = st.progress(0.0, text=words.looking)
+    seen = []
+    for number, upload in enumerate(uploads, 1):
+        bar.progress((number - 1) / len(uploads), text=words.working.format(number=number, total=len(uploads)))
+        seen.append(state.look(service, upload))
+    bar.empty()
+    return seen
+
+
+def face_choice(key: str, count: int, *, optional: bool = False) -> int | None:
+    """The number of the face to take where a photo shows several; 1 where it shows one.
+
+    Args:
+        key: Of the widget.
+        count: Faces in the photo.
+        optional: Nothing is chosen until somebody chooses.
+    """
+    if count < 2:
+        return 1
+    numbers = list(range(1, count + 1))
+    index = None if optional else 0
+    if count > 12:
+        return st.selectbox(words.face_choice, numbers, index=index, key=key)
+    return st.radio(words.face_choice, numbers, index=index, key=key, horizontal=True)
+
+
+def _from_camera(key: str) -> bool:
+    choice = st.segmented_control(
+        words.source_label,
+        [words.upload, words.camera],
+        default=words.upload,
+        key=f"{key}_source",
+        label_visibility="collapsed",
+    )
+    return choice == words.camera

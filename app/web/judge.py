@@ -1,0 +1,127 @@
+"""What a photo is worth for enrolment, in plain words. Nothing here draws; every line is (tone, HTML)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.services import Services, pick_face
+from app.web.markup import fill
+from app.web.texts import words
+from pipeline.errors import SubjectNotFoundError
+from pipeline.recognizer import Faces, compare
+from pipeline.types import OperatingPoint
+
+#: A face narrower than this is enlarged more than twice before it is compared.
+SMALL_PX = 48
+#: Mean brightness of the aligned face, 0 to 255.
+DARK, BRIGHT = 45.0, 225.0
+_NEIGHBOURS = 10
+
+Line = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to say about one photo.
+
+    Attributes:
+        usable: A face is there and chosen.
+        lines: What to say, (tone, HTML) each.
+        already: The other person it looks like, if any.
+    """
+
+    usable: bool
+    lines: tuple[Line, ...]
+    already: str | None = None
+
+
+def judge(service: Services, faces: Faces, chosen: int | None, subject: str | None) -> Verdict:
+    """Judges one photo of a person to enrol.
+
+    Args:
+        service: Whose gallery is asked.
+        faces: What the photo shows.
+        chosen: Number of the face to enrol; None while nobody has chosen among several.
+        subject: The name it will be enrolled under, normalised; None while there is none.
+    """
+    if not len(faces):
+        return Verdict(False, (("bad", fill(words.judge_no_face)),))
+    if chosen is None:
+        return Verdict(False, (("warn", fill(words.judge_several, count=len(faces))),))
+    face = pick_face(faces, chosen)
+    x0, _, x1, _ = face.detections.boxes[0]
+    width = round(float(x1 - x0))
+    sentence = words.judge_good if len(faces) == 1 else words.judge_chosen
+    lines = [("good", fill(sentence, width=width, number=chosen)), *_quality(face, width)]
+    alike, already = _alike(service, face, subject)
+    return Verdict(True, (*lines, *alike), already)
+
+
+def _quality(face: Faces, width: int) -> list[Line]:
+    lines = []
+    if width < SMALL_PX:
+        lines.append(("warn", fill(words.judge_small, width=width)))
+    brightness = float(face.aligned.crops[0].mean())
+    if brightness < DARK:
+        lines.append(("warn", fill(words.judge_dark)))
+    elif brightness > BRIGHT:
+        lines.append(("warn", fill(words.judge_bright)))
+    height, across = face.detections.image_hw
+    points = face.detections.landmarks[0]
+    if np.any(points < 0) or np.any(points[:, 0] > across - 1) or np.any(points[:, 1] > height - 1):
+        lines.append(("warn", fill(words.judge_edge)))
+    return lines
+
+
+def _alike(service: Services, face: Faces, subject: str | None) -> tuple[list[Line], str | None]:
+    """Whom the face looks like, as identify decides it; and how it fits the photos of the subject, as verify does."""
+    if not len(service.gallery):
+        return [], None
+    decision = service.identify_faces(face).decisions[0]
+    lines: list[Line] = []
+    already = None
+    if decision.kind == "match" and decision.subject is not None and decision.subject != subject:
+        already = decision.subject
+        scores = {"score": f"{decision.score:.3f}", "threshold": f"{decision.threshold:.3f}"}
+        lines.append(("warn", fill(words.judge_already, name=already, **scores)))
+    if decision.kind == "ambiguous" and decision.runner_up:
+        best = service.gallery.search(face.templates, k=1)[0].subjects[0]
+        lines.append(("warn", fill(words.judge_ambiguous, name=best, other=decision.runner_up[0])))
+    if subject is not None and samples_of(service, subject):
+        lines.append(_own(service, face, subject, service.verify_point()))
+    return lines, already
+
+
+def _own(service: Services, face: Faces, subject: str, point: OperatingPoint) -> Line:
+    found = service.gallery.search(face.templates, k=_NEIGHBOURS)[0]
+    scores = dict(zip(found.subjects, (float(s) for s in found.scores), strict=True))
+    score = scores.get(subject, min(scores.values()))
+    shown = f"{score:.3f}" if subject in scores else f"< {score:.3f}"
+    if score >= point.threshold and subject in scores:
+        return "good", fill(words.judge_fits, name=subject, score=shown)
+    return "warn", fill(words.judge_unlike, name=subject, score=shown, threshold=f"{point.threshold:.3f}")
+
+
+def samples_of(service: Services, subject: str) -> int:
+    """How many photos of a subject are enrolled; 0 if there is no such subject."""
+    try:
+        return service.gallery.subject(subject).info.samples
+    except SubjectNotFoundError:
+        return 0
+
+
+def apart(faces: Sequence[Faces], threshold: float) -> list[bool]:
+    """Which of several single faces match none of the others (all of them False where there is only one).
+
+    Args:
+        faces: One face each.
+        threshold: Of verify.
+    """
+    if len(faces) < 2:
+        return [False] * len(faces)
+    return [
+        all(compare(one.templates, other.templates) < threshold for other in faces if other is not one) for one in faces
+    ]

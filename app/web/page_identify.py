@@ -1,0 +1,83 @@
+"""Identify: names for the faces in photos, with scores and reasons."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.report import data_uri
+from app.results import as_csv, as_json
+from app.services import Identification, Services
+from app.web import inputs, markup, paging, state
+from app.web.state import Seen
+from app.web.texts import words
+
+MAX_PHOTOS = 100
+_PER_PAGE = 10
+
+
+def show() -> None:
+    """Draws the page."""
+    st.title(words.identify, anchor=False)
+    st.html(markup.lead(words.identify_lead))
+    with state.sentences():
+        service = state.services()
+        with st.spinner(words.loading, show_time=False):
+            service.identify_point()
+        if not len(service.gallery):
+            st.html(markup.note("warn", markup.text(words.identify_empty)))
+        photos = inputs.look_all(service, inputs.several("identify", MAX_PHOTOS))
+        if photos:
+            _results(photos, _identify(service, photos))
+
+
+def _identify(service: Services, photos: list[Seen]) -> list[Identification]:
+    """Asks the gallery as it is now; the photos were looked at before."""
+    point = service.identify_point()
+    return [
+        Identification(seen.name, error=seen.error) if seen.faces is None else service.identify_faces(seen.faces, point)
+        for seen in photos
+    ]
+
+
+def _results(photos: list[Seen], results: list[Identification]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html(f'<p class="kf" role="status"><b>{_summary(results)}</b></p>')
+        st.download_button(
+            words.download_csv, as_csv(results).encode("utf-8-sig"), "faces.csv", "text/csv", on_click="ignore"
+        )
+        st.download_button(words.download_json, as_json(results), "faces.json", "application/json", on_click="ignore")
+    pairs = list(zip(photos, results, strict=True))
+    first = paging.offset("identify_page", len(pairs), _PER_PAGE)
+    for seen, result in pairs[first : first + _PER_PAGE]:
+        with st.container(border=True):
+            left, right = st.columns([2, 3], gap="medium")
+            found = seen.faces.detections if seen.faces else None
+            if seen.picture:
+                left.html(markup.photo(seen.picture, seen.name, found, small=True))
+            else:
+                left.html(f'<p class="kf kf-file">{markup.name(seen.name)}</p>')
+            right.html(_faces(result))
+    paging.controls("identify_page", len(pairs), _PER_PAGE)
+
+
+def _faces(result: Identification) -> str:
+    if result.error or result.faces is None:
+        return markup.note("warn", markup.text(result.error.message if result.error else ""))
+    crops = result.faces.aligned.crops
+    return "".join(
+        markup.identified(data_uri(crops[number - 1]), number, decision)
+        for number, decision in enumerate(result.decisions, 1)
+    )
+
+
+def _summary(results: list[Identification]) -> str:
+    kinds = [decision.kind for result in results for decision in result.decisions]
+    return markup.text(
+        words.identify_summary.format(
+            photos=words.photos(len(results)),
+            named=kinds.count("match"),
+            unknown=kinds.count("unknown"),
+            ambiguous=kinds.count("ambiguous"),
+            failed=sum(result.error is not None for result in results),
+        )
+    )

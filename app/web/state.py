@@ -1,0 +1,118 @@
+"""What a session knows: the services it shares with all others, and the photos it has looked at."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import streamlit as st
+
+from app.report import data_uri
+from app.services import Services, Upload
+from app.web import markup
+from app.web.texts import words
+from pipeline.config import Settings
+from pipeline.errors import KnownfaceError, ModelMissingError, PhotoError
+from pipeline.recognizer import Faces
+
+_PICTURE_PX = 960
+_REMEMBERED = 120  # photos a session remembers: their faces and a small picture, not their pixels
+_PULL = "knownface models pull"
+#: Photos decoded at the same time by all sessions together, whatever their number: a photo may take 300 MB.
+_SLOTS = threading.BoundedSemaphore(max(2, min(4, os.cpu_count() or 1)))
+
+
+class Uploaded(Protocol):
+    """What Streamlit hands over: kept in memory, never on disk."""
+
+    file_id: str
+    name: str
+    size: int
+
+    def getvalue(self) -> bytes:
+        """The bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A photo that was looked at.
+
+    Attributes:
+        key: Identity of the upload.
+        name: What the photo is called.
+        faces: Its faces, None where it could not be used.
+        picture: A small version as a `data:` address, "" where there is none.
+        error: Why it could not be used.
+    """
+
+    key: str
+    name: str
+    faces: Faces | None = None
+    picture: str = ""
+    error: PhotoError | None = None
+
+
+@st.cache_resource(show_spinner=False)
+def services() -> Services:
+    """The one recognizer and gallery of this process. Which ones, the environment says (`knownface web` sets it).
+
+    Raises:
+        ConfigError: The settings cannot be used.
+    """
+    config = os.environ.get("KNOWNFACE_CONFIG")
+    return Services(Settings.load(Path(config) if config else None))
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turns every error that has a sentence into a message on the page; the rest of the block is left out."""
+    try:
+        yield
+    except ModelMissingError as error:
+        models_missing(error)
+    except KnownfaceError as error:
+        st.html(markup.note("bad", markup.text(error.message)))
+    except OSError as error:
+        st.html(markup.note("bad", markup.fill(words.unexpected_system, message=error.strerror or str(error))))
+
+
+def models_missing(error: ModelMissingError) -> None:
+    """What to do when there are no models."""
+    content = f"<b>{markup.text(words.models_missing)}</b><p>{markup.text(error.message)}</p>"
+    st.html(markup.note("warn", content + f"<p>{markup.text(words.models_missing_how)}</p>"))
+    st.code(_PULL, language=None)
+
+
+def look(service: Services, upload: Uploaded) -> Seen:
+    """The faces of a photo and a small picture of it; remembered, so that each photo is looked at once a session."""
+    memory: OrderedDict[str, Seen] = st.session_state.setdefault("kf_seen", OrderedDict())
+    if upload.file_id in memory:
+        memory.move_to_end(upload.file_id)
+        return memory[upload.file_id]
+    with _SLOTS:
+        seen = _look(service, upload)
+    memory[upload.file_id] = seen
+    while len(memory) > _REMEMBERED:
+        memory.popitem(last=False)
+    return seen
+
+
+def remembered(upload: Uploaded) -> bool:
+    """Whether `look` will answer at once."""
+    return upload.file_id in st.session_state.get("kf_seen", ())
+
+
+def _look(service: Services, upload: Uploaded) -> Seen:
+    try:
+        photo = service.open(Upload(upload.name, upload.getvalue()))
+        faces = service.recognizer.analyse(photo)
+        return Seen(upload.file_id, photo.source, faces, data_uri(photo.thumbnail(_PICTURE_PX)))
+    except PhotoError as error:
+        return Seen(upload.file_id, upload.name, error=error)
