@@ -52,7 +52,8 @@ class LiveIndex:
                     must_go = self._mirror.start(connection, self._file)
                 self._mirror.follow(connection, progress)
             self._version = version
-            if must_go:
+            if must_go and self._file is not None:
+                self._file.unlink(missing_ok=True)
                 self._truth.erase()
             self._truth.clear_leftovers()
 
@@ -68,7 +69,7 @@ class LiveIndex:
                 continue
 
     def save(self) -> bool:
-        """Saves the index; returns whether it was: not on a server, nor while another process writes, nor on a full disk."""
+        """Saves the index; returns whether it was: not on a server, on a full disk, or while another process does."""
         with self._lock:
             return self._save()
 

@@ -106,16 +106,7 @@ def load(file: Path, model_id: str, dimension: int, truth: Meta) -> Snapshot:
         SnapshotError: Torn, damaged, of another gallery or model, or too old to follow.
         OSError: It cannot be read.
     """
-    size = file.stat().st_size
-    with file.open("rb") as source:
-        prefix = source.read(_PREFIX.size)
-        if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
-            raise SnapshotError("it is no index file")
-        _, length, digest = _PREFIX.unpack(prefix)
-        text = source.read(min(length, size))
-    if hashlib.sha256(text).digest() != digest:
-        raise SnapshotError("its header is damaged")
-    header = json.loads(text)
+    header = _read_header(file)
     at = Meta(*header["at"])
     if header["model_id"] != model_id or header["dimension"] != dimension:
         raise SnapshotError("it is of another model")
@@ -130,6 +121,28 @@ def load(file: Path, model_id: str, dimension: int, truth: Meta) -> Snapshot:
     vectors = parts["vectors"].view(np.float32).reshape(header["count"], dimension)
     rows = Segment.of(vectors, parts["ids"].view(np.int64), parts["labels"].view(np.int64))
     return Snapshot(rows, dict(zip(name_ids, names, strict=True)), at)
+
+
+def generation_of(file: Path) -> int:
+    """The generation an index file shows; -1 where that cannot be told."""
+    try:
+        return Meta(*_read_header(file)["at"]).generation
+    except (SnapshotError, OSError):
+        return -1
+
+
+def _read_header(file: Path) -> dict[str, Any]:
+    size = file.stat().st_size
+    with file.open("rb") as source:
+        prefix = source.read(_PREFIX.size)
+        if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
+            raise SnapshotError("it is no index file")
+        _, length, digest = _PREFIX.unpack(prefix)
+        text = source.read(min(length, size))
+    if hashlib.sha256(text).digest() != digest:
+        raise SnapshotError("its header is damaged")
+    header: dict[str, Any] = json.loads(text)
+    return header
 
 
 def sync_folder(folder: Path) -> None:
@@ -182,6 +195,8 @@ def _section(raw: npt.NDArray[np.uint8], offset: int, length: int, sums: list[in
     Raises:
         SnapshotError: It is torn, or a checksum does not fit.
     """
+    if length == 0:
+        return np.zeros(0, np.uint8)
     if offset + length > len(raw):
         raise SnapshotError("it is torn: its end is missing")
     data = np.asarray(raw[offset : offset + length])

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from pipeline.gallery.engine import LOCK, Place, make_engine, named_errors, prepare, reading, writing
-from pipeline.gallery.snapshot import SUFFIX, TEMPORARY
+from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, generation_of
+from pipeline.gallery.store import read_meta
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Truth:
         try:
             with named_errors(place.label):
                 prepare(place, self.engine, create=create)
+                self._finish_erasing()
         except BaseException:
             self.engine.dispose()
             raise
@@ -79,16 +81,30 @@ class Truth:
             return int(self._watch.driver_connection.execute("PRAGMA data_version").fetchone()[0])
 
     def erase(self) -> None:
-        """Makes sure that nothing removed stays in a file: drops the index files, empties the write-ahead log.
+        """Makes sure that nothing removed stays in a file: drops older index files, empties the write-ahead log.
 
         A reader can hold the log open; then the next write, or close, tries again.
         """
         if self.folder is None:
             return
+        with reading(self.engine) as connection:
+            removal = read_meta(connection).removal
         for file in self.folder.glob(f"index-*{SUFFIX}"):
-            file.unlink(missing_ok=True)
+            if generation_of(file) < removal:
+                file.unlink(missing_ok=True)
         self.clear_leftovers()
         self._erase_due = not self._checkpoint()
+
+    def _finish_erasing(self) -> None:
+        """Does what a process that was killed between removing and erasing has left to do."""
+        database = self.place.database
+        log = None if database is None else database.with_name(database.name + "-wal")
+        if log is None or not log.exists() or not log.stat().st_size:
+            return
+        with reading(self.engine) as connection:
+            now = read_meta(connection)
+        if now.removal == now.generation > 0:
+            self.erase()
 
     @property
     def erase_due(self) -> bool:

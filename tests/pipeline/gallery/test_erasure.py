@@ -17,7 +17,8 @@ def traces(folder, needles):
     for file in folder.iterdir():
         data = file.read_bytes()
         for name, needle in needles.items():
-            pieces = [needle[i : i + 16] for i in range(0, max(1, len(needle) - 15), 16)]
+            step = max(16, len(needle) // 8)
+            pieces = [needle[i : i + 16] for i in range(0, max(1, len(needle) - 15), step)]
             if any(piece in data for piece in pieces):
                 found.append((file.name, name))
     return found

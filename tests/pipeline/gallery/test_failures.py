@@ -1,0 +1,96 @@
+"""Read-only folders and full disks: a named error, the gallery as before."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gallery_samples import DIMENSION, MODEL, probe_of, sample_of
+
+from pipeline.errors import GalleryError
+from pipeline.gallery.gallery import Gallery
+
+HERE = Path(__file__).parent
+
+FILL = """
+import resource, signal, sys
+sys.path.insert(0, {here!r})
+from gallery_samples import DIMENSION, MODEL, sample_of
+from pipeline.errors import GalleryError
+from pipeline.gallery.gallery import Gallery
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with Gallery.open({folder!r}, MODEL, DIMENSION) as gallery:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))  # no file may grow beyond
+    number = 0
+    try:
+        while True:
+            gallery.enrol_many([(f"new {{number}}", sample_of(number, crop=bytes(400_000)))])
+            number += 1
+    except GalleryError as error:
+        print(number, error.code, error.message, flush=True)
+    print([info.name for info in gallery.subjects(search="old")], len(gallery), flush=True)
+"""
+
+
+def test_a_disk_that_takes_no_more(tmp_path):
+    """A limit on the size of files stands for the full disk: what does not fit is refused whole."""
+    with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
+        gallery.enrol("old", [sample_of("old")])
+    program = FILL.format(here=str(HERE), folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    enrolled, code, _ = first.split(" ", 2)
+    assert code == "gallery_error"
+    assert int(enrolled) >= 1
+    assert second == f"['old'] {int(enrolled) + 1}"
+    with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
+        assert gallery.check() == []
+        assert len(gallery) == int(enrolled) + 1
+        assert gallery.search(probe_of("old"))[0].subjects[0] == "old"
+        gallery.enrol("later", [sample_of("later")])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder(tmp_path):
+    with Gallery.open(tmp_path / "g", MODEL, DIMENSION) as gallery:
+        gallery.enrol("Ada", [sample_of("ada")])
+    (tmp_path / "g").chmod(0o500)
+    (tmp_path / "g" / "gallery.db").chmod(0o400)
+    try:
+        with (
+            pytest.raises(GalleryError, match=r"read-only|cannot be opened"),
+            Gallery.open(tmp_path / "g", MODEL, DIMENSION) as gallery,
+        ):
+            gallery.enrol("Bob", [sample_of("bob")])
+    finally:
+        (tmp_path / "g").chmod(0o700)
+        (tmp_path / "g" / "gallery.db").chmod(0o600)
+    with Gallery.open(tmp_path / "g", MODEL, DIMENSION) as gallery:
+        assert [info.name for info in gallery.subjects()] == ["Ada"]
+
+
+def test_a_database_that_may_not_be_written(tmp_path, monkeypatch):
+    """SQLite's own refusal, which root meets as well."""
+    with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
+        gallery.enrol("Ada", [sample_of("ada")])
+        with gallery._truth.reading() as connection:
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+        with pytest.raises(GalleryError, match="read-only"):
+            gallery.enrol("Bob", [sample_of("bob")])
+        assert len(gallery) == 1
+
+
+def test_an_index_that_cannot_be_saved_is_no_error(tmp_path, monkeypatch, caplog):
+    with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
+        gallery.enrol("Ada", [sample_of("ada")])
+        monkeypatch.setattr("pipeline.gallery.snapshot.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+        assert not gallery.save_index()
+        monkeypatch.undo()
+        assert not list(tmp_path.glob("*.kfi"))
+        assert not list(tmp_path.glob("*.tmp"))
+        assert gallery.search(probe_of("ada"))[0].subjects == ("Ada",)
+        assert "not saved" in caplog.text
