@@ -162,7 +162,7 @@ def use(
     for name in names:
         for task, value in _tasks(store, name):
             if choice.get(task, value) != value:
-                raise ConfigError(f"{choice[task]} and {value} are both a {task}: choose one")
+                raise ConfigError(f"{choice[task]} and {value} serve one task ({task}): choose one")
             choice[task] = value
     file = context.config or settings.home / "settings.toml"
     write_choice(file, choice)
@@ -206,8 +206,8 @@ def _gallery_note(before: Settings, after: Settings) -> str:
     if not strangers:
         return ""
     return (
-        f"{strangers} templates in {after.gallery_location} were made by another model than {after.embedder} and are "
-        f"not found with it: enrol these people again, or go back with `knownface models use {before.embedder}`"
+        f"templates of other models than {after.embedder} in {after.gallery_location}: {strangers}. They are not found "
+        f"with it: enrol these people again, or go back with `knownface models use {before.embedder}`"
     )
 
 

@@ -50,7 +50,7 @@ def fetch(project: str, filename: str, target: str, limit: int) -> str | None:
 def save(response: Any, target: Path, limit: int) -> str | None:
     """Streams the body to the file, at most `limit` bytes of it."""
     length = response.headers.get("Content-Length")
-    total = int(length) if length and length.isdigit() else None
+    total = int(length) if str(length).isdigit() else None  # a number already where the index is a folder
     done = reported = 0
     with target.open("wb") as file:
         for chunk in response.iter_content(CHUNK):

