@@ -88,9 +88,9 @@ class Truth:
         if self.folder is None:
             return
         with reading(self.engine) as connection:
-            removal = read_meta(connection).removal
+            now = read_meta(connection)
         for file in self.folder.glob(f"index-*{SUFFIX}"):
-            if generation_of(file) < removal:
+            if generation_of(file) < max(now.removal, now.horizon):  # holds what is gone, or cannot be followed
                 file.unlink(missing_ok=True)
         self.clear_leftovers()
         self._erase_due = not self._checkpoint()

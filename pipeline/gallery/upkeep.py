@@ -179,7 +179,7 @@ def compact(truth: Truth) -> None:
     with truth.writing() as connection:
         generation = store.bump(connection)
         connection.execute(sa.delete(removed))
-        connection.execute(sa.update(meta).values(horizon=generation))
+        connection.execute(sa.update(meta).values(horizon=generation - 1))  # who is up to date needs no rebuild
     if truth.folder is None:
         return
     with named_errors(truth.place.label):
