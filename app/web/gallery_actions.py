@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import streamlit as st
 
 from app.services import Services
@@ -24,6 +26,18 @@ def _finish(opened: str | None, said: str) -> None:
     st.session_state[OPEN], st.session_state[SAID] = opened, said
     forget()
     st.rerun()
+
+
+def export(service: Services, name: str) -> None:
+    """Everything that is stored about a person, as a file."""
+    st.download_button(
+        words.export_do,
+        lambda: json.dumps(service.gallery.export(name), ensure_ascii=False, indent=2),
+        "person.json",
+        "application/json",
+        help=words.export_help,
+        on_click="ignore",
+    )
 
 
 def rename(service: Services, name: str) -> None:

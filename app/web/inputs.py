@@ -1,4 +1,7 @@
-"""Photos from the browser: uploads or the camera, limited in number and size before anything is decoded."""
+"""Photos from the browser: uploads or the camera, limited in number and size before anything is decoded.
+
+Any file may be chosen: what it is, its bytes tell and not its name, and what is no photo is refused with a sentence.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,15 @@ from app.services import Services
 from app.web import markup, state
 from app.web.state import Seen, Uploaded
 from app.web.texts import words
-from pipeline.images import PHOTO_SUFFIXES
 
 MAX_TOGETHER = 256 * 1024 * 1024
-_TYPES = sorted(suffix.lstrip(".") for suffix in PHOTO_SUFFIXES)
 
 
 def one(key: str, label: str) -> Uploaded | None:
     """One photo, uploaded or taken."""
     if _from_camera(key):
         return st.camera_input(words.camera_label, key=f"{key}_camera", label_visibility="collapsed")
-    return st.file_uploader(label, _TYPES, key=f"{key}_file", label_visibility="collapsed")
+    return st.file_uploader(label, key=f"{key}_file", label_visibility="collapsed")
 
 
 def several(key: str, limit: int, *, camera: bool = True) -> list[Uploaded]:
@@ -29,7 +30,7 @@ def several(key: str, limit: int, *, camera: bool = True) -> list[Uploaded]:
         taken = st.camera_input(words.camera_label, key=f"{key}_camera", label_visibility="collapsed")
         return [taken] if taken else []
     files: Sequence[Uploaded] = st.file_uploader(
-        words.photos_label, _TYPES, accept_multiple_files=True, key=f"{key}_files", label_visibility="collapsed"
+        words.photos_label, accept_multiple_files=True, key=f"{key}_files", label_visibility="collapsed"
     )
     if len(files) > limit:
         st.html(markup.note("warn", markup.fill(words.too_many, limit=limit)))

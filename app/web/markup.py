@@ -80,7 +80,8 @@ def photo(
     alt = text(words.photo_alt.format(name=file, faces=words.faces(count)))
     boxes = "" if found is None else "".join(_box(found, row, chosen, dots) for row in range(count))
     figure = f'<figure class="kf-photo"><img src="{picture}" alt="{alt}">{boxes}</figure>'
-    return f'<div class="kf{" kf-small" if small else ""}">{figure}<p class="kf-file">{name(file)}</p></div>'
+    size = " kf-small" if small else ""
+    return f'<div class="kf{size}"><div class="kf-field">{figure}</div><p class="kf-file">{name(file)}</p></div>'
 
 
 def _box(found: Detections, row: int, chosen: int | None, dots: bool) -> str:
@@ -142,8 +143,8 @@ def verification(decision: Decision, point: OperatingPoint) -> str:
     )
 
 
-def identified(crop: str, number: int, decision: Decision) -> str:
-    """One face of a photo: who it is, the score, the runner-up and the reason."""
+def identified(crop: str, number: int | None, decision: Decision) -> str:
+    """One face of a photo: who it is, the score, the runner-up and the reason; numbered where there are several."""
     tone = TONES.get(decision.kind, "warn")
     other = words.undecided_person if decision.kind == "ambiguous" else words.unknown_person
     who = name(decision.subject) if decision.subject is not None else text(other)
@@ -155,10 +156,10 @@ def identified(crop: str, number: int, decision: Decision) -> str:
             best, score = decision.runner_up
             figures += " · " + fill(words.next_best, name=best, score=f"{score:.3f}")
         bar = scale(decision.score, decision.threshold, tone, slim=True)
-    mark = sign(tone, _KIND_SIGNS.get(decision.kind))
+    mark, count = sign(tone, _KIND_SIGNS.get(decision.kind)), f"{number}. " if number else ""
     return (
-        f'<div class="kf kf-face {tone}"><img src="{crop}" alt="{text(words.crop_alt.format(number=number))}"><div>'
-        f"<h3>{mark}<span>{number}. {who}</span>{tag}</h3>{bar}<small>{figures}</small>"
+        f'<div class="kf kf-face {tone}"><img src="{crop}" alt="{text(words.crop_alt.format(number=number or 1))}"><div>'
+        f"<h3>{mark}<span>{count}{who}</span>{tag}</h3>{bar}<small>{figures}</small>"
         f'<p class="kf-reason">{text(decision.reason)}</p></div></div>'
     )
 

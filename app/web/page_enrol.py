@@ -14,7 +14,7 @@ from pipeline.gallery import normalise
 from pipeline.recognizer import Faces
 
 MAX_PHOTOS = 20
-_NAME, _ROUND, _DONE = "enrol_name", "enrol_round", "enrol_done"
+_NAME, _ROUND, _DONE, _CLEAR = "enrol_name", "enrol_round", "enrol_done", "enrol_clear"
 
 
 def show() -> None:
@@ -35,6 +35,8 @@ def show() -> None:
 
 def _subject(service: Services) -> str | None:
     """The name that was typed, normalised; None while it is empty or cannot be used (then the page says why)."""
+    if st.session_state.pop(_CLEAR, False):
+        st.session_state[_NAME] = ""
     typed = st.text_input(words.name_label, key=_NAME, max_chars=200, help=words.name_help)
     subject = None
     if typed.strip():
@@ -113,6 +115,7 @@ def _button(service: Services, subject: str | None, faces: list[Faces], brought:
         for face in faces:  # each is durable when it is in the list, so that undo knows of it whatever happens next
             rows.append(service.enrol_faces(subject, face))  # noqa: PERF401
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+        st.session_state[_CLEAR] = True
         st.rerun()
 
 
@@ -125,10 +128,8 @@ def _done(service: Services) -> None:
         return
     with st.container(border=True):
         st.html(markup.lines([_line(row) for row in rows]))
-        with st.container(horizontal=True):
-            if any(row.sample_id and not row.already for row in rows) and st.button(words.undo, key="enrol_undo"):
-                _undo(service, rows)
-            st.button(words.enrol_another, key="enrol_next", on_click=_next)
+        if any(row.sample_id and not row.already for row in rows) and st.button(words.undo, key="enrol_undo"):
+            _undo(service, rows)
 
 
 def _line(row: Enrolment) -> tuple[str, str]:
@@ -149,8 +150,3 @@ def _undo(service: Services, rows: list[Enrolment]) -> None:
 
 def _use_name(name: str) -> None:
     st.session_state[_NAME] = name
-
-
-def _next() -> None:
-    st.session_state[_NAME] = ""
-    st.session_state[_DONE] = []

@@ -54,7 +54,7 @@ def _everybody(service: Services) -> None:
             about = f"{markup.text(words.photos(person.samples))} · {markup.text(since)}"
             st.html(f'<div class="kf kf-row"><b>{markup.name(person.name)}</b><small>{about}</small></div>')
             st.button(words.open_subject, key=f"open_{row}", on_click=_open, args=(person.name,))
-    paging.controls(_PAGE, total, _PER_PAGE)
+    paging.controls(_PAGE, total, _PER_PAGE, exact=not search)
 
 
 def _open(name: str | None) -> None:
@@ -64,8 +64,10 @@ def _open(name: str | None) -> None:
 
 def _one(service: Services, name: str) -> None:
     detail = service.gallery.subject(name)
-    st.button(words.back, key="gallery_back", on_click=_open, args=(None,))
-    st.html(f'<div class="kf kf-row"><h2>{markup.name(name)}</h2></div>')
+    with st.container(horizontal=True):
+        st.button(words.back, key="gallery_back", on_click=_open, args=(None,))
+        gallery_actions.export(service, name)
+    st.html(f'<h2 class="kf kf-name">{markup.name(name)}</h2>')
     rows = []
     for sample in detail.samples[:200]:
         x0, y0, x1, y1 = sample.box

@@ -65,7 +65,7 @@ def _faces(result: Identification) -> str:
         return markup.note("warn", markup.text(result.error.message if result.error else ""))
     crops = result.faces.aligned.crops
     return "".join(
-        markup.identified(data_uri(crops[number - 1]), number, decision)
+        markup.identified(data_uri(crops[number - 1]), number if len(crops) > 1 else None, decision)
         for number, decision in enumerate(result.decisions, 1)
     )
 

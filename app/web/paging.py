@@ -15,8 +15,15 @@ def offset(key: str, total: int, per_page: int) -> int:
     return int(st.session_state[key]) * per_page
 
 
-def controls(key: str, total: int, per_page: int) -> None:
-    """Buttons for the page before and after, and what is in view; nothing where all fits one page."""
+def controls(key: str, total: int, per_page: int, *, exact: bool = True) -> None:
+    """Buttons for the page before and after, and what is in view; nothing where all fits one page.
+
+    Args:
+        key: Which list.
+        total: How long it is.
+        per_page: How much is in view.
+        exact: `total` is known; else only that there are at least so many.
+    """
     if total <= per_page:
         return
     first = offset(key, total, per_page)
@@ -24,7 +31,8 @@ def controls(key: str, total: int, per_page: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(words.previous, key=f"{key}_back", disabled=first == 0, on_click=_move, args=(key, -1))
         st.button(words.following, key=f"{key}_on", disabled=until >= total, on_click=_move, args=(key, 1))
-        shown = words.page_of.format(first=f"{first + 1:,}", last=f"{until:,}", total=f"{total:,}")
+        sentence = words.page_of if exact else words.page_only
+        shown = sentence.format(first=f"{first + 1:,}", last=f"{until:,}", total=f"{total:,}")
         st.html(f'<p class="kf kf-file">{markup.text(shown)}</p>')
 
 

@@ -100,10 +100,8 @@ class English:
     enrol_skips = "{count} without a usable face will be left out."
     done_enrolled = "Enrolled: {name}, from {photo}"
     done_already = "Enrolled before, nothing changed: {name}, from {photo}"
-    done_title = "Done"
     undo = "Undo this enrolment"
     undone = "Undone: {count} removed again."
-    enrol_another = "Enrol somebody else"
 
     # --- identify
     identify_lead = (
@@ -124,7 +122,7 @@ class English:
     next_best = "next best: {name}, {score}"
     download_csv, download_json = "Download CSV", "Download JSON"
     previous, following = "Previous", "Next"
-    page_of = "{first}–{last} of {total}"
+    page_of, page_only = "{first}–{last} of {total}", "{first}–{last}"
 
     # --- gallery
     gallery_lead = "Everybody who is enrolled."
@@ -137,6 +135,8 @@ class English:
     sample_columns = ("Photo", "Face", "Enrolled")
     sample_face = "{width} × {height} px"
     sample_stale = "not searched: made with another model"
+    export_do = "Download what is stored"
+    export_help = "Everything that is stored about this person, as one JSON file."
     rename_title, rename_label, rename_do = "Rename", "New name", "Rename"
     renamed = "{old} is now called {new}."
     merge_title = "Merge with somebody"
