@@ -86,7 +86,7 @@ def decide_identify(candidates: Candidates, point: OperatingPoint, gallery_size:
     if point.gallery_size is not None and gallery_size > point.gallery_size:
         rate += f"; this gallery is larger ({gallery_size}), so more are to be expected"
     if score < point.threshold:
-        reason = f"The best score, {score:.3f}, stays below the threshold {point.threshold:.3f} ({rate})."
+        reason = f"The best score, {score:.3f} ({best}), stays below the threshold {point.threshold:.3f} ({rate})."
         return Decision("unknown", score, point.threshold, reason, point.model_id, None, runner_up)
     if runner_up and runner_up[1] >= point.threshold and score - runner_up[1] < runner_up[1] - point.threshold:
         reason = (

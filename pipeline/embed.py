@@ -40,7 +40,7 @@ class NetworkEmbedder:
         std: float = 1.0,
         bgr: bool = False,
         flip_fusion: bool = False,
-        max_batch: int = 8,
+        max_batch: int = 4,
     ) -> None:
         self._session = session
         self._model_id = model_id + (FLIP_SUFFIX if flip_fusion else "")

@@ -114,7 +114,10 @@ def emit(model_id, **row):
     print("\n[[operating_points]]")
     print(f'model_id = "{model_id}"')
     for key, value in row.items():
-        print(f"{key} = " + (f'"{value}"' if isinstance(value, str) else f"{value:.6g}" if isinstance(value, float) else str(value)))
+        print(
+            f"{key} = "
+            + (f'"{value}"' if isinstance(value, str) else f"{value:.6g}" if isinstance(value, float) else str(value))
+        )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,13 +29,15 @@ def demo(
 ) -> None:
     """Enrol four sample people, identify other photos, and write a report. Fetches what it needs."""
     context: Context = ctx.obj
+    from app.cli.model_output import fetch_progress
     from app.services import Services
     from pipeline.weights.samples import pull_samples
 
     where = directory or _default_directory(context.settings)
     settings = context.settings.model_copy(update={"gallery": str(where / "gallery")})
-    pull_stack(context, settings)
-    samples = pull_samples(where, _fetch_note(context))
+    _pull(context, settings)
+    with fetch_progress(context) as progress:
+        samples = pull_samples(where, progress)
     services = Services(settings)
     try:
         for row in services.enrol_many([(s.person, s.path) for s in samples if s.role == "enrol"]):
@@ -50,8 +52,9 @@ def demo(
     _print(context, results, report, settings)
 
 
-def pull_stack(context: Context, settings: Settings) -> None:
+def _pull(context: Context, settings: Settings) -> None:
     """Fetches what is missing of the models in use, and measures which runtime serves each best."""
+    from app.cli.model_output import fetch_progress
     from pipeline.runtime import choose_runtime
     from pipeline.weights import ModelStore
 
@@ -59,20 +62,11 @@ def pull_stack(context: Context, settings: Settings) -> None:
     for name in (settings.detector, settings.refiner, settings.embedder):
         if name == "none":
             continue
-        model = store.pull(name, progress=_fetch_note(context))
+        with fetch_progress(context) as progress:
+            model = store.pull(name, progress=progress)
         if model.runtime is None:
+            context.note(f"measuring {name}")
             store.record_runtime(name, choose_runtime(model))
-
-
-def _fetch_note(context: Context) -> Any:
-    said: set[str] = set()
-
-    def progress(what: str, _done: int, total: int | None) -> None:
-        if what not in said:
-            said.add(what)
-            context.note(f"fetching {what}" + (f" ({total / 1e6:.1f} MB)" if total else ""))
-
-    return progress
 
 
 def _default_directory(settings: Settings) -> Path:

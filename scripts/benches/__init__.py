@@ -1,0 +1,1 @@
+"""One module per benchmark: `run(arguments) -> dict` returns every figure it claims."""
