@@ -157,8 +157,9 @@ def identified(crop: str, number: int | None, decision: Decision) -> str:
             figures += " · " + fill(words.next_best, name=best, score=f"{score:.3f}")
         bar = scale(decision.score, decision.threshold, tone, slim=True)
     mark, count = sign(tone, _KIND_SIGNS.get(decision.kind)), f"{number}. " if number else ""
+    alt = text(words.crop_alt.format(number=number or 1))
     return (
-        f'<div class="kf kf-face {tone}"><img src="{crop}" alt="{text(words.crop_alt.format(number=number or 1))}"><div>'
+        f'<div class="kf kf-face {tone}"><img src="{crop}" alt="{alt}"><div>'
         f"<h3>{mark}<span>{count}{who}</span>{tag}</h3>{bar}<small>{figures}</small>"
         f'<p class="kf-reason">{text(decision.reason)}</p></div></div>'
     )
