@@ -1,16 +1,21 @@
 """Which rows of a matrix have the largest inner products with a query: the inner loop of the exact search.
 
-Three ways, each where it was the quickest (100,000 rows of 512 on two cores, milliseconds, other work running):
+Three ways, each where it serves best (milliseconds on two cores, quiet / with other work running):
 
-    one query, matrix up to 32 MB       numpy, one matrix-vector product: needs no 0.2 s to import FAISS
-    one query, larger                   FAISS on one thread: 12.5; on two 42; numpy 10 with both cores free, else 20
-    several queries                     numpy, tiles times all queries: 65 for 64 queries; FAISS as it comes 560
+    one query, FAISS not imported and      np.vecdot, one thread: 10,000 x 512 in 0.86 / 1.1
+    fewer than 8 million floats            (0.2 s of importing FAISS would buy 0.1 ms a search)
+    one query otherwise                    FAISS, one thread: 0.77 / 1.1; 100,000 x 512 in 12.5, on two threads in 42
+    several queries                        numpy, tiles times all queries: 64 in 65; FAISS as it comes 560
+
+A matrix-vector product of numpy is quicker on idle cores (0.6 and 10.5) but waits for its second thread when there is
+other work, such as the networks': 8.8 instead of 1.1 was the median. So one query keeps to one thread.
 
 The scores that come back are float32 sums whose last digits depend on the way; `index.exact_scores` settles those.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -21,7 +26,7 @@ from pipeline.types import F32
 Rows = npt.NDArray[np.intp]
 
 FAISS_ELEMENTS = 8_000_000
-"""From this many floats on, one query is given to FAISS."""
+"""From this many floats on FAISS is worth importing for one query."""
 
 _FAISS_DEAD = 256  # with more dead rows than this FAISS would have to return too many
 _TILE_ELEMENTS = 1 << 19
@@ -46,9 +51,9 @@ def scan(matrix: F32, queries: F32, k: int, dead: Rows) -> tuple[Rows, F32]:
         return np.zeros((len(queries), k), np.intp), np.zeros((len(queries), k), np.float32)
     if len(queries) > 1:
         return _scan_batch(matrix, queries, k, dead)
-    if matrix.size >= FAISS_ELEMENTS and len(dead) <= _FAISS_DEAD:
+    if len(dead) <= _FAISS_DEAD and (matrix.size >= FAISS_ELEMENTS or "faiss" in sys.modules):
         return _scan_faiss(matrix, queries, k, dead)
-    scores = matrix @ queries[0]
+    scores = np.vecdot(matrix, queries[0])
     scores[dead] = _GONE
     rows = largest(scores, k)
     return rows[None], scores[rows][None]

@@ -3,18 +3,22 @@
     scripts/bench search [--sizes 10000,100000] [--dims 128,512] [--enrol 20000] [--open 0] [--rounds 15] [--json]
 
 Identities are random centres, samples lie at a cosine of 0.6 to 0.8 to them. `isotropic` vectors fill all directions
-alike; `anisotropic` ones have a spectrum that falls with the inverse square root of the dimension's number, which is nearer to real
-templates. Every configuration is run once per round, in turn, so that what else runs on the machine hits all alike;
-the figures are medians in milliseconds, the ratios are medians of the rounds' ratios.
+alike; `anisotropic` ones have a spectrum that falls like the inverse square root, which is nearer to real templates.
+Every configuration is run once per round, in turn, so that what else runs on the machine hits all alike. `ms` is wall
+time, `cpu_ms` the processor time of all threads; both are medians. The ratios compare medians of processor time (which
+other work disturbs least) with one thread, of wall time with more. Each number of threads has a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -53,27 +57,25 @@ def people(count: int, dimension: int, seed: int, *, anisotropic: bool = False) 
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def in_turn(configurations: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every round of each configuration, after one round that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in configurations}
+def in_turn(configurations: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, float]]:
+    """Median wall and processor milliseconds of each configuration, after one round that does not count."""
+    wall: dict[str, list[float]] = {name: [] for name in configurations}
+    cpu: dict[str, list[float]] = {name: [] for name in configurations}
     for number in range(rounds + 1):
         for name, call in configurations.items():
-            start = time.perf_counter()
+            start, start_cpu = time.perf_counter(), time.process_time()
             call()
             if number:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
+                cpu[name].append(time.process_time() - start_cpu)
+                wall[name].append(time.perf_counter() - start)
+
+    def medians(seconds: dict[str, list[float]]) -> dict[str, float]:
+        return {name: round(statistics.median(values) * 1e3, 3) for name, values in seconds.items()}
+
+    return {"ms": medians(wall), "cpu_ms": medians(cpu)}
 
 
-def median_ms(seconds: dict[str, list[float]]) -> dict[str, float]:
-    return {name: round(statistics.median(values) * 1e3, 3) for name, values in seconds.items()}
-
-
-def ratio(above: list[float], below: list[float]) -> float:
-    return round(statistics.median(a / b for a, b in zip(above, below, strict=True)), 3)
-
-
-def compare(count: int, dimension: int, rounds: int, *, anisotropic: bool) -> dict[str, Any]:
+def compare(count: int, dimension: int, rounds: int, threads: int, *, anisotropic: bool) -> dict[str, Any]:
     """One size: batch 1 and 64, raw configurations against ours."""
     vectors = people(count, dimension, 1, anisotropic=anisotropic)
     probes = people(64, dimension, 2, anisotropic=anisotropic)
@@ -81,7 +83,7 @@ def compare(count: int, dimension: int, rounds: int, *, anisotropic: bool) -> di
     flat.add(vectors)
     ids = np.arange(count, dtype=np.int64)
     ours = FaissIndex(dimension, Segment.of(vectors, ids, ids // 3))
-    every = os.cpu_count() or 1
+    all_threads = f"faiss_{threads}_threads"
 
     def raw(threads: int, queries: int) -> Callable[[], object]:
         def call() -> object:
@@ -99,24 +101,22 @@ def compare(count: int, dimension: int, rounds: int, *, anisotropic: bool) -> di
 
     result: dict[str, Any] = {"vectors": count, "dimension": dimension, "anisotropic": anisotropic}
     for queries in (1, 64):
-        seconds = in_turn(
-            {
-                "faiss_one_thread": raw(1, queries),
-                f"faiss_default_{every}_threads": raw(every, queries),
-                "numpy": plain(queries),
-                "ours": lambda queries=queries: ours.search(probes[:queries], 2),
-                "ours_by_subject": lambda queries=queries: ours.search_labels(probes[:queries], 2),
-            },
-            rounds if queries == 1 else max(3, rounds // 3),
-        )
-        figures: dict[str, Any] = {"ms": median_ms(seconds)}
-        rivals = [name for name in seconds if not name.startswith("ours")]
-        best = min(rivals, key=lambda name: statistics.median(seconds[name]))
+        configurations = {"faiss_one_thread": raw(1, queries), all_threads: raw(threads, queries)}
+        if threads == 1:
+            del configurations["faiss_one_thread"]
+        configurations |= {
+            "numpy": plain(queries),
+            "ours": lambda queries=queries: ours.search(probes[:queries], 2),
+            "ours_by_subject": lambda queries=queries: ours.search_labels(probes[:queries], 2),
+        }
+        figures: dict[str, Any] = in_turn(configurations, rounds if queries == 1 else max(3, rounds // 3))
+        counted = figures["cpu_ms" if threads == 1 else "ms"]
+        best = min((name for name in counted if not name.startswith("ours")), key=counted.__getitem__)
         figures["best_raw"] = best
-        figures["ours_over_best_raw"] = ratio(seconds["ours"], seconds[best])
-        figures["faiss_default_over_ours"] = ratio(seconds[f"faiss_default_{every}_threads"], seconds["ours"])
+        figures["ours_over_best_raw"] = round(counted["ours"] / counted[best], 3)
+        figures["faiss_default_over_ours"] = round(counted[all_threads] / counted["ours"], 3)
         result[f"batch_{queries}"] = figures
-    faiss.omp_set_num_threads(every)
+    faiss.omp_set_num_threads(threads)
     scores, found = flat.search(probes, 1)
     mine = ours.search(probes, 1)
     result["same_best_as_faiss"] = float(np.mean(found == mine[1]))
@@ -160,7 +160,7 @@ def enrolment(count: int, dimension: int, folder: Path, singles: int = 500) -> d
         figures = in_turn(
             {"batch_1": lambda: gallery.search(probes[1][:1]), "batch_64": lambda: gallery.search(probes[1])}, 9
         )
-        result["search_ms"] = median_ms(figures)
+        result["search"] = figures
     return result | opening(folder, dimension, vectors[:1])
 
 
@@ -192,15 +192,27 @@ def run(args: list[str]) -> dict[str, Any]:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--enrol", type=int, default=20_000, help="templates to enrol in bulk; 0: leave out")
     parser.add_argument("--open", type=int, default=0, help="measure opening a gallery of this many 128-d templates")
+    parser.add_argument("--threads", default=f"1,{os.cpu_count()}", help="numbers of threads to measure with")
+    parser.add_argument("--inside", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(args)
-    result: dict[str, Any] = {"cores": os.cpu_count(), "search": []}
-    for dimension in map(int, options.dims.split(",")):
-        for count in map(int, options.sizes.split(",")):
-            for anisotropic in (False, True):
-                result["search"].append(compare(count, dimension, options.rounds, anisotropic=anisotropic))
+    if options.inside:
+        return {"search": list(every_size(options, options.inside))}
+    result: dict[str, Any] = {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 2)}
+    for threads in dict.fromkeys(options.threads.split(",")):
+        command = [sys.executable, "-m", "scripts.benches", "search", "--json", *args, "--inside", threads]
+        variables = {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+        done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
+        result[f"threads_{threads}"] = json.loads(done.stdout)["search"]
     with tempfile.TemporaryDirectory() as folder:
         if options.enrol:
             result["enrolment"] = enrolment(options.enrol, 512, Path(folder) / "enrol")
         if options.open:
             result["opening"] = enrolment(options.open, 128, Path(folder) / "open", singles=1)
     return result
+
+
+def every_size(options: argparse.Namespace, threads: int) -> Iterator[dict[str, Any]]:
+    for dimension in map(int, options.dims.split(",")):
+        for count in map(int, options.sizes.split(",")):
+            for anisotropic in (False, True):
+                yield compare(count, dimension, options.rounds, threads, anisotropic=anisotropic)
