@@ -68,7 +68,8 @@ class OnetRefiner:
         flat = next(output for output in outputs.values() if output.shape[1] == _COORDINATES)
         points = flat.reshape(-1, 2, 5).transpose(0, 2, 1)
         straight, mirrored = points[: len(patches)], points[len(patches) :][:, _MIRRORED]
-        unmirrored = np.stack([1 - mirrored[..., 0], mirrored[..., 1]], axis=-1)
+        # Column i of the patch, the fraction i / 48 of the square, is column 47 - i of its mirror image.
+        unmirrored = np.stack([(_SIDE - 1) / _SIDE - mirrored[..., 0], mirrored[..., 1]], axis=-1)
         mean: F32 = ((straight + unmirrored) / 2).astype(np.float32)
         return mean
 

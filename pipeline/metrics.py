@@ -46,13 +46,13 @@ def match_rate(scores: F64, threshold: float) -> float:
 
 
 def equal_error_rate(mated: F64, non_mated: F64) -> float:
-    """The error rate at the threshold where FMR and FNMR are closest: the mean of the two there, in [0, 1]."""
+    """The error rate where FMR and FNMR are closest (at the lowest such threshold): the mean of the two, in [0, 1]."""
     scores = np.unique(np.concatenate([mated, non_mated]))
     thresholds = np.concatenate([scores, [np.inf]])
-    fnmr = np.searchsorted(np.sort(mated), thresholds, side="left") / len(mated)
-    fmr = 1 - np.searchsorted(np.sort(non_mated), thresholds, side="left") / len(non_mated)
-    best = int(np.argmin(np.abs(fmr - fnmr)))
-    return float((fmr[best] + fnmr[best]) / 2)
+    missed = np.searchsorted(np.sort(mated), thresholds, side="left")
+    matched = len(non_mated) - np.searchsorted(np.sort(non_mated), thresholds, side="left")
+    best = int(np.argmin(np.abs(matched * len(mated) - missed * len(non_mated))))  # whole numbers: ties are exact
+    return float((matched[best] / len(non_mated) + missed[best] / len(mated)) / 2)
 
 
 def wilson_interval(errors: int, trials: int) -> tuple[float, float]:
@@ -65,11 +65,16 @@ def wilson_interval(errors: int, trials: int) -> tuple[float, float]:
     low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
     if errors == 0:
         return 0.0, min(1.0, 3 / trials)
-    return low, high
+    return low, 1.0 if errors == trials else high
 
 
 def best_accuracy_threshold(scores: F64, mated: Bools) -> float:
-    """A threshold of highest accuracy: halfway between two scores, in the middle of the best stretch."""
+    """A threshold of highest accuracy: halfway between two scores, in the middle of the best stretch.
+
+    Without any scores nothing is known, and nothing matches: inf.
+    """
+    if not len(scores):
+        return float("inf")
     order = np.argsort(scores, kind="stable")
     values, labels = scores[order], mated[order]
     below_right = np.concatenate([[0], np.cumsum(~labels)])
@@ -94,7 +99,8 @@ class Accuracy:
 def k_fold_accuracy(scores: F64, mated: Bools, failed: Bools, folds: int = 10) -> Accuracy:
     """Accuracy by the LFW protocol (Huang et al. 2007): a fold's threshold is chosen on the other folds only.
 
-    Mated and non-mated pairs are dealt to the folds in their order, a contiguous stretch each.
+    Mated and non-mated pairs are dealt to the folds in their order, a contiguous stretch each; a fold that gets none,
+    because there are fewer pairs than folds, is left out.
 
     Args:
         scores: (N,) scores; the value at a failed pair is ignored.
@@ -110,6 +116,8 @@ def k_fold_accuracy(scores: F64, mated: Bools, failed: Bools, folds: int = 10) -
     for fold in range(folds):
         train = (fold_of != fold) & ~failed
         test = fold_of == fold
+        if not test.any():
+            continue
         threshold = best_accuracy_threshold(scores[train], mated[train])
         right = ((scores >= threshold) == mated) & ~failed
         rates.append(float(right[test].mean()))

@@ -10,7 +10,8 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class OnnxRuntimeSession:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except (RuntimeError, ValueError) as error:  # every onnxruntime error derives from RuntimeError
+        except _onnxruntime_errors() as error:
             raise ModelDamagedError(f"{file}: ONNX Runtime cannot load it: run `knownface models verify`") from error
         self._inputs = tuple(node.name for node in self._session.get_inputs())
         self._outputs = tuple(node.name for node in self._session.get_outputs())
@@ -66,6 +67,17 @@ class OnnxRuntimeSession:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Runs the network once; returns every output by name."""
         return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
+
+
+def _onnxruntime_errors() -> tuple[type[Exception], ...]:
+    """What loading raises: ONNX Runtime's errors have no base of their own but Exception."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = (
+        "Fail InvalidArgument InvalidGraph InvalidProtobuf NoModel NoSuchFile NotFound NotImplemented RuntimeException"
+    )
+    own = tuple(getattr(state, name) for name in names.split() if hasattr(state, name))
+    return (RuntimeError, ValueError, *own)
 
 
 class OpenVinoSession:
@@ -115,6 +127,40 @@ class OpenVinoSession:
             request = self._local.request = self._model.create_infer_request()
         request.infer(dict(inputs), share_inputs=True)
         return {name: np.array(request.get_output_tensor(i).data) for i, name in enumerate(self._outputs)}
+
+
+class PendingSession:
+    """A session that is still being loaded by a thread of its own; whoever uses it first waits for it.
+
+    While the recognition network loads, the photos are decoded and their faces detected.
+
+    Args:
+        load: Makes the session; what it raises is raised where the session is first used.
+    """
+
+    def __init__(self, load: Callable[[], Session]) -> None:
+        loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load-model")
+        self._future = loader.submit(load)
+        loader.shutdown(wait=False)
+
+    @property
+    def runtime(self) -> str:
+        """Name of the runtime and its device."""
+        return self._future.result().runtime
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in the network's order."""
+        return self._future.result().inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs, in the network's order."""
+        return self._future.result().outputs
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Runs the network once; returns every output by name."""
+        return self._future.result().run(inputs)
 
 
 def load_session(model: InstalledModel, runtime: str = "auto", threads: int = 1) -> Session:
