@@ -1,0 +1,66 @@
+"""The frame around the pages: the entry script, missing models, settings, the theme."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit import config as streamlit_config
+from streamlit.testing.v1 import AppTest
+
+from app.services import Services
+from app.web import state, theme
+from tests.app.web.conftest import said, seen
+
+HOME = Path(state.__file__).with_name("home.py")
+
+
+@pytest.fixture
+def fresh() -> None:
+    state.services.clear()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_without_models_every_page_names_the_one_command(isolated_home: Path) -> None:
+    at = AppTest.from_file(str(HOME), default_timeout=30).run()
+    assert not at.exception
+    assert "The models are not installed yet" in seen(at)
+    assert at.code[0].value == "knownface models pull"
+    for name in ("enrol", "verify", "identify", "gallery"):
+        at = AppTest.from_string(f"from app.web import page_{name} as p\np.show()", default_timeout=30).run()
+        assert not at.exception
+        assert at.code[0].value == "knownface models pull"
+
+
+@pytest.mark.usefixtures("fresh")
+def test_settings_that_cannot_be_used_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("workers = 'many'\n")
+    monkeypatch.setenv("KNOWNFACE_CONFIG", str(file))
+    at = AppTest.from_file(str(HOME), default_timeout=30).run()
+    assert not at.exception
+    assert "settings.toml" in seen(at)
+
+
+def test_an_error_of_the_system_is_a_sentence(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(services.gallery), "subjects", full)
+    monkeypatch.setattr(type(services.gallery), "__len__", lambda _: 3)
+    at = AppTest.from_string("from app.web import page_gallery\npage_gallery.show()", default_timeout=30).run()
+    assert not at.exception
+    assert "No space left on device" in seen(at)
+    assert 'role="alert"' in said(at)
+
+
+def test_the_theme_uses_options_that_streamlit_has() -> None:
+    known = {template.env_var for template in streamlit_config._config_options_template.values()}
+    assert set(theme.environment()) <= known
+
+
+def test_no_file_beside_the_entry_script_hides_a_package() -> None:
+    """`streamlit run` puts app/web first on sys.path."""
+    beside = {path.stem for path in HOME.parent.iterdir()}
+    packages = {"app", "pipeline", "training", "weights", "data", "scripts", "tests", "docs", "streamlit", "numpy"}
+    assert not beside & packages

@@ -1,0 +1,115 @@
+"""Gallery: search, paging, rename, merge, remove."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
+from app.services import Services
+from tests.app.web.conftest import Page, said, seen
+from tests.fakes import BLUE, GREEN, RED
+
+
+def opened(page: Page, row: int = 0) -> AppTest:
+    return page("gallery").button(key=f"open_{row}").click().run()
+
+
+def names(services: Services) -> list[str]:
+    return [person.name for person in services.gallery.subjects()]
+
+
+def test_an_empty_gallery_says_what_to_do_first(page: Page) -> None:
+    assert "Nobody is enrolled yet. Start with “Enrol”" in seen(page("gallery"))
+
+
+def test_search_and_paging_ask_for_one_page_only(page: Page, services: Services, enrolled: Callable) -> None:
+    for number in range(45):
+        enrolled(f"Person {number:02}", (number + 10, 100, 5))
+    asked = []
+    listed = services.gallery.subjects
+    services.gallery.subjects = lambda **how: asked.append(how) or listed(**how)  # type: ignore[method-assign]
+    at = page("gallery")
+    assert re.findall(r"<bdi>(.*?)</bdi>", said(at)) == [f"Person {number:02}" for number in range(20)]
+    at.button(key="gallery_page_on").click().run()
+    at.button(key="gallery_page_on").click().run()
+    assert re.findall(r"<bdi>(.*?)</bdi>", said(at)) == [f"Person {number:02}" for number in range(40, 45)]
+    assert at.button(key="gallery_page_on").disabled
+    assert all(how["limit"] == 20 for how in asked)
+    at.text_input(key="gallery_search").set_value("person 1").run()
+    assert re.findall(r"<bdi>(.*?)</bdi>", said(at)) == [f"Person {number}" for number in range(10, 20)]
+    at.text_input(key="gallery_search").set_value("nobody").run()
+    assert "No name contains “nobody”." in seen(at)
+
+
+def test_a_search_with_many_results_is_paged_too(page: Page, enrolled: Callable) -> None:
+    for number in range(25):
+        enrolled(f"Person {number:02}", (number + 10, 100, 5))
+    at = page("gallery")
+    at.text_input(key="gallery_search").set_value("PERSON").run()
+    at.button(key="gallery_page_on").click().run()
+    assert re.findall(r"<bdi>(.*?)</bdi>", said(at)) == [f"Person {number:02}" for number in range(20, 25)]
+
+
+def test_a_person_is_renamed(page: Page, services: Services, enrolled: Callable) -> None:
+    enrolled("Ada", RED, GREEN)
+    at = opened(page)
+    assert "Ada-1.png" in seen(at)
+    assert "40 × 60 px" in seen(at)
+    at.text_input(key="rename_to").set_value("Ada Lovelace")
+    at.button(key="FormSubmitter:rename-Rename").click().run()
+    assert "Ada is now called Ada Lovelace." in seen(at)
+    assert names(services) == ["Ada Lovelace"]
+
+
+def test_a_name_that_is_taken_is_refused_with_a_sentence(page: Page, services: Services, enrolled: Callable) -> None:
+    enrolled("Ada", RED)
+    enrolled("Grace", GREEN)
+    at = opened(page)
+    at.text_input(key="rename_to").set_value("Grace")
+    at.button(key="FormSubmitter:rename-Rename").click().run()
+    assert not at.exception
+    assert "Grace" in seen(at)
+    assert 'role="alert"' in said(at)
+    assert names(services) == ["Ada", "Grace"]
+
+
+def test_two_people_are_merged_after_saying_what_that_does(page: Page, services: Services, enrolled: Callable) -> None:
+    enrolled("Ada", RED, BLUE)
+    enrolled("Grace", GREEN)
+    at = opened(page)
+    assert not [button for button in at.button if button.key == "merge_go"]
+    at.selectbox(key="merge_into").set_value("Grace").run()
+    assert "All photos of Ada move to Grace" in seen(at)
+    at.button(key="merge_go").click().run()
+    assert "Ada was merged into Grace: 2 photos moved." in seen(at)
+    assert services.gallery.subject("Grace").info.samples == 3
+    assert names(services) == ["Grace"]
+
+
+def test_removing_asks_first_and_can_be_left(page: Page, services: Services, enrolled: Callable) -> None:
+    enrolled("Ada", RED, BLUE)
+    at = opened(page)
+    assert not [button for button in at.button if button.key == "remove_go"]
+    at.button(key="remove_ask").click().run()
+    assert "This erases Ada for good: the name, 2 photos" in seen(at)
+    at.button(key="remove_keep").click().run()
+    assert names(services) == ["Ada"]
+    at.button(key="remove_ask").click().run()
+    at.button(key="remove_go").click().run()
+    assert "Ada was erased, with 2 photos." in seen(at)
+    assert names(services) == []
+
+
+def test_a_person_whom_another_session_removed_leads_back_to_everybody(
+    page: Page, services: Services, enrolled: Callable
+) -> None:
+    enrolled("Ada", RED)
+    enrolled("Grace", GREEN)
+    at = opened(page)
+    services.gallery.remove("Ada")
+    at.run()
+    assert not at.exception
+    assert "Grace" in seen(at)
+    assert at.text_input(key="gallery_search")

@@ -1,0 +1,62 @@
+"""Identify: a name, a score and a reason for each face; results as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
+from app.services import Services
+from app.web import state
+from tests.app.web.conftest import File, Page, photo, said, seen
+from tests.fakes import BLUE, GREEN, RED
+
+
+def bring(at: AppTest, *files: File) -> AppTest:
+    at.file_uploader[0].set_value(list(files))
+    return at.run()
+
+
+def test_each_face_gets_its_name_or_stays_unknown(page: Page, enrolled: Callable) -> None:
+    enrolled("Ada", RED)
+    enrolled("Grace", GREEN)
+    broken = ("broken.jpg", b"no photo", "image/jpeg")
+    at = bring(page("identify"), photo(RED, BLUE), photo(GREEN), photo((0, 0, 0), name="wall.png"), broken)
+    assert not at.exception
+    assert "4 photos: 2 named, 1 unknown, 0 undecided, 2 without a result" in seen(at)
+    assert "1. Ada" in seen(at)
+    assert "2. Unknown person" in seen(at)
+    assert "✓Grace" in seen(at)
+    assert "next best: " in seen(at)
+    assert "wall.png: no face was found" in seen(at)
+    assert [button.label for button in at.get("download_button")] == ["Download CSV", "Download JSON"]
+
+
+def test_an_empty_gallery_says_what_to_do(page: Page) -> None:
+    at = bring(page("identify"), photo(RED))
+    assert "Enrol somebody first" in seen(at)
+    assert "Nobody is enrolled in this gallery." in seen(at)
+
+
+def test_photos_are_paged_and_looked_at_once(page: Page, services: Services, enrolled: Callable) -> None:
+    enrolled("Ada", RED)
+    at = bring(page("identify"), *[photo(RED, note=note, name=f"{note}.png") for note in range(12)])
+    assert said(at).count("<figure") == 10
+    batches = len(services.recognizer._detector.batches)  # type: ignore[attr-defined]
+    at.button(key="identify_page_on").click().run()
+    assert said(at).count("<figure") == 2
+    assert "11–12 of 12" in seen(at)
+    assert len(services.recognizer._detector.batches) == batches  # type: ignore[attr-defined]
+
+
+def test_a_session_remembers_a_limited_number_of_photos(page: Page) -> None:
+    at = bring(page("identify"), *[photo(RED, note=note) for note in range(20)])
+    remembered = at.session_state["kf_seen"]
+    assert len(remembered) == 20
+    assert all(isinstance(one, state.Seen) and one.picture.startswith("data:image/jpeg") for one in remembered.values())
+
+
+def test_more_photos_than_the_limit(page: Page) -> None:
+    at = bring(page("identify"), *[photo(RED, note=note % 250) for note in range(101)])
+    assert "Only the first 100 photos are used" in seen(at)
+    assert "100 photos:" in seen(at)
