@@ -73,10 +73,14 @@ def read_pairs(file: Path) -> list[Pair]:
     """Reads LFW's pairs.txt: a first line of counts, then `NAME i j` (mated) or `NAME i NAME j` (non-mated).
 
     Raises:
-        ConfigError: A line has another form.
+        ConfigError: The file is not text, or a line has another form.
     """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: is not a text file in UTF-8; give a list of pairs in LFW's form") from error
     pairs = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         fields = line.split("\t") if "\t" in line else line.split()
         if not fields or (number == 1 and all(field.isdigit() for field in fields)):
             continue
