@@ -144,12 +144,17 @@ class Services:
             PhotoError: A photo cannot be used.
             NoOperatingPointError: Nothing says which score is a match.
         """
-        found = self.recognizer.analyse_batch([self.open(a), self.open(b)])
-        for faces in found:
+        one, other = self._both(a, b)
+        return self.verify_faces(one, other, face_a=face_a, face_b=face_b)
+
+    def _both(self, a: Source, b: Source) -> list[Faces]:
+        """Both photos analysed, at the same time."""
+        both = []
+        for _, faces in self.recognizer.stream([a, b], self.open, workers=2, chunk=1):
             if isinstance(faces, PhotoError):
                 raise faces
-        one, other = (faces for faces in found if isinstance(faces, Faces))
-        return self.verify_faces(one, other, face_a=face_a, face_b=face_b)
+            both.append(faces)
+        return both
 
     def verify_faces(self, a: Faces, b: Faces, *, face_a: int | None = None, face_b: int | None = None) -> Verification:
         """The same for photos that are analysed already."""

@@ -61,19 +61,21 @@ class Context:
 
     def emit(self, document: Any) -> None:
         """Prints one JSON document on stdout."""
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=None if self.json_lines else 2) + "\n")
-        sys.stdout.flush()
+        _write_json(document, indent=None if self.json_lines else 2)
 
     def emit_line(self, document: Any) -> None:
         """With --json-lines: prints one JSON object on a line of its own, at once."""
         if self.json_lines:
-            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            _write_json(document, indent=None)
+
+    def say(self, text: str) -> None:
+        """A line for people on stdout; what cannot be printed in it is escaped."""
+        sys.stdout.write(printable(text) + "\n")
 
     def note(self, text: str) -> None:
         """A line for people, on stderr, unless --quiet."""
         if not self.quiet:
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(printable(text) + "\n")
             sys.stderr.flush()
 
     def console(self, *, stderr: bool = False) -> Console:
@@ -104,3 +106,14 @@ class Context:
             if time.monotonic() - last >= 10:
                 last = time.monotonic()
                 self.note(f"{what}: {done}" + (f" of {total}" if total else ""))
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped, so that a file name cannot move the cursor or forge a line."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _write_json(document: Any, *, indent: int | None) -> None:
+    ascii_only = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
+    sys.stdout.write(json.dumps(document, ensure_ascii=ascii_only, indent=indent) + "\n")
+    sys.stdout.flush()

@@ -111,7 +111,7 @@ def _print(context: Context, results: list[Identification], report: Path, settin
         context.emit({"faces": faces, "errors": [e for _, e in rows if e], "report": str(report.resolve())})
     else:
         print_identifications(context, results)
-        say = context.console().print
+        say = context.say
         say(f"\nreport: {report.resolve()}")
         say(f"web page: {_program()} --gallery {_quoted(settings.gallery)} web")
 

@@ -48,7 +48,7 @@ def pairs(
 
 
 def _show(context: Context, report: PairsReport) -> None:
-    say = context.console().print
+    say = context.say
     document = report.as_dict()
     counts = f"{document['mated']} mated, {document['non_mated']} non-mated"
     say(f"{document['pairs']} pairs ({counts}), {document['model_id']}")

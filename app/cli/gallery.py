@@ -76,11 +76,10 @@ def show(ctx: typer.Context, subject: Name) -> None:
         ]
         context.emit({"subject": detail.info.name, "samples": samples})
         return
-    console = context.console()
-    console.print(f"{detail.info.name}: {detail.info.samples} samples")
+    context.say(f"{detail.info.name}: {detail.info.samples} samples")
     for sample in detail.samples:
         usable = "" if sample.has_template else "  (no template of the model in use: enrol it again)"
-        console.print(f"  {sample.id}  {sample.created:%Y-%m-%d %H:%M}  {sample.source}{usable}")
+        context.say(f"  {sample.id}  {sample.created:%Y-%m-%d %H:%M}  {sample.source}{usable}")
 
 
 @app.command()
@@ -127,9 +126,9 @@ def check(
         context.emit({"problems": rows, "subjects": subjects, "samples": samples})
     else:
         for problem in problems:
-            context.console().print(f"{'repaired' if problem.repaired else 'problem'}: {problem.message}")
+            context.say(f"{'repaired' if problem.repaired else 'problem'}: {problem.message}")
         if not problems:
-            context.console().print(f"no problems: {subjects} subjects, {samples} samples")
+            context.say(f"no problems: {subjects} subjects, {samples} samples")
     raise typer.Exit(1 if any(not p.repaired for p in problems) else 0)
 
 
@@ -137,4 +136,4 @@ def _done(context: Context, document: dict[str, object], sentence: str) -> None:
     if context.machine:
         context.emit(document)
     else:
-        context.console().print(sentence)
+        context.say(sentence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from app.cli import demo, evaluate, gallery, models, recognise, web
-from app.cli.context import Context
+from app.cli.context import Context, printable
 from pipeline.errors import KnownfaceError
 from pipeline.version import __version__
 
@@ -81,6 +82,8 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code and never shows a traceback for a named error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
     words = hoisted(sys.argv[1:] if arguments is None else arguments)
     machine = bool({"--json", "--json-lines"} & set(words))
     try:
@@ -101,4 +104,4 @@ def _report(document: dict[str, str], *, machine: bool) -> None:
     if machine:
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
         sys.stdout.flush()
-    sys.stderr.write(f"knownface: {document['message']}\n")
+    sys.stderr.write(f"knownface: {printable(document['message'])}\n")

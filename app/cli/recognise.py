@@ -75,9 +75,9 @@ def _enrolment_row(row: Enrolment) -> dict[str, Any]:
 
 def _show_enrolment(context: Context, row: Enrolment) -> None:
     if row.error:
-        context.console(stderr=True).print(f"not enrolled: {row.error.message}")
+        context.note(f"not enrolled: {row.error.message}")
     else:
-        context.console().print(f"{'already enrolled' if row.already else 'enrolled'}: {row.subject} from {row.photo}")
+        context.say(f"{'already enrolled' if row.already else 'enrolled'}: {row.subject} from {row.photo}")
 
 
 def verify(
@@ -89,7 +89,8 @@ def verify(
 ) -> None:
     """Say whether two photos show the same person. Exit code 0: yes, 1: no, 3: an error."""
     context: Context = ctx.obj
-    result = context.services(expect="few").verify(a, b, face_a=face_a, face_b=face_b)
+    every_face = face_a is not None or face_b is not None
+    result = context.services("many" if every_face else "few").verify(a, b, face_a=face_a, face_b=face_b)
     decision = result.decision
     if context.machine:
         context.emit(
@@ -103,7 +104,7 @@ def verify(
         )
     else:
         answer = "match" if decision.kind == "match" else "no match"
-        context.console().print(f"{answer}: {decision.reason}")
+        context.say(f"{answer}: {decision.reason}")
         for name, count in ((a, result.faces_in_a), (b, result.faces_in_b)):
             if count > 1:
                 context.note(f"{name} shows {count} faces; the most prominent one was compared (--face-a, --face-b)")

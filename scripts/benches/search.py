@@ -63,6 +63,7 @@ def in_turn(configurations: dict[str, Callable[[], object]], rounds: int) -> dic
     cpu: dict[str, list[float]] = {name: [] for name in configurations}
     for number in range(rounds + 1):
         for name, call in configurations.items():
+            time.sleep(0.01)  # until the threads of the one before have stopped spinning
             start, start_cpu = time.perf_counter(), time.process_time()
             call()
             if number:
