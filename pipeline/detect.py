@@ -15,6 +15,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from pipeline.blobs import planar
 from pipeline.boxes import non_maximum_suppression, prominence
 from pipeline.images import Photo
 from pipeline.protocols import Array, Session
@@ -84,8 +85,7 @@ class YuNetHead:
 
     def blob(self, canvases: Sequence[Image]) -> Array:
         """(B, 3, H, W) float32 BGR in 0..255."""
-        blob: Array = cv2.dnn.blobFromImages(list(canvases), swapRB=True)
-        return blob
+        return planar(canvases, bgr=True)
 
     def decode(self, outputs: dict[str, Array], canvas_hw: tuple[int, int], min_confidence: float) -> list[Raw]:
         """Reads cls, obj, bbox and kps of each stride."""
@@ -118,12 +118,11 @@ class ScrfdHead:
     strides = (8, 16, 32)
 
     def __init__(self, preprocessing: Preprocessing) -> None:
-        self._mean, self._std = preprocessing.mean, preprocessing.std
+        self._mean, self._std = preprocessing.mean[0], preprocessing.std[0]
 
     def blob(self, canvases: Sequence[Image]) -> Array:
         """(B, 3, H, W) float32 RGB, (x − mean) / std."""
-        blob: Array = cv2.dnn.blobFromImages(list(canvases), 1 / self._std[0], mean=self._mean, swapRB=False)
-        return blob
+        return planar(canvases, mean=self._mean, std=self._std)
 
     def decode(self, outputs: dict[str, Array], canvas_hw: tuple[int, int], min_confidence: float) -> list[Raw]:
         """Outputs in their order: three of scores, three of box distances, three of landmark distances."""

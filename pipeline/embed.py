@@ -6,10 +6,10 @@ makes the inner product of two templates their cosine similarity.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from pipeline.protocols import Array, Session
+from pipeline.blobs import planar
+from pipeline.protocols import Session
 from pipeline.types import F32, AlignedFaces, Image, Templates
 
 #: Ends the model_id of templates in which the mirrored crop was averaged in.
@@ -72,8 +72,7 @@ class NetworkEmbedder:
         return np.concatenate(parts) if parts else np.zeros((0, self._dimension), np.float32)
 
     def _pass(self, crops: Image) -> F32:
-        mean = (self._mean,) * 3
-        blob: Array = cv2.dnn.blobFromImages(list(crops), 1 / self._std, mean=mean, swapRB=self._bgr)
+        blob = planar(list(crops), bgr=self._bgr, mean=self._mean, std=self._std)
         output = self._session.run({self._session.inputs[0]: blob})[self._session.outputs[0]]
         return output.reshape(len(crops), self._dimension).astype(np.float32, copy=False)
 
