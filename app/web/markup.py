@@ -109,7 +109,8 @@ def scale(score: float, threshold: float, tone: str, *, slim: bool = False) -> s
     mark_text = here_text = ends = ""
     if not slim:
         mark_text = f"<span>{text(words.threshold)} {threshold:.3f}</span>"
-        here_text = f'<span style="--shift:{-at:.0%}">{score:.3f}</span>'
+        shift = "0%" if at < 0.04 else "-100%" if at > 0.96 else "-50%"  # so that the number stays inside
+        here_text = f'<span style="--shift:{shift}">{score:.3f}</span>'
         ends = f'<div class="kf-ends"><span>{text(words.scale_low)}</span><span>{text(words.scale_high)}</span></div>'
     return (
         f'<div class="kf-scale {tone}{" slim" if slim else ""}" role="img" aria-label="{label}">'

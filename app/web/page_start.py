@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit.navigation.page import StreamlitPage
 
 from app.web import markup, state
 from app.web.texts import words
 from pipeline.weights import ModelStore
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
 
 
 def show(pages: Mapping[str, StreamlitPage]) -> None:

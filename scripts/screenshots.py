@@ -1,0 +1,154 @@
+"""Makes the pictures of docs/images from the running app: `python scripts/screenshots.py [--all DIR]`.
+
+Starts `knownface web` with a gallery of its own, uses it as people do in a headless Chromium, and stops it again. Only
+sample photos in the public domain appear; docs/images/CREDITS.md is written with what they are. `--all` puts every page
+at 1280 and 390 pixels width, light and dark, into a folder of your own, to be looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from playwright.sync_api import Page, sync_playwright
+
+from pipeline.config import home
+from pipeline.weights.samples import Sample, pull_samples
+
+_ROOT = Path(__file__).resolve().parent.parent
+_IMAGES = _ROOT / "docs" / "images"
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+_KNOWNFACE = "import sys; from app.cli.main import main; sys.exit(main())"
+_SHOWN: dict[str, list[str]] = {
+    "enrol": ["barack-obama-2010.jpg", "eileen-collins.png"],
+    "verify": ["barack-obama-2012.jpg", "barack-obama-senate.jpg"],
+    "identify": ["barack-obama-2009.jpg", "barack-obama-senate.jpg", "eileen-collins.png"],
+    "gallery": [],
+}
+_ENROLLED = ["barack-obama-2012.jpg", "emmanuel-macron-2025.jpg", "jacinda-ardern-2022.jpg", "joe-biden-2010.jpg"]
+_HEIGHTS = {
+    (1280, "enrol"): 1080,
+    (1280, "verify"): 1190,
+    (1280, "identify"): 1130,
+    (1280, "gallery"): 660,
+    (390, "start"): 1200,
+}
+
+
+def main() -> int:
+    """Starts the app, takes the pictures, stops it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--all", type=Path, metavar="DIR", help="every page, both widths, light and dark, into DIR")
+    everything: Path | None = parser.parse_args().all
+    samples = {sample.path.name: sample for sample in pull_samples(home() / "samples") if sample.public_domain}
+    with tempfile.TemporaryDirectory(prefix="knownface-shots-") as gallery:
+        port = _free_port()
+        command = [sys.executable, "-c", _KNOWNFACE, "--gallery", gallery, "web", "--no-browser", "--port", str(port)]
+        server = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait(url, server)
+            _take(url, samples, everything)
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+    if everything is None:
+        _write_credits(samples)
+    return 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while True:
+        try:
+            with urlopen(f"{url}/_stcore/health", timeout=2):  # noqa: S310 - loopback
+                return
+        except (URLError, OSError):
+            if server.poll() is not None or time.monotonic() > until:
+                raise SystemExit("the app did not start: try `knownface web` by hand") from None
+            time.sleep(0.2)
+
+
+def _take(url: str, samples: dict[str, Sample], everything: Path | None) -> None:
+    chromium = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    if chromium is None:
+        raise SystemExit("no Chromium was found: install one (Debian: apt-get install chromium)")
+    flags = ["--disable-gpu", "--disable-quic", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        for name in _ENROLLED:
+            _enrol(page, url, samples[name])
+        page.close()
+        looks = [(1280, "light")] if everything is None else [(w, s) for w in (1280, 390) for s in ("light", "dark")]
+        for width, scheme in looks:
+            folder = everything or _IMAGES
+            folder.mkdir(parents=True, exist_ok=True)
+            page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
+            for name in [*(["start"] if everything else []), *_SHOWN]:
+                _show(page, url, name, [samples[file] for file in _SHOWN.get(name, [])])
+                height = _HEIGHTS.get((width, name), 1000 if width > 400 else 1700)
+                page.set_viewport_size({"width": width, "height": height})
+                page.wait_for_timeout(800)
+                suffix = "" if everything is None else f"-{width}-{scheme}"
+                page.screenshot(path=folder / f"{name}{suffix}.png")
+                page.set_viewport_size({"width": width, "height": 1000})
+            page.close()
+        browser.close()
+
+
+def _enrol(page: Page, url: str, sample: Sample) -> None:
+    page.goto(f"{url}/enrol")
+    box = page.get_by_role("textbox", name="Name")
+    box.fill(sample.person)
+    box.press("Enter")
+    page.locator("input[type=file]").set_input_files(sample.path)
+    page.get_by_role("button", name="Enrol 1 photo").click()
+    page.get_by_text("Enrolled:").first.wait_for()
+
+
+def _show(page: Page, url: str, name: str, samples: list[Sample]) -> None:
+    page.goto(url if name == "start" else f"{url}/{name}")
+    page.get_by_role("heading", level=1).wait_for()
+    if name == "verify":
+        for place, sample in enumerate(samples):
+            page.locator("input[type=file]").nth(place).set_input_files(sample.path)
+            page.locator(".kf-photo").nth(place).wait_for()
+        page.locator(".kf-card").wait_for()
+    elif samples:
+        if name == "enrol":
+            box = page.get_by_role("textbox", name="Name")
+            box.fill("Eileen Collins")
+            box.press("Enter")
+        page.locator("input[type=file]").set_input_files([sample.path for sample in samples])
+        page.locator(".kf-photo").nth(len(samples) - 1).wait_for()
+    page.wait_for_timeout(2500)
+
+
+def _write_credits(samples: dict[str, Sample]) -> None:
+    lines = ["# Credits of the photos in these pictures", ""]
+    lines += ["Made by `scripts/screenshots.py`. Every photo shown is in the public domain.", ""]
+    lines += ["| shown in | photo | by | terms | source |", "|---|---|---|---|---|"]
+    for file in sorted({file for files in _SHOWN.values() for file in files}):
+        sample, places = samples[file], ", ".join(name for name, files in _SHOWN.items() if file in files)
+        lines.append(f"| {places} | {sample.title} | {sample.credit} | {sample.licence} | <{sample.page}> |")
+    (_IMAGES / "CREDITS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
