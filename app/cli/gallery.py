@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,9 @@ from app.cli.context import Context
 if TYPE_CHECKING:
     from pipeline.gallery import Gallery
 
-app = typer.Typer(help="The people enrolled: list, show, remove, rename, merge, check.", no_args_is_help=True)
+app = typer.Typer(
+    help="The people enrolled: list, show, remove, rename, merge, split, check, backup, restore.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(metavar="SUBJECT", help="The subject's name, exactly as it is listed.")]
 
@@ -130,6 +133,75 @@ def check(
         if not problems:
             context.say(f"no problems: {subjects} subjects, {samples} samples")
     raise typer.Exit(1 if any(not p.repaired for p in problems) else 0)
+
+
+@app.command()
+def split(
+    ctx: typer.Context,
+    new_name: Annotated[str, typer.Argument(metavar="NEW_SUBJECT", help="The name of the new subject.")],
+    sample_ids: Annotated[
+        list[str], typer.Argument(metavar="SAMPLE...", help="Samples, as `gallery show` lists them.")
+    ],
+) -> None:
+    """Move samples that show somebody else to a subject of their own."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        gallery.split(sample_ids, new_name)
+    _done(context, {"split": sample_ids, "to": new_name}, f"moved {len(sample_ids)} samples to {new_name}")
+
+
+@app.command()
+def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A new file.")]) -> None:
+    """Write the whole gallery to one file, consistent even while others enrol. It holds personal data."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        gallery.backup(file)
+    _done(context, {"backup": str(file)}, f"backed up to {file}: it holds personal data, keep it safe")
+
+
+@app.command()
+def restore(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A file made by `backup`.")]) -> None:
+    """Replace everything in the gallery by a backup."""
+    context: Context = ctx.obj
+    from pipeline.gallery import Gallery
+
+    Gallery.restore(file, context.settings.gallery_location)
+    with _open(context) as gallery:
+        subjects, samples = len(gallery), gallery.sample_count
+    document = {"restored": str(file), "subjects": subjects, "samples": samples}
+    _done(context, document, f"restored {subjects} subjects and {samples} samples from {file}")
+
+
+@app.command()
+def export(ctx: typer.Context, subject: Name) -> None:
+    """Print everything held about a subject as one JSON document."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        context.emit(gallery.export(subject))
+
+
+@app.command()
+def compact(ctx: typer.Context) -> None:
+    """Give free space back to the disk."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        gallery.compact()
+        figures = gallery.stats()
+    _done(context, figures, "compacted")
+
+
+@app.command()
+def stats(ctx: typer.Context) -> None:
+    """Counts and sizes."""
+    context: Context = ctx.obj
+    with _open(context) as gallery:
+        figures = gallery.stats()
+    if context.machine:
+        context.emit(figures)
+        return
+    for key, value in figures.items():
+        for name, inner in value.items() if isinstance(value, dict) else [("", value)]:
+            context.say(f"{key}{' ' + name if name else ''}: {inner}")
 
 
 def _done(context: Context, document: dict[str, object], sentence: str) -> None:
