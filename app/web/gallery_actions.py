@@ -1,8 +1,9 @@
-"""Rename, merge and remove one person. What cannot be undone says first what it will do."""
+"""Rename, merge, split and remove one person. What cannot be undone says first what it will do."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -17,7 +18,7 @@ _OFFERED = 50
 
 def forget() -> None:
     """Drops what was begun with another person."""
-    for key in ("gallery_removing", "rename_to", "merge_search", "merge_into"):
+    for key in ("gallery_removing", "rename_to", "merge_search", "merge_into", "split_which", "split_to"):
         st.session_state.pop(key, None)
 
 
@@ -69,6 +70,24 @@ def merge(service: Services, name: str) -> None:
         if st.button(words.merge_do, key="merge_go", type="primary"):
             moved = service.gallery.merge(name, target)
             _finish(target, markup.fill(words.merged, source=name, target=target, count=words.photos(moved)))
+
+
+def split(service: Services, name: str, samples: Sequence[str]) -> None:
+    """Moves some photos of a person to a new one. They are chosen by number: a label would read names as Markdown."""
+    if len(samples) < 2:
+        return
+    with st.expander(words.split_title), st.form("split", border=False):
+        st.html(f'<p class="kf kf-reason">{markup.text(words.split_explain)}</p>')
+        numbers = st.multiselect(words.split_which, range(1, len(samples) + 1), key="split_which")
+        new = st.text_input(words.split_name, max_chars=200, key="split_to")
+        if st.form_submit_button(words.split_do):
+            if not numbers:
+                st.html(markup.note("warn", markup.text(words.split_none)))
+                return
+            with state.sentences():
+                new = normalise(new)
+                service.gallery.split([samples[number - 1] for number in numbers], new)
+                _finish(new, markup.fill(words.split_done, count=words.photos(len(numbers)), old=name, new=new))
 
 
 def remove(service: Services, name: str, samples: int) -> None:

@@ -5,12 +5,14 @@ Any file may be chosen: what it is, its bytes tell and not its name, and what is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.services import Services
-from app.web import markup, state
+from app.web import archive, markup, state
 from app.web.state import Seen, Uploaded
 from app.web.texts import words
 
@@ -24,23 +26,43 @@ def one(key: str, label: str) -> Uploaded | None:
     return st.file_uploader(label, key=f"{key}_file", label_visibility="collapsed")
 
 
-def several(key: str, limit: int, *, camera: bool = True) -> list[Uploaded]:
-    """Several photos, or one from the camera. What is over a limit is left out, and the page says so."""
-    if camera and _from_camera(key):
+def several(key: str, limit: int, *, unpack: int | None = None) -> list[Uploaded]:
+    """Several photos, or one from the camera. What is over a limit is left out, and the page says so.
+
+    Args:
+        key: Of the widgets.
+        limit: Photos that are taken at once.
+        unpack: Take the photos of zips too, each of at most so many bytes.
+    """
+    if _from_camera(key):
         taken = st.camera_input(words.camera_label, key=f"{key}_camera", label_visibility="collapsed")
         return [taken] if taken else []
-    files: Sequence[Uploaded] = st.file_uploader(
+    files: Sequence[UploadedFile] = st.file_uploader(
         words.photos_label, accept_multiple_files=True, key=f"{key}_files", label_visibility="collapsed"
     )
-    if len(files) > limit:
-        st.html(markup.note("warn", markup.fill(words.too_many, limit=limit)))
-        files = files[:limit]
     together = sum(file.size for file in files)
     if together > MAX_TOGETHER:
         megabytes, at_most = round(together / 2**20), MAX_TOGETHER // 2**20
         st.html(markup.note("bad", markup.fill(words.too_much, megabytes=megabytes, limit=at_most)))
         return []
-    return list(files)
+    photos = list(islice(_unpacked(files, unpack), limit + 1))
+    if len(photos) > limit:
+        st.html(markup.note("warn", markup.fill(words.too_many, limit=limit)))
+    return photos[:limit]
+
+
+def _unpacked(files: Sequence[UploadedFile], max_bytes: int | None) -> Iterator[Uploaded]:
+    for file in files:
+        if max_bytes is None or not file.name.lower().endswith(".zip"):
+            yield file
+            continue
+        with state.sentences():
+            found = False
+            for member in archive.members(file, max_bytes):
+                found = True
+                yield member
+            if not found:
+                st.html(markup.note("warn", markup.fill(words.zip_empty, name=file.name)))
 
 
 def look_all(service: Services, uploads: Sequence[Uploaded]) -> list[Seen]:

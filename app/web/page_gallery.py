@@ -10,6 +10,7 @@ from app.web.texts import words
 from pipeline.errors import SubjectNotFoundError
 
 _PER_PAGE = 20
+_SAMPLES = 200  # shown of one person
 _OPEN, _PAGE, _SEARCH = gallery_actions.OPEN, "gallery_page", "gallery_search"
 
 
@@ -69,12 +70,15 @@ def _one(service: Services, name: str) -> None:
         gallery_actions.export(service, name)
     st.html(f'<h2 class="kf kf-name">{markup.name(name)}</h2>')
     rows = []
-    for sample in detail.samples[:200]:
+    for number, sample in enumerate(detail.samples[:_SAMPLES], 1):
         x0, y0, x1, y1 = sample.box
         size = words.sample_face.format(width=round(x1 - x0), height=round(y1 - y0))
         enrolled = f"{sample.created:%Y-%m-%d %H:%M} UTC"
-        rows.append((sample.source, size if sample.has_template else f"{size} ({words.sample_stale})", enrolled))
+        rows.append(
+            (str(number), sample.source, size if sample.has_template else f"{size} ({words.sample_stale})", enrolled)
+        )
     st.html(markup.table(words.sample_columns, rows))
     gallery_actions.rename(service, name)
     gallery_actions.merge(service, name)
+    gallery_actions.split(service, name, [sample.id for sample in detail.samples[:_SAMPLES]])
     gallery_actions.remove(service, name, detail.info.samples)

@@ -25,7 +25,7 @@ def show() -> None:
             service.identify_point()
         if not len(service.gallery):
             st.html(markup.note("warn", markup.text(words.identify_empty)))
-        photos = inputs.look_all(service, inputs.several("identify", MAX_PHOTOS))
+        photos = inputs.look_all(service, inputs.several("identify", MAX_PHOTOS, unpack=service.settings.max_bytes))
         if photos:
             _results(photos, _identify(service, photos))
 

@@ -31,9 +31,20 @@ _SLOTS = threading.BoundedSemaphore(max(2, min(4, os.cpu_count() or 1)))
 class Uploaded(Protocol):
     """What Streamlit hands over: kept in memory, never on disk."""
 
-    file_id: str
-    name: str
-    size: int
+    @property
+    def file_id(self) -> str:
+        """Identity of the upload."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the file is called."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        ...
 
     def getvalue(self) -> bytes:
         """The bytes."""

@@ -27,6 +27,7 @@ class English:
     crop_alt = "Face {number}"
     no_faces, one_face, many_faces = "no face found", "one face", "{count} faces"
     too_many = "Only the first {limit} photos are used. Please bring the others in a second go."
+    zip_empty = "{name}: holds no photos."
     too_much = (
         "These photos take {megabytes} MB together; at most {limit} MB are taken at once. Please remove some of them."
     )
@@ -104,9 +105,7 @@ class English:
     undone = "Undone: {count} removed again."
 
     # --- identify
-    identify_lead = (
-        "Bring photos. Every face gets a name from the gallery, or stays unknown when nobody is alike enough."
-    )
+    identify_lead = "Bring photos, or a zip of photos. Every face gets a name from the gallery, or stays unknown when nobody is alike enough."
     identify_empty = "Nobody is enrolled yet, so every face would stay unknown. Enrol somebody first."
     identify_summary = "{photos}: {named} named, {unknown} unknown, {ambiguous} undecided, {failed} without a result"
     kinds: ClassVar[dict[str, str]] = {
@@ -132,7 +131,7 @@ class English:
     since = "since {date}"
     open_subject = "Open"
     back = "Back to everybody"
-    sample_columns = ("Photo", "Face", "Enrolled")
+    sample_columns = ("No.", "Photo", "Face", "Enrolled")
     sample_face = "{width} × {height} px"
     sample_stale = "not searched: made with another model"
     export_do = "Download what is stored"
@@ -147,6 +146,15 @@ class English:
     merge_nobody = "Nobody else has such a name."
     merge_more = "Only the first {limit} names are offered; type more of the name."
     merged = "{source} was merged into {target}: {count} moved."
+    split_title, split_which, split_name, split_do = (
+        "Split",
+        "Photos to move (their numbers)",
+        "To a new person",
+        "Split",
+    )
+    split_explain = "For photos that belong to somebody else: they move to a new name."
+    split_none = "Choose the numbers of the photos to move."
+    split_done = "{count} moved from {old} to {new}."
     remove_title, remove_ask, remove_do, remove_keep = "Remove", "Remove this person…", "Erase for good", "Keep"
     remove_explain = (
         "This erases {name} for good: the name, {count}, with what is stored of each (the template, where the face was "

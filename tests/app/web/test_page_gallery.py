@@ -113,3 +113,20 @@ def test_a_person_whom_another_session_removed_leads_back_to_everybody(
     assert not at.exception
     assert "Grace" in seen(at)
     assert at.text_input(key="gallery_search")
+
+
+def test_photos_are_split_off_to_a_new_person(page: Page, services: Services, enrolled: Callable) -> None:
+    enrolled("Ada", RED, GREEN, BLUE)
+    at = opened(page)
+    at.button(key="FormSubmitter:split-Split").click().run()
+    assert "Choose the numbers" in seen(at)
+    at.multiselect(key="split_which").set_value([2, 3])
+    at.text_input(key="split_to").set_value("Ada")
+    at.button(key="FormSubmitter:split-Split").click().run()
+    assert 'role="alert"' in said(at)
+    assert services.gallery.subject("Ada").info.samples == 3
+    at.text_input(key="split_to").set_value("Grace")
+    at.button(key="FormSubmitter:split-Split").click().run()
+    assert "2 photos moved from Ada to Grace." in seen(at)
+    assert [sample.source for sample in services.gallery.subject("Grace").samples] == ["Ada-2.png", "Ada-3.png"]
+    assert services.gallery.subject("Ada").info.samples == 1

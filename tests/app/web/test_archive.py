@@ -1,0 +1,97 @@
+"""Zips of photos: listed, limited, and never unpacked to disk."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+
+import pytest
+
+from app.web.archive import members
+from pipeline.errors import PhotoDamagedError, PhotoFormatError, PhotoTooLargeError, PhotoUnreadableError
+from tests.app.web.conftest import Page, photo, seen
+from tests.fakes import BLUE, RED
+
+
+class Zip(io.BytesIO):
+    """A zip as Streamlit hands it over."""
+
+    file_id, name = "z", "photos.zip"
+
+
+def packed(**contents: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def test_photos_are_listed_by_suffix_and_read_one_by_one() -> None:
+    names = {"a.jpg": b"1", "deep/B.PNG": b"22", "notes.txt": b"3", ".hidden.jpg": b"4", "__MACOSX/._a.jpg": b"5"}
+    found = list(members(Zip(packed(**names)), 100))
+    assert [member.name for member in found] == ["a.jpg", "deep/B.PNG"]
+    assert [member.getvalue() for member in found] == [b"1", b"22"]
+    assert len({member.file_id for member in found}) == 2
+
+
+def test_a_name_that_climbs_out_is_only_a_name() -> None:
+    (member,) = members(Zip(packed(**{"../../etc/x.jpg": b"1"})), 100)
+    assert member.name == "../../etc/x.jpg"
+    assert member.getvalue() == b"1"
+
+
+def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked() -> None:
+    (member,) = members(Zip(packed(**{"bomb.jpg": bytes(10_000_000)})), 1000)
+    with pytest.raises(PhotoTooLargeError, match=r"bomb\.jpg"):
+        member.getvalue()
+
+
+def test_a_size_that_lies_gives_no_more_than_it_says() -> None:
+    data = packed(**{"bomb.jpg": bytes(1_000_000)})
+    lying = data.replace(struct.pack("<L", 1_000_000), struct.pack("<L", 10))
+    (member,) = members(Zip(lying), 1000)
+    assert member.size == 10
+    with pytest.raises(PhotoDamagedError):
+        member.getvalue()
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"no zip at all" * 99, packed(**{"a.jpg": b"1"})[:-30]])
+def test_what_is_no_zip_is_a_named_error(data: bytes) -> None:
+    with pytest.raises(PhotoFormatError, match=r"photos\.zip"):
+        list(members(Zip(data), 100))
+
+
+def test_a_list_that_would_fill_the_memory_is_refused_unread() -> None:
+    data = bytearray(packed(**{"a.jpg": b"1"}))
+    data[-10:-6] = struct.pack("<L", 100_000_000)
+    with pytest.raises(PhotoTooLargeError, match="too many files"):
+        list(members(Zip(bytes(data)), 100))
+    end = packed(**{"a.jpg": b"1"})
+    with pytest.raises(PhotoTooLargeError, match="too many files"):
+        list(members(Zip(end[:-22] + b"PK\x06\x07" + bytes(16) + end[-22:]), 100))
+
+
+def test_an_encrypted_photo_is_a_named_error() -> None:
+    data = bytearray(packed(**{"a.jpg": b"1"}))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.find(signature) + offset] |= 1
+    (member,) = members(Zip(bytes(data)), 100)
+    with pytest.raises(PhotoUnreadableError, match=r"a\.jpg"):
+        member.getvalue()
+
+
+def test_a_zip_on_the_identify_page(page: Page, enrolled: Callable) -> None:
+    enrolled("Ada", RED)
+    inside = {f"{number:03}.png": photo(RED if number else BLUE, note=number + 1)[1] for number in range(3)}
+    at = page("identify")
+    files = [("all.zip", packed(**inside, **{"bad.jpg": b"no photo"}), "application/zip"), photo(RED, note=9)]
+    at.file_uploader[0].set_value([*files, ("none.zip", packed(**{"a.txt": b""}), "application/zip")])
+    at.run()
+    assert not at.exception
+    assert "5 photos: 3 named, 1 unknown, 0 undecided, 1 without a result" in seen(at)
+    assert "none.zip: holds no photos." in seen(at)
+    at.file_uploader[0].set_value([("broken.zip", b"PK", "application/zip")])
+    assert "broken.zip: is not a zip" in seen(at.run())
