@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.build import Expect, build_recognizer, embedder_identity, operating_points
+from pipeline.build import Expect, Stack, build_recognizer, embedder_identity, operating_points
 from pipeline.config import Settings
 from pipeline.decide import choose_identify_point, choose_verify_point, decide_identify, decide_verify
 from pipeline.errors import DuplicatePhotoError, KnownfaceError, PhotoError, SeveralFacesError
@@ -77,10 +77,12 @@ class Services:
     Attributes:
         settings: What to use.
         expect: `few` photos (start fast) or `many` (run fast).
+        stack: The models, where their loading was started before.
     """
 
     settings: Settings
     expect: Expect = "many"
+    stack: Stack | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _recognizer: Recognizer | None = field(default=None, repr=False)
     _gallery: Gallery | None = field(default=None, repr=False)
@@ -90,7 +92,7 @@ class Services:
         """The recognizer; loads the models on first use."""
         with self._lock:
             if self._recognizer is None:
-                self._recognizer = build_recognizer(self.settings, expect=self.expect)
+                self._recognizer = build_recognizer(self.settings, expect=self.expect, stack=self.stack)
             return self._recognizer
 
     @property
@@ -283,6 +285,14 @@ def only_face(faces: Faces, number: int | None) -> Faces:
             f"{faces.source}: shows {len(faces)} faces ({places}): name one with --face N, or crop the photo"
         )
     return pick_face(faces, number or 1)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder; a path that cannot be looked at (too long, not permitted) is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def photos_in(folder: Path) -> list[Path]:

@@ -1,20 +1,26 @@
-"""From settings to a recognizer: which installed models, in which runtime."""
+"""From settings to a recognizer: which installed models, in which runtime.
+
+The stages, and OpenCV with them, are imported only when a recognizer is built: `start_loading` lets the networks load
+meanwhile.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from pipeline.align import TEMPLATES, TemplateAligner
 from pipeline.config import Settings
-from pipeline.detect import DetectionSettings, MultiScaleDetector, ScrfdHead, YuNetHead
-from pipeline.embed import FLIP_SUFFIX, NetworkEmbedder
 from pipeline.errors import CardError
-from pipeline.landmarks import OnetRefiner
 from pipeline.protocols import Session
-from pipeline.recognizer import Recognizer
 from pipeline.runtime import PendingSession, load_session
-from pipeline.types import OperatingPoint
+from pipeline.types import FLIP_SUFFIX, OperatingPoint
 from pipeline.weights import Card, InstalledModel, ModelStore
+
+if TYPE_CHECKING:
+    from pipeline.detect import MultiScaleDetector
+    from pipeline.embed import NetworkEmbedder
+    from pipeline.landmarks import OnetRefiner
+    from pipeline.recognizer import Recognizer
 
 Expect = Literal["few", "many"]
 
@@ -22,11 +28,26 @@ Expect = Literal["few", "many"]
 _FIRST_SIDE = 640
 
 
-def build_recognizer(settings: Settings | None = None, *, expect: Expect = "many") -> Recognizer:
-    """Loads the models named in the settings.
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The models named in the settings, and their sessions.
+
+    Attributes:
+        detector, refiner, embedder: A model and its session each; the refiner is None where it is turned off.
+        expect: What the sessions were chosen for.
+    """
+
+    detector: tuple[InstalledModel, Session]
+    refiner: tuple[InstalledModel, Session] | None
+    embedder: tuple[InstalledModel, Session]
+    expect: Expect
+
+
+def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
+    """Finds the models named in the settings and loads them; for `few` photos, in the background.
 
     Args:
-        settings: By default those of the user's data folder.
+        settings: Which models and runtime.
         expect: `few` photos of which the most prominent face is wanted: the runtime that starts fastest, and a search
             that goes to small scales only if the large ones show no face. `many`: the runtime that runs fastest, and
             every face. The outputs of the runtimes agree.
@@ -37,22 +58,46 @@ def build_recognizer(settings: Settings | None = None, *, expect: Expect = "many
         CardError: A model cannot serve the task it is named for.
         RuntimeUnavailableError: The runtime named in the settings is not there.
     """
-    settings = settings or Settings.load()
     store = ModelStore(settings.models_dir)
-    detector = _installed(store, settings.detector, "detector")
     embedder = _installed(store, settings.embedder, "embedder")
+    detector = _installed(store, settings.detector, "detector")
     refiner = None if settings.refiner == "none" else _installed(store, settings.refiner, "refiner")
-    template = embedder.card.preprocessing.template
+    embedding = _session(embedder, settings, expect)  # takes longest to load, so it starts first
+    return Stack(
+        detector=(detector, _session(detector, settings, expect)),
+        refiner=(refiner, _session(refiner, settings, expect)) if refiner else None,
+        embedder=(embedder, embedding),
+        expect=expect,
+    )
+
+
+def build_recognizer(
+    settings: Settings | None = None, *, expect: Expect = "many", stack: Stack | None = None
+) -> Recognizer:
+    """Loads the models named in the settings and puts the pipeline together.
+
+    Args:
+        settings: By default those of the user's data folder.
+        expect: As in `start_loading`.
+        stack: What `start_loading` returned for these settings, where it was called before.
+
+    Raises:
+        ModelError: As `start_loading` does.
+    """
+    from pipeline.align import TEMPLATES, TemplateAligner
+    from pipeline.recognizer import Recognizer
+
+    settings = settings or Settings.load()
+    stack = stack or start_loading(settings, expect)
+    card = stack.embedder[0].card
+    template = card.preprocessing.template
     if template not in TEMPLATES:
-        raise CardError(
-            f"{embedder.card.name}: its card asks for the landmark template {template!r}, which is not known"
-        )
-    network = _embedder(embedder, settings, expect)  # takes longest to load, so it starts first
+        raise CardError(f"{card.name}: its card asks for the landmark template {template!r}, which is not known")
     return Recognizer(
-        _detector(detector, settings, expect),
-        _refiner(refiner, settings, expect) if refiner else None,
+        _detector(*stack.detector, settings, stack.expect),
+        _refiner(*stack.refiner) if stack.refiner else None,
         TemplateAligner(template),
-        network,
+        _embedder(*stack.embedder, settings),
     )
 
 
@@ -86,8 +131,9 @@ def _session(model: InstalledModel, settings: Settings, expect: Expect) -> Sessi
     return load_session(model, settings.runtime)
 
 
-def _detector(model: InstalledModel, settings: Settings, expect: Expect) -> MultiScaleDetector:
-    session = _session(model, settings, expect)
+def _detector(model: InstalledModel, session: Session, settings: Settings, expect: Expect) -> MultiScaleDetector:
+    from pipeline.detect import DetectionSettings, MultiScaleDetector, ScrfdHead, YuNetHead
+
     how = DetectionSettings(
         min_side=settings.detection_min_side,
         max_side=settings.detection_max_side,
@@ -103,19 +149,23 @@ def _detector(model: InstalledModel, settings: Settings, expect: Expect) -> Mult
     raise _unfit(model.card)
 
 
-def _refiner(model: InstalledModel, settings: Settings, expect: Expect) -> OnetRefiner:
+def _refiner(model: InstalledModel, session: Session) -> OnetRefiner:
+    from pipeline.landmarks import OnetRefiner
+
     if model.card.family != "onet":
         raise _unfit(model.card)
     prep = model.card.preprocessing
-    return OnetRefiner(_session(model, settings, expect), mean=prep.mean[0], std=prep.std[0])
+    return OnetRefiner(session, mean=prep.mean[0], std=prep.std[0])
 
 
-def _embedder(model: InstalledModel, settings: Settings, expect: Expect) -> NetworkEmbedder:
+def _embedder(model: InstalledModel, session: Session, settings: Settings) -> NetworkEmbedder:
+    from pipeline.embed import NetworkEmbedder
+
     prep = model.card.preprocessing
     if model.card.family not in ("sface", "arcface") or model.card.dimension is None:
         raise _unfit(model.card)
     return NetworkEmbedder(
-        _session(model, settings, expect),
+        session,
         model_id=model.model_id,
         dimension=model.card.dimension,
         mean=prep.mean[0],

@@ -10,10 +10,7 @@ import numpy as np
 
 from pipeline.blobs import planar
 from pipeline.protocols import Session
-from pipeline.types import F32, AlignedFaces, Image, Templates
-
-#: Ends the model_id of templates in which the mirrored crop was averaged in.
-FLIP_SUFFIX = "+flip"
+from pipeline.types import F32, FLIP_SUFFIX, AlignedFaces, Image, Templates
 
 
 class NetworkEmbedder:

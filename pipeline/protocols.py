@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.images import Photo
 from pipeline.types import F32, AlignedFaces, Detections, Templates
+
+if TYPE_CHECKING:  # OpenCV is not needed to name what a stage takes
+    from pipeline.images import Photo
 
 Array = npt.NDArray[Any]
 

@@ -21,6 +21,8 @@ F64 = npt.NDArray[np.float64]
 DecisionKind = Literal["match", "non_match", "unknown", "ambiguous", "poor_image", "no_face"]
 
 UNIT_TOLERANCE = 1e-3
+#: Ends the model_id of templates in which the mirrored crop was averaged in.
+FLIP_SUFFIX = "+flip"
 
 
 def _check(name: str, array: npt.NDArray[Any], dtype: type[np.generic], shape: tuple[int | None, ...]) -> None:

@@ -55,9 +55,12 @@ class Context:
 
     def services(self, expect: Expect = "many") -> Services:
         """Recognizer and gallery, built when first used; `few` photos start fast, `many` run fast."""
+        from pipeline.build import start_loading
+
+        stack = start_loading(self.settings, expect) if expect == "few" else None  # goes on during the next import
         from app.services import Services
 
-        return Services(self.settings, expect)
+        return Services(self.settings, expect, stack)
 
     def emit(self, document: Any) -> None:
         """Prints one JSON document on stdout."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.embed import FLIP_SUFFIX, NetworkEmbedder
+from pipeline.embed import NetworkEmbedder
 from pipeline.images import open_photo
 from pipeline.protocols import Array
-from pipeline.types import AlignedFaces
+from pipeline.types import FLIP_SUFFIX, AlignedFaces
 from tests.fakes import FakeSession
 
 DIMENSION = 6
