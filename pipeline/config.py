@@ -57,7 +57,7 @@ class Settings(BaseModel):
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
     workers: int = Field(default=0, ge=0, le=256)
     detection_min_side: int = Field(default=320, ge=64, le=4096)
-    detection_max_side: int = Field(default=2560, ge=64, le=8192)
+    detection_max_side: int = Field(default=3264, ge=64, le=8192)
     min_confidence: float = Field(default=0.6, ge=0.0, le=1.0)
     nms_iou: float = Field(default=0.4, gt=0.0, le=1.0)
     min_face: float = Field(default=16.0, ge=0.0)

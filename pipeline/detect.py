@@ -2,7 +2,8 @@
 
 A single pass misses either the face that fills the frame (larger than the network's largest receptive field) or the
 small one in a group photo. So each photo is detected at the largest scale allowed and at coarser ones, each four times
-smaller than the one before, until the longer side is about 160 pixels.
+smaller than the one before, until the longer side is about 160 pixels. Each scale answers for the sizes it is good at:
+what looks like a face larger than 320 pixels there (often a cheek or a chin of the real one) is left to the next.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _STEP = 4
 #: Side of the coarsest scale in pixels, and the side at which no coarser one is needed.
 _COARSEST_SIDE = 160
 _COARSE_ENOUGH = 320
+#: Largest face, in pixels of its canvas, that is believed where a coarser scale sees it as well.
+_LARGEST_FACE = 320
 #: Pixels in one pass through the network; larger batches gain nothing on a CPU and cost memory.
 _BATCH_PIXELS = 8 * 320 * 320
 
@@ -46,7 +49,7 @@ class DetectionSettings:
     """
 
     min_side: int = 320
-    max_side: int = 2560
+    max_side: int = 3264
     first_side: int | None = None
     min_confidence: float = 0.6
     nms_iou: float = 0.4
@@ -147,11 +150,19 @@ class ScrfdHead:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Level:
-    """One photo at one scale: its row in the batch, the canvas and original pixels per canvas pixel (x, y)."""
+    """One photo at one scale.
+
+    Attributes:
+        photo: Its row in the batch.
+        canvas: What the network sees.
+        scale_xy: Original pixels per pixel of the canvas.
+        coarsest: No coarser scale follows.
+    """
 
     photo: int
     canvas: Image
     scale_xy: F32
+    coarsest: bool
 
 
 class MultiScaleDetector:
@@ -203,8 +214,9 @@ class MultiScaleDetector:
         while True:
             image = _resized(image, side, photo.image_hw)
             scale = (np.array(photo.image_hw[::-1]) / np.array(image.shape[1::-1])).astype(np.float32)
-            levels.append(_Level(row, _padded(image), scale))
-            if side <= _COARSE_ENOUGH:
+            coarsest = side <= _COARSE_ENOUGH
+            levels.append(_Level(row, _padded(image), scale, coarsest))
+            if coarsest:
                 return levels
             side = max(side // _STEP, _COARSEST_SIDE)
 
@@ -214,7 +226,8 @@ class MultiScaleDetector:
         decoded = self._head.decode(outputs, levels[0].canvas.shape[:2], self._settings.min_confidence)
         for level, raw in zip(levels, decoded, strict=True):
             if len(raw.boxes):
-                found[level.photo].append(_to_original(raw, level.scale_xy))
+                kept = raw if level.coarsest else _no_larger_than(raw, _LARGEST_FACE)
+                found[level.photo].append(_to_original(kept, level.scale_xy))
 
     def _merge(self, parts: Sequence[Raw], image_hw: tuple[int, int]) -> Detections:
         if not parts:
@@ -257,6 +270,11 @@ def _concatenate(parts: Sequence[Raw]) -> Raw:
         np.concatenate([p.confidences for p in parts]).astype(np.float32, copy=False),
         np.concatenate([p.landmarks for p in parts]).astype(np.float32, copy=False),
     )
+
+
+def _no_larger_than(raw: Raw, side_px: float) -> Raw:
+    rows = (raw.boxes[:, 2:4] - raw.boxes[:, 0:2]).max(axis=1) <= side_px
+    return Raw(raw.boxes[rows], raw.confidences[rows], raw.landmarks[rows])
 
 
 def _to_original(raw: Raw, scale_xy: F32) -> Raw:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import Context
+from app.cli.context import Context, printable
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from app.services import Enrolment, Identification
 
 
@@ -144,10 +146,10 @@ def identify(
 
 
 def _photos(paths: list[Path]) -> Iterator[Path]:
-    from app.services import photos_in
+    from app.services import is_folder, photos_in
 
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             yield from photos_in(path)
         else:
             yield path
@@ -156,7 +158,6 @@ def _photos(paths: list[Path]) -> Iterator[Path]:
 def print_identifications(context: Context, rows: list[Identification]) -> None:
     """The table people read."""
     from rich.table import Table
-    from rich.text import Text
 
     shown = _short_names([row.photo for row in rows])
     table = Table(box=None, pad_edge=False)
@@ -164,21 +165,28 @@ def print_identifications(context: Context, rows: list[Identification]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         if row.error:
-            table.add_row(Text(shown[row.photo]), "", Text(row.error.code), "", "", "")
+            table.add_row(_text(shown[row.photo]), "", _text(row.error.code), "", "", "")
         for number, decision in enumerate(row.decisions, 1):
             best = decision.runner_up
             table.add_row(
-                Text(shown[row.photo]),
+                _text(shown[row.photo]),
                 str(number),
-                Text(decision.subject or f"({decision.kind})"),
+                _text(decision.subject or f"({decision.kind})"),
                 "" if decision.score is None else f"{decision.score:.3f}",
                 "" if decision.threshold is None else f"{decision.threshold:.3f}",
-                Text(f"{best[0]} {best[1]:.3f}" if best else ""),
+                _text(f"{best[0]} {best[1]:.3f}" if best else ""),
             )
     context.console().print(table)
     for row in rows:
         if row.error:
             context.note(row.error.message)
+
+
+def _text(content: str) -> Text:
+    """A cell without markup, on one line, in which nothing can move the cursor."""
+    from rich.text import Text
+
+    return Text(printable(content).replace("\n", "\\n"))
 
 
 def _short_names(photos: list[str]) -> dict[str, str]:

@@ -196,8 +196,8 @@ def test_yunet_is_fed_bgr_from_0_to_255() -> None:
         (300, 400, [(320, 416), (128, 160)]),  # padded to multiples of 32
         (1280, 960, [(1280, 960), (320, 256)]),
         (2560, 1280, [(2560, 1280), (640, 320), (160, 96)]),
-        (4000, 3000, [(2560, 1920), (640, 480), (160, 128)]),
-        (30, 4000, [(32, 2560), (32, 640), (32, 160)]),
+        (4000, 3000, [(3264, 2464), (832, 640), (224, 160)]),
+        (30, 4000, [(32, 3264), (32, 832), (32, 224)]),
     ],
 )
 def test_scales_of_a_photo(height: int, width: int, canvases: list[tuple[int, int]]) -> None:
@@ -223,7 +223,7 @@ def test_padding_is_black_right_and_below() -> None:
         ((250, 250), (10, 100, 60, 150)),  # 1.28 times larger in the network
         ((200, 97), (20, 130, 60, 170)),  # both axes rounded
         ((1280, 1280), (400, 800, 480, 880)),  # found at both scales
-        ((4000, 3000), (2000, 3100, 2600, 3700)),  # reduced 25:16
+        ((4000, 3000), (2000, 3100, 2600, 3700)),  # reduced to 3264
         ((5003, 3001), (2500, 4100, 2560, 4160)),  # sides that divide by nothing
     ],
 )
@@ -233,9 +233,9 @@ def test_places_come_back_in_pixels_of_the_original(hw: tuple[int, int], box: tu
     assert found.image_hw == hw
     # Centres of pixels lie at whole numbers: those of the mark go from x0 to x1 - 1.
     x, y = (box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2
-    step = max(1.0, max(hw) / 2560, 1 / (max(hw) / 320))
-    assert found.landmarks[0, 2].tolist() == pytest.approx([x, y], abs=0.06 * step)
-    assert (found.boxes[0, :2] + found.boxes[0, 2:]).tolist() == pytest.approx([2 * x, 2 * y], abs=0.12 * step)
+    step = max(1.0, max(hw) / 3264, 1 / (max(hw) / 320))
+    assert found.landmarks[0, 2].tolist() == pytest.approx([x, y], abs=0.1 * step)
+    assert (found.boxes[0, :2] + found.boxes[0, 2:]).tolist() == pytest.approx([2 * x, 2 * y], abs=0.2 * step)
     assert (found.boxes[0, 2:] - found.boxes[0, :2]).tolist() == pytest.approx([box[2] - box[0]] * 2, rel=0.05)
 
 
@@ -316,6 +316,31 @@ def test_a_face_found_at_two_scales_is_one_face() -> None:
     assert found.boxes[0].tolist() == pytest.approx([201.5, 201.5, 301.5, 301.5])
     assert len(merged(raw((200, 200, 300, 300, 0.7)), raw((100, 100, 125, 125, 0.9)))) == 2
     assert len(merged(raw((200, 200, 300, 300, 0.7)), raw((40, 40, 65, 65, 0.9)), nms_iou=0.9)) == 2
+
+
+def test_what_looks_like_a_face_of_half_the_canvas_is_left_to_the_coarser_scale() -> None:
+    """At full scale a cheek can look like a face; a scale coarser the real one is small enough to be seen whole."""
+    cheek, face = raw((100, 100, 430, 400, 0.99)), raw((25, 20, 140, 150, 0.7))
+    assert merged(cheek, raw()).boxes.tolist() == []
+    assert merged(cheek, face).boxes[0].tolist() == pytest.approx([101.5, 81.5, 561.5, 601.5])
+    just = raw((100, 100, 400, 420, 0.9))
+    assert len(merged(just, raw())) == 1
+    assert len(merged(raw((0, 0, 350, 350, 0.9)), hw=(320, 320))) == 1, "where no coarser scale follows it is kept"
+
+
+def test_where_the_best_face_is_enough_small_scales_come_only_if_need_be() -> None:
+    mark = (400, 400, 700, 700)
+    session = red_session()
+    found = detector(session, first_side=640).detect(photo_with_mark(2560, 2560, mark))
+    assert [shape[2] for shape in sizes(session)] == [640, 160]
+    assert found.landmarks[0, 2].tolist() == pytest.approx([549.5, 549.5], abs=0.5)
+    session = red_session()
+    photos = [photo_with_mark(2560, 2560, mark), from_array(np.zeros((2560, 2560, 3), np.uint8))]
+    photos.append(from_array(np.zeros((640, 640, 3), np.uint8)))
+    found_in = [len(one) for one in detector(session, first_side=640).detect_batch(photos)]
+    assert found_in == [1, 0, 0]
+    seen = sorted((shape[2], shape[0]) for shape in sizes(session))
+    assert [n for side, n in seen if side == 2560] == [1], "only the large photo without a face is searched again"
 
 
 def test_small_and_broken_boxes_are_dropped() -> None:

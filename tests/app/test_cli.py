@@ -1,0 +1,595 @@
+"""The command line as a contract: exit codes, JSON documents, and data on stdout alone. Real models, sample photos."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app.cli.recognise
+from app.cli.main import hoisted, main
+from pipeline.version import __version__
+from tests.fakes import write_bars
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """stdout as exactly one JSON document."""
+        return json.loads(self.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+    @property
+    def lines(self) -> list[Any]:
+        """stdout as one JSON object a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    def run(*arguments: object) -> Result:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return Result(code, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def enrolled(tmp_path_factory: pytest.TempPathFactory, models_home: Path, sample_photos: Path) -> Path:
+    """A gallery of the four sample people, not to be changed."""
+    folder = tmp_path_factory.mktemp("enrolled") / "gallery"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KNOWNFACE_HOME", str(models_home))
+        assert main(["--quiet", "--gallery", str(folder), "enrol", "--folder", str(sample_photos / "enrol")]) == 0
+    return folder
+
+
+@pytest.fixture
+def gallery(enrolled: Path, tmp_path: Path, models_home: Path) -> Path:
+    """A copy of it, to change."""
+    return Path(shutil.copytree(enrolled, tmp_path / "gallery"))
+
+
+@pytest.fixture
+def obama(sample_photos: Path) -> list[Path]:
+    return sorted(sample_photos.glob("photos/barack-obama-20*"))
+
+
+# --- verify ----------------------------------------------------------------------------------------------------------
+
+
+def test_verify_of_one_person_exits_0(cli: Cli, obama: list[Path]) -> None:
+    result = cli("--json", "verify", *obama)
+    assert result.code == 0
+    document = result.document
+    assert list(document) == ["decision", "score", "threshold", "model_id", "reason"]
+    assert document["decision"] == "match"
+    assert document["score"] >= document["threshold"]
+    assert document["model_id"].startswith("sface.2021dec@")
+    assert f"{document['score']:.3f}" in document["reason"]
+
+
+def test_verify_of_two_people_exits_1(cli: Cli, obama: list[Path], sample_photos: Path) -> None:
+    result = cli("verify", obama[0], sample_photos / "photos/rishi-sunak.jpg", "--json")
+    assert result.code == 1
+    assert result.document["decision"] == "non_match"
+    assert result.document["score"] < result.document["threshold"]
+
+
+def test_verify_for_people(cli: Cli, obama: list[Path]) -> None:
+    result = cli("verify", *obama)
+    assert result.code == 0
+    assert result.out.startswith("match: ")
+    assert len(result.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("flag", ["--json", "--json-lines"])
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda path: path.write_bytes(b"junk"), "photo_format"),
+        (lambda path: path.write_bytes(b""), "photo_empty"),
+        (lambda path: path.mkdir(), "photo_unreadable"),
+        (lambda path: None, "photo_not_found"),
+        (write_bars, "no_face"),
+    ],
+    ids=["junk", "empty", "folder", "missing", "faceless"],
+)
+def test_verify_of_no_photo_exits_3(
+    cli: Cli, obama: list[Path], tmp_path: Path, make: Callable[[Path], object], code: str, flag: str
+) -> None:
+    bad = tmp_path / "bad.jpg"
+    make(bad)
+    for pair in ((obama[0], bad), (bad, obama[0])):
+        result = cli(flag, "verify", *pair)
+        assert result.code == 3
+        assert set(result.document) == {"error", "message"}
+        assert result.document["error"] == code
+        assert str(bad) in result.document["message"]
+        assert "\n" not in result.document["message"]
+
+
+def test_an_error_for_people_is_one_line_on_stderr(cli: Cli, tmp_path: Path, models_home: Path) -> None:
+    result = cli("verify", tmp_path / "a.jpg", tmp_path / "b.jpg")
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith("knownface: ")
+    assert len(result.err.splitlines()) == 1
+
+
+def test_a_face_that_is_not_there(cli: Cli, obama: list[Path]) -> None:
+    result = cli("--json", "verify", *obama, "--face-b", 2)
+    assert (result.code, result.document["error"]) == (3, "several_faces")
+
+
+def test_without_models_every_command_says_which_one_to_run(
+    cli: Cli, obama: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KNOWNFACE_HOME", str(tmp_path / "new"))
+    for command in (("verify", *obama), ("identify", obama[0]), ("enrol", "Ada", obama[0]), ("gallery", "list")):
+        result = cli("--json", *command)
+        assert (result.code, result.document["error"]) == (3, "model_missing")
+        assert "knownface models pull" in result.document["message"]
+
+
+# --- identify --------------------------------------------------------------------------------------------------------
+
+
+def test_identify_a_folder(cli: Cli, enrolled: Path, sample_photos: Path) -> None:
+    result = cli("identify", sample_photos / "photos", "--json", "--gallery", enrolled)
+    assert result.code == 0
+    document = result.document
+    assert set(document) == {"faces", "errors"}
+    assert document["errors"] == []
+    for face in document["faces"]:
+        assert {"photo", "box", "subject", "decision", "score", "runner_up", "reason"} <= set(face)
+        x0, y0, x1, y1 = face["box"]
+        assert x1 - x0 > 20
+        assert y1 - y0 > 20
+        assert set(face["runner_up"]) == {"subject", "score"}
+    named = {Path(face["photo"]).name: (face["subject"], face["decision"]) for face in document["faces"]}
+    assert named == {
+        "barack-obama-2009.jpg": ("Barack Obama", "match"),
+        "barack-obama-2010.jpg": ("Barack Obama", "match"),
+        "barack-obama-senate.jpg": ("Barack Obama", "match"),
+        "eileen-collins.png": (None, "unknown"),
+        "emmanuel-macron-2014.jpg": ("Emmanuel Macron", "match"),
+        "jacinda-ardern-2018.jpg": ("Jacinda Ardern", "match"),
+        "rishi-sunak.jpg": (None, "unknown"),
+    }
+    photos = [face["photo"] for face in document["faces"]]
+    assert photos == sorted(photos)
+
+
+def test_identify_by_lines(cli: Cli, enrolled: Path, obama: list[Path], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"junk")
+    blank = write_bars(tmp_path / "blank.png")
+    result = cli("--json-lines", "--gallery", enrolled, "identify", obama[0], bad, blank, obama[1])
+    assert result.code == 3
+    lines = result.lines
+    assert [line["photo"] for line in lines] == [str(p) for p in (obama[0], bad, blank, obama[1])]
+    assert [line.get("error") for line in lines] == [None, "photo_format", "no_face", None]
+    assert [line.get("subject") for line in lines] == ["Barack Obama", None, None, "Barack Obama"]
+
+
+def test_a_photo_that_fails_is_a_row_and_exits_3_only_then(
+    cli: Cli, enrolled: Path, obama: list[Path], tmp_path: Path
+) -> None:
+    blank = write_bars(tmp_path / "blank.png")
+    result = cli("--json", "--gallery", enrolled, "identify", blank, obama[0])
+    assert result.code == 0, "a photo without a face is an answer"
+    (row,) = result.document["errors"]
+    assert set(row) == {"photo", "error", "message"}
+    assert (row["photo"], row["error"]) == (str(blank), "no_face")
+    assert len(result.document["faces"]) == 1
+    result = cli("--json", "--gallery", enrolled, "identify", tmp_path / "none.jpg", obama[0])
+    assert result.code == 3
+    assert len(result.document["faces"]) == 1
+    assert result.document["errors"][0]["error"] == "photo_not_found"
+
+
+def test_identify_for_people(cli: Cli, enrolled: Path, sample_photos: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"junk")
+    result = cli("--gallery", enrolled, "identify", sample_photos / "photos", bad)
+    assert len(result.out.splitlines()) == 1 + 7 + 1, "a heading, and a line each"
+    assert "Barack Obama" in result.out
+    assert "(unknown)" in result.out
+    assert "photo_format" in result.out
+    assert str(bad) in result.err
+
+
+def test_identify_nothing(cli: Cli, enrolled: Path, tmp_path: Path) -> None:
+    assert cli("--json", "--gallery", enrolled, "identify", tmp_path).document == {"faces": [], "errors": []}
+
+
+def test_identify_in_an_empty_gallery(cli: Cli, obama: list[Path], tmp_path: Path) -> None:
+    (face,) = cli("--json", "--gallery", tmp_path / "new", "identify", obama[0]).document["faces"]
+    assert (face["decision"], face["subject"], face["score"], face["runner_up"]) == ("unknown", None, None, None)
+
+
+# --- enrol -----------------------------------------------------------------------------------------------------------
+
+
+def test_enrol_and_failed_rows(cli: Cli, tmp_path: Path, obama: list[Path]) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"junk")
+    gallery = tmp_path / "gallery"
+    result = cli("--json", "--gallery", gallery, "enrol", "Barack Obama", obama[0], bad)
+    assert result.code == 3
+    document = result.document
+    assert set(document) == {"enrolled", "failed"}
+    (good,) = document["enrolled"]
+    assert {"subject", "photo", "sample_id"} <= set(good)
+    assert (good["subject"], good["photo"]) == ("Barack Obama", str(obama[0]))
+    assert good["sample_id"]
+    (failed,) = document["failed"]
+    assert {"photo", "error", "message"} <= set(failed)
+    assert (failed["photo"], failed["error"]) == (str(bad), "photo_format")
+    listed = cli("gallery", "list", "--json", "--gallery", gallery).document
+    assert listed == {"subjects": [{"subject": "Barack Obama", "samples": 1}]}
+    (found,) = cli("--json", "--gallery", gallery, "identify", obama[1]).document["faces"]
+    assert found["subject"] == "Barack Obama"
+
+
+def test_enrol_again_changes_nothing(cli: Cli, gallery: Path, sample_photos: Path) -> None:
+    before = cli("--json", "--gallery", gallery, "gallery", "list").document
+    result = cli("--json", "--gallery", gallery, "enrol", "--folder", sample_photos / "enrol")
+    assert result.code == 0
+    assert len(result.document["enrolled"]) == 4
+    assert cli("--json", "--gallery", gallery, "gallery", "list").document == before
+
+
+def test_enrol_by_lines_flushes_each_line_once_it_is_durable(
+    cli: Cli, tmp_path: Path, obama: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery, seen = tmp_path / "gallery", []
+    emit = app.cli.recognise.Context.emit_line
+
+    def watched(self: Any, document: dict[str, Any]) -> None:
+        emit(self, document)
+        listed = subprocess.run(
+            [sys.executable, "-m", "app.cli", "--json", "--gallery", str(gallery), "gallery", "list"],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        seen.append(json.loads(listed.stdout)["subjects"][0]["samples"])
+
+    monkeypatch.setattr(app.cli.recognise.Context, "emit_line", watched)
+    result = cli("--json-lines", "--gallery", gallery, "enrol", "Barack Obama", *obama)
+    assert [line["photo"] for line in result.lines] == [str(photo) for photo in obama]
+    assert seen == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["Ren\u00e9e 名前 🦊", "../../x", "--odd", "[bold]x[/bold] :smile:"])
+def test_any_printable_name_goes_in_and_comes_out(cli: Cli, tmp_path: Path, obama: list[Path], name: str) -> None:
+    gallery = tmp_path / "gallery"
+    enrolled = cli("--json", "--gallery", gallery, "enrol", "--", name, obama[0])
+    assert enrolled.code == 0
+    assert enrolled.document["enrolled"][0]["subject"] == name
+    assert cli("--json", "--gallery", gallery, "gallery", "list").document["subjects"][0]["subject"] == name
+    assert name in cli("--gallery", gallery, "gallery", "list").out.replace("\n", "")
+    assert name in cli("--gallery", gallery, "gallery", "show", "--", name).out.replace("\n", "")
+    (face,) = cli("--json", "--gallery", gallery, "identify", obama[1]).document["faces"]
+    assert face["subject"] == name
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gallery"]
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "\x1b[31mred", "x" * 201, "\u202eevil"])
+def test_a_name_that_cannot_be_is_a_named_error(cli: Cli, tmp_path: Path, obama: list[Path], name: str) -> None:
+    result = cli("--json", "--gallery", tmp_path / "gallery", "enrol", name, obama[0])
+    assert (result.code, result.document["error"]) == (3, "subject_name")
+    assert "\x1b" not in result.err + result.document["message"]
+
+
+def test_a_hostile_file_name_cannot_move_the_cursor(cli: Cli, tmp_path: Path, enrolled: Path) -> None:
+    evil = tmp_path / "a\x1b[2J\nforged line.jpg"
+    evil.write_bytes(b"junk")
+    enrol = ("--gallery", tmp_path / "g", "enrol", "Ada", evil)
+    for arguments in (("verify", evil, evil), ("--gallery", enrolled, "identify", evil), enrol):
+        result = cli(*arguments)
+        assert result.code == 3
+        assert "\x1b" not in result.out + result.err
+        assert not any(line.startswith("forged") for line in (result.out + result.err).splitlines())
+        document = cli("--json", *arguments).document
+        failed = document.get("errors") or document.get("failed") or [document]
+        assert failed[0]["error"] == "photo_format"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a name can be any bytes")
+def test_a_file_name_that_is_no_text(tmp_path: Path, models_home: Path, isolated_home: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    Path(os.fsdecode(name)).write_bytes(b"junk")
+    for flag in (b"--json", b"--json-lines", b"--quiet"):
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", flag, b"identify", name], capture_output=True, check=False
+        )
+        assert done.returncode == 3, done.stderr
+        assert b"Traceback" not in done.stderr
+        if flag == b"--json":
+            assert json.loads(done.stdout)["errors"][0]["error"] == "photo_format"
+
+
+# --- gallery ---------------------------------------------------------------------------------------------------------
+
+PEOPLE = ["Barack Obama", "Emmanuel Macron", "Jacinda Ardern", "Joe Biden"]
+
+
+def listed(cli: Cli, gallery: Path) -> dict[str, int]:
+    subjects = cli("--json", "--gallery", gallery, "gallery", "list").document["subjects"]
+    return {row["subject"]: row["samples"] for row in subjects}
+
+
+def test_gallery_list(cli: Cli, enrolled: Path) -> None:
+    assert listed(cli, enrolled) == dict.fromkeys(PEOPLE, 1)
+    lines = cli("--json-lines", "--gallery", enrolled, "gallery", "list").lines
+    assert lines == [{"subject": name, "samples": 1} for name in PEOPLE]
+    assert len(cli("--gallery", enrolled, "gallery", "list").out.splitlines()) == 5
+    found = cli("--json", "--gallery", enrolled, "gallery", "list", "--search", "OBAMA").document
+    assert [row["subject"] for row in found["subjects"]] == ["Barack Obama"]
+
+
+def test_gallery_show(cli: Cli, enrolled: Path, sample_photos: Path) -> None:
+    document = cli("--json", "--gallery", enrolled, "gallery", "show", "Joe Biden").document
+    assert document["subject"] == "Joe Biden"
+    (sample,) = document["samples"]
+    assert sample["photo"] == str(sample_photos / "enrol/Joe Biden/joe-biden-2010.jpg")
+    assert sample["usable"] is True
+    assert sample["sample_id"] in cli("--gallery", enrolled, "gallery", "show", "Joe Biden").out
+
+
+def test_gallery_remove_rename_merge(cli: Cli, gallery: Path, obama: list[Path]) -> None:
+    assert cli("--json", "--gallery", gallery, "gallery", "remove", "Joe Biden").code == 0
+    assert "Joe Biden" not in listed(cli, gallery)
+    assert cli("--gallery", gallery, "gallery", "rename", "Barack Obama", "B. O.").code == 0
+    (face,) = cli("--json", "--gallery", gallery, "identify", obama[0]).document["faces"]
+    assert face["subject"] == "B. O."
+    assert cli("--gallery", gallery, "gallery", "merge", "B. O.", "Jacinda Ardern").code == 0
+    assert listed(cli, gallery) == {"Emmanuel Macron": 1, "Jacinda Ardern": 2}
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("show", "Joe Bidn"), "subject_not_found"),
+        (("remove", "Nobody"), "subject_not_found"),
+        (("rename", "Nobody", "X"), "subject_not_found"),
+        (("rename", "Joe Biden", "Barack Obama"), "subject_exists"),
+        (("rename", "Joe Biden", " "), "subject_name"),
+        (("merge", "Joe Biden", "Nobody"), "subject_not_found"),
+    ],
+)
+def test_gallery_errors(cli: Cli, enrolled: Path, command: tuple[str, ...], code: str) -> None:
+    result = cli("--json", "--gallery", enrolled, "gallery", *command)
+    assert (result.code, result.document["error"]) == (3, code)
+    assert set(result.document) == {"error", "message"}
+    if command[1] == "Joe Bidn":
+        assert "Joe Biden" in result.document["message"]
+
+
+def test_gallery_check(cli: Cli, gallery: Path) -> None:
+    result = cli("--json", "--gallery", gallery, "gallery", "check")
+    assert (result.code, result.document["problems"]) == (0, [])
+    assert cli("--gallery", gallery, "gallery", "check").out.startswith("no problems")
+    stray = gallery / "gallery.db"
+    content = bytearray(stray.read_bytes())
+    content[4096 * 2 : 4096 * 2 + 400] = b"\xff" * 400
+    stray.write_bytes(bytes(content))
+    result = cli("--json", "--gallery", gallery, "gallery", "check")
+    assert result.code in (1, 3)
+    assert result.document.get("problems") or result.document.get("error") == "gallery_damaged"
+
+
+def test_a_gallery_of_another_version_or_kind_is_a_named_error(cli: Cli, tmp_path: Path, models_home: Path) -> None:
+    folder = tmp_path / "gallery"
+    folder.mkdir()
+    (folder / "gallery.db").write_bytes(b"this is no database" * 1000)
+    result = cli("--json", "--gallery", folder, "gallery", "list")
+    assert (result.code, result.document["error"]) == (3, "gallery_damaged")
+    file = tmp_path / "file"
+    file.touch()
+    result = cli("--json", "--gallery", file, "gallery", "list")
+    assert result.code == 3
+    assert set(result.document) == {"error", "message"}
+
+
+# --- evaluate --------------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_pairs_on_a_tiny_set(cli: Cli, sample_photos: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for name, files in {
+        "Obama": sorted(sample_photos.glob("photos/barack-obama-*")),
+        "Ardern": [*sample_photos.glob("*/jacinda*"), *sample_photos.glob("enrol/*/jacinda*")],
+        "Sunak": [sample_photos / "photos/rishi-sunak.jpg"],
+    }.items():
+        for number, file in enumerate(files, 1):
+            (photos / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, photos / name / f"{name}_{number:04d}.jpg")
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text(
+        "Obama\t1\t2\nObama\t1\t3\nObama\t2\t3\nArdern\t1\t2\nSunak\t1\t2\n"
+        "Obama\t1\tArdern\t1\nObama\t2\tSunak\t1\nArdern\t2\tSunak\t1\nObama\t3\tArdern\t2\nObama\t3\tSunak\t1\n",
+        encoding="utf-8",
+    )
+    scores = tmp_path / "scores.csv"
+    result = cli("--json", "evaluate", "pairs", "--photos", photos, "--pairs", pairs, "--scores", scores)
+    assert result.code == 0
+    document = result.document
+    assert {"pairs", "mated", "non_mated", "fta", "accuracy", "eer", "tar_at_fmr", "model_id"} == set(document)
+    assert (document["pairs"], document["mated"], document["non_mated"], document["fta"]) == (10, 5, 5, 1)
+    assert document["accuracy"]["mean"] == pytest.approx(0.9), "all but the pair that lacks a photo"
+    assert set(document["accuracy"]) == {"mean", "std"}
+    assert document["tar_at_fmr"] == []
+    lines = scores.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "a,b,mated,score,failure"
+    assert lines[5] == "Sunak/Sunak_0001.jpg,Sunak/Sunak_0002.jpg,1,,photo_not_found"
+    people = cli("evaluate", "pairs", "--photos", photos, "--pairs", pairs)
+    assert people.code == 0
+    assert "failures to acquire: 1" in people.out
+
+
+def test_evaluate_a_pairs_file_that_is_none(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.txt"
+    file.write_text("hello\n", encoding="utf-8")
+    result = cli("--json", "evaluate", "pairs", "--photos", tmp_path, "--pairs", file)
+    assert (result.code, result.document["error"]) == (3, "config_invalid")
+    assert cli("evaluate", "pairs", "--photos", tmp_path, "--pairs", tmp_path / "none.txt").code == 2
+
+
+# --- global ----------------------------------------------------------------------------------------------------------
+
+
+def test_global_options_stand_before_or_after(cli: Cli, enrolled: Path) -> None:
+    first = cli("--gallery", enrolled, "--json", "gallery", "list")
+    for arguments in (
+        ("gallery", "list", "--json", "--gallery", enrolled),
+        ("gallery", "--json", "list", f"--gallery={enrolled}"),
+        ("--json", "gallery", "--gallery", enrolled, "list", "--quiet"),
+    ):
+        assert cli(*arguments) == first
+
+
+def test_hoisting_stops_at_two_dashes_and_keeps_the_order() -> None:
+    assert hoisted(["enrol", "--json", "--", "--json", "a"]) == ["--json", "enrol", "--", "--json", "a"]
+    assert hoisted(["x", "--gallery", "--json", "y"]) == ["--gallery", "--json", "x", "y"]
+    assert hoisted(["x", "--gallery"]) == ["x", "--gallery"]
+    assert hoisted(["x", "--config=a", "--quiet", "b"]) == ["--config=a", "--quiet", "x", "b"]
+    assert hoisted([]) == []
+
+
+def test_the_gallery_comes_from_the_environment_too(cli: Cli, enrolled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KNOWNFACE_GALLERY", str(enrolled))
+    assert listed_names(cli("--json", "gallery", "list")) == PEOPLE
+    assert listed_names(cli("--json", "gallery", "list", "--gallery", enrolled.parent / "other")) == []
+
+
+def listed_names(result: Result) -> list[str]:
+    return [row["subject"] for row in result.document["subjects"]]
+
+
+def test_config(cli: Cli, enrolled: Path, tmp_path: Path, models_home: Path) -> None:
+    config = tmp_path / "mine.toml"
+    config.write_text(f"gallery = {json.dumps(str(enrolled))}\n", encoding="utf-8")
+    assert listed_names(cli("--json", "gallery", "list", "--config", config)) == PEOPLE
+    config.write_text("nonsense = 1\n", encoding="utf-8")
+    result = cli("--json", "gallery", "list", "--config", config)
+    assert (result.code, result.document["error"]) == (3, "config_invalid")
+    assert "nonsense" in result.document["message"]
+
+
+def test_version_and_help(cli: Cli) -> None:
+    assert cli("--version") == Result(0, f"knownface {__version__}\n", "")
+    for words in (["--help"], ["-h"], ["enrol", "--help"], ["gallery", "--help"], ["gallery", "check", "-h"]):
+        result = cli(*words)
+        assert result.code == 0
+        assert "Usage: knownface" in result.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("--nonsense",),
+        ("verify", "one"),
+        ("verify", "a", "b", "c"),
+        ("verify", "a", "b", "--face-a", "0"),
+        ("verify", "a", "b", "--face-a", "x"),
+        ("enrol",),
+        ("enrol", "Ada"),
+        ("enrol", "Ada", "x.jpg", "--folder", "y"),
+        ("enrol", "--folder", "/nowhere/at/all"),
+        ("identify",),
+        ("gallery", "nonsense"),
+        ("gallery", "rename", "Ada"),
+        ("evaluate", "pairs"),
+        ("--gallery",),
+    ],
+)
+def test_wrong_usage_exits_2_and_says_so_on_stderr(cli: Cli, arguments: tuple[str, ...]) -> None:
+    result = cli(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert "Usage" in result.err or "requires an argument" in result.err
+
+
+def test_an_enrol_folder_without_photos_is_wrong_usage(cli: Cli, tmp_path: Path) -> None:
+    assert cli("enrol", "--folder", tmp_path).code == 2
+
+
+def test_progress_and_notes_stay_off_stdout_and_quiet_silences_them(
+    cli: Cli, tmp_path: Path, obama: list[Path]
+) -> None:
+    for flags in ((), ("--quiet",)):
+        gallery = tmp_path / f"g{len(flags and flags[0])}"
+        result = cli(*flags, "--gallery", gallery, "enrol", "Barack Obama", *obama)
+        assert result.code == 0
+        assert len(result.out.splitlines()) == 2
+        if flags == ("--quiet",):
+            assert result.err == ""
+
+
+def test_a_read_only_place_is_a_named_error(cli: Cli, obama: list[Path], tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        place = Path("/proc/nowhere")
+    else:
+        place = tmp_path / "locked"
+        place.mkdir(mode=0o500)
+    result = cli("--json", "--gallery", place / "gallery", "enrol", "Ada", obama[0])
+    assert result.code == 3
+    assert set(result.document) == {"error", "message"}
+
+
+def test_an_interrupt_is_not_a_no(cli: Cli, obama: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1 means non-match; somebody who pressed Ctrl-C got no answer."""
+    from app.services import Services
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Services, "verify", interrupted)
+    result = cli("--json", "verify", *obama)
+    assert result.code == 130
+    assert result.out == ""
+
+
+def test_help_needs_none_of_the_heavy_libraries() -> None:
+    code = (
+        "import sys; from app.cli.main import main; main(['--help']); "
+        "print([m for m in ('numpy', 'cv2', 'onnxruntime', 'openvino', 'faiss', 'sqlalchemy', 'streamlit', 'torch', "
+        "'pydantic', 'rich') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_the_demo_runs_twice_with_the_same_result(cli: Cli, sample_photos: Path, tmp_path: Path) -> None:
+    where = Path(shutil.copytree(sample_photos, tmp_path / "demo", ignore=shutil.ignore_patterns(".*")))
+    shown = cli("demo", "--dir", where)
+    assert shown.code == 0
+    assert shown.out.count("Barack Obama") >= 3
+    assert "knownface --gallery" in shown.out, "and says how to open the web page"
+    before = (where / "report.html").read_bytes()
+    again = cli("--json", "--quiet", "demo", "--dir", where)
+    assert Path(again.document["report"]) == where / "report.html"
+    assert [face["subject"] for face in again.document["faces"]].count("Barack Obama") == 3
+    assert (where / "report.html").read_bytes() == before
+    assert b"Barack Obama" in before
