@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from pipeline.errors import PhotoDamagedError, PhotoFormatError, PhotoTooLargeError, PhotoUnreadableError
 from pipeline.images import PHOTO_SUFFIXES
 
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
 _END, _END_BYTES, _TAIL = b"PK\x05\x06", 22, 22 + 65535
 _ZIP64_LOCATOR, _ZIP64_LOCATOR_BYTES = b"PK\x06\x07", 20
 _MAX_DIRECTORY = 4 * 1024 * 1024  # bytes of the list of contents: some 40,000 files
-
-
-class Packed(Protocol):
-    """An uploaded zip."""
-
-    @property
-    def file_id(self) -> str:
-        """Identity of the upload."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-    def getbuffer(self) -> memoryview:
-        """Its bytes, not copied."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +37,7 @@ class Member:
     file_id: str
     name: str
     size: int
-    archive: Packed
+    archive: UploadedFile
     place: int
     max_bytes: int
 
@@ -67,7 +51,7 @@ class Member:
             has, may = self.size / 2**20, self.max_bytes / 2**20
             raise PhotoTooLargeError(f"{self.name}: {has:.1f} MB unpacked, and at most {may:.1f} MB are read")
         try:
-            with zipfile.ZipFile(io.BytesIO(self.archive.getbuffer())) as packed:
+            with zipfile.ZipFile(self.archive) as packed:
                 return packed.read(packed.infolist()[self.place])
         except RuntimeError as error:  # encrypted; NotImplementedError, a kind of RuntimeError: unknown compression
             raise PhotoUnreadableError(
@@ -77,17 +61,16 @@ class Member:
             raise PhotoDamagedError(f"{self.name}: is damaged in the zip {self.archive.name}; pack it again") from error
 
 
-def members(archive: Packed, max_bytes: int) -> Iterator[Member]:
+def members(archive: UploadedFile, max_bytes: int) -> Iterator[Member]:
     """The photos in a zip, told by their suffix; folders, hidden files and what macOS adds are left out.
 
     Raises:
         PhotoFormatError: It is no zip.
         PhotoTooLargeError: It lists too many files.
     """
-    data = archive.getbuffer()
-    _check_directory(data, archive.name)
+    _check_directory(archive)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        with zipfile.ZipFile(archive) as packed:
             contents = packed.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise PhotoFormatError(f"{archive.name}: is not a zip that can be read; pack it again") from error
@@ -98,17 +81,17 @@ def members(archive: Packed, max_bytes: int) -> Iterator[Member]:
             yield Member(f"{archive.file_id}/{place}", info.filename, info.file_size, archive, place, max_bytes)
 
 
-def _check_directory(data: memoryview, name: str) -> None:
+def _check_directory(archive: UploadedFile) -> None:
     """Refuses a list of contents that would fill the memory, before it is read.
 
     Looks at whatever may be taken for the record at the end of a zip, and at the 64-bit record that overrules it.
     """
-    tail = bytes(data[-_TAIL:])
+    tail = bytes(archive.getbuffer()[-_TAIL:])
     at = tail.find(_END)
     while at >= 0:
         record = tail[at : at + _END_BYTES]
         size = struct.unpack_from("<L", record, 12)[0] if len(record) == _END_BYTES else 0
         large = tail[max(0, at - _ZIP64_LOCATOR_BYTES) : at].startswith(_ZIP64_LOCATOR)
         if size > _MAX_DIRECTORY or large:
-            raise PhotoTooLargeError(f"{name}: lists too many files; pack fewer photos at once")
+            raise PhotoTooLargeError(f"{archive.name}: lists too many files; pack fewer photos at once")
         at = tail.find(_END, at + 1)

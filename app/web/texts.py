@@ -105,7 +105,10 @@ class English:
     undone = "Undone: {count} removed again."
 
     # --- identify
-    identify_lead = "Bring photos, or a zip of photos. Every face gets a name from the gallery, or stays unknown when nobody is alike enough."
+    identify_lead = (
+        "Bring photos, or a zip of photos. Every face gets a name from the gallery, or stays unknown when nobody is "
+        "alike enough."
+    )
     identify_empty = "Nobody is enrolled yet, so every face would stay unknown. Enrol somebody first."
     identify_summary = "{photos}: {named} named, {unknown} unknown, {ambiguous} undecided, {failed} without a result"
     kinds: ClassVar[dict[str, str]] = {

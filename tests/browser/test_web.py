@@ -38,13 +38,15 @@ def enrol(page: Page, server: str, name: str, *files: Path | dict[str, object]) 
     expect(page.get_by_text(f"Enrolled: {name}, from").first).to_be_visible()
 
 
-def options_shown(page: Page) -> None:
-    """Opens the list of a select box; a page that is still being drawn closes it again."""
-    for _ in range(20):
-        page.get_by_role("combobox").click()
-        page.wait_for_timeout(500)
-        if page.get_by_role("option").count():
-            return
+def settled(page: Page) -> None:
+    """Waits until the page is drawn: what is clicked while Streamlit still moves its parts may be drawn anew."""
+    page.wait_for_timeout(200)
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+
+
+def unfold(page: Page, title: str) -> None:
+    settled(page)
+    page.locator("summary", has_text=title).click()
 
 
 def as_file(photo: Path, name: str) -> dict[str, object]:
@@ -164,8 +166,9 @@ class TestOneGallery:
         page.goto(f"{server}/gallery")
         button(page, "Open").nth(1).click()
         expect(page.get_by_role("heading", name="Barack Obama")).to_be_visible()
-        page.locator("summary", has_text="Merge with somebody").click()
-        options_shown(page)
+        unfold(page, "Merge with somebody")
+        settled(page)
+        page.get_by_role("combobox").click()
         expect(page.get_by_role("option", name=NASTY)).to_be_visible()
         for harm in ("img[src='x']", "a[href^=javascript]", ".katex"):
             expect(page.locator(harm)).to_have_count(0)
@@ -177,12 +180,12 @@ class TestOneGallery:
         search.press("Enter")
         expect(button(page, "Open")).to_have_count(1)
         button(page, "Open").click()
-        page.locator("summary", has_text="Rename").click()
+        unfold(page, "Rename")
         new = page.get_by_role("textbox", name="New name")
         new.fill("President Obama")
         new.press("Enter")
         expect(page.get_by_text("Barack Obama is now called President Obama.")).to_be_visible()
-        page.locator("summary", has_text="Remove").click()
+        unfold(page, "Remove")
         button(page, "Remove this person…").click()
         expect(page.get_by_text("This erases President Obama for good: the name, 1 photo")).to_be_visible()
         button(page, "Erase for good").click()
