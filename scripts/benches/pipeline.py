@@ -1,7 +1,7 @@
 """Detect + align + embed: photos per second, our pipeline against two plain loops over the same two models.
 
-All three get the same decoded photos, in the same order, and take turns round by round; medians are compared. Every
-face that is found is embedded.
+All three get the same photos, in the same order, and take turns round by round; medians are compared. Every face is
+embedded. `files` begins with the JPEG files (the loops read them with OpenCV), `arrays` with decoded photos.
 
 - opencv: FaceDetectorYN and FaceRecognizerSF, one photo after the other, with each number of OpenCV threads.
 - onnxruntime: the same loop over ONNX Runtime sessions, decoding YuNet by hand and aligning with
@@ -24,7 +24,7 @@ import numpy as np
 from pipeline.build import build_recognizer
 from pipeline.config import Settings
 from pipeline.detect import YuNetHead
-from pipeline.images import from_array, open_photo
+from pipeline.images import Photo, from_array, open_photo
 from pipeline.recognizer import Faces
 from pipeline.runtime import OnnxRuntimeSession
 from pipeline.weights import ModelStore
@@ -39,37 +39,51 @@ def run(arguments: list[str]) -> dict:
     files = sorted(options.photos.rglob("*.jpg"))[: options.count]
     images = [open_photo(file).pixels() for file in files]
     settings = Settings.load()
-    store = ModelStore(settings.models_dir)
-    yunet, sface = store.installed("yunet.2023mar").file, store.installed("sface.2021dec").file
-    side = max(max(image.shape[:2]) for image in images)
-    plain = settings.model_copy(update={"refiner": "none", "detection_min_side": min(side, 320)})
+    side = min(max(max(image.shape[:2]) for image in images), settings.detection_min_side)
+    stack = Stacks(settings, side)
+    return {
+        "photos": len(files),
+        "rounds": options.rounds,
+        "files": compare(stack, files, options.rounds),
+        "arrays": compare(stack, images, options.rounds),
+    }
+
+
+class Stacks:
+    """The settings of `plain` and `default`, and the files of the two models."""
+
+    def __init__(self, settings: Settings, side: int) -> None:
+        store = ModelStore(settings.models_dir)
+        self.models = (store.installed(settings.detector).file, store.installed(settings.embedder).file)
+        self.default = settings
+        self.plain = settings.model_copy(update={"refiner": "none", "detection_min_side": side})
+
+
+def compare(stacks: Stacks, items: list, rounds: int) -> dict:
     threads = sorted({1, os.cpu_count() or 1})
-    ours = {"plain": Ours(plain, images), "default": Ours(settings, images)}
-    contenders = {f"opencv, {n} threads": OpenCvLoop(yunet, sface, images, n) for n in threads}
-    contenders |= {f"onnxruntime, {n} threads": OrtLoop(yunet, sface, images, n) for n in threads}
+    ours = {"plain": Ours(stacks.plain, items), "default": Ours(stacks.default, items)}
+    contenders = {f"opencv, {n} threads": OpenCvLoop(*stacks.models, items, n) for n in threads}
+    contenders |= {f"onnxruntime, {n} threads": OrtLoop(*stacks.models, items, n) for n in threads}
     contenders |= {f"knownface, {name}": loop for name, loop in ours.items()}
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     vectors = {}
-    for round_number in range(options.rounds + 1):
+    for round_number in range(rounds + 1):
         for name, loop in contenders.items():
             start = time.perf_counter()
             vectors[name] = loop()
             if round_number:  # the first round warms up
                 seconds[name].append(time.perf_counter() - start)
-    rate = {name: len(images) / statistics.median(values) for name, values in seconds.items()}
+    rate = {name: len(items) / statistics.median(values) for name, values in seconds.items()}
     best = {kind: max(v for name, v in rate.items() if name.startswith(kind)) for kind in ("opencv", "onnxruntime")}
-    better = max(best.values())
     one, other = vectors["knownface, plain"], vectors["onnxruntime, 1 threads"]
     agreement = [
         max(float(a @ b) for b in theirs) for mine, theirs in zip(one, other, strict=True) if theirs for a in mine
     ]
     return {
-        "photos": len(images),
         "faces": {name: sum(map(len, rows)) for name, rows in vectors.items()},
-        "rounds": options.rounds,
         "runtimes": ours["default"].runtimes(),
         "photos_per_second": rate,
-        "ratio_to_better_loop": {name: rate[f"knownface, {name}"] / better for name in ours},
+        "ratio_to_better_loop": {name: rate[f"knownface, {name}"] / max(best.values()) for name in ours},
         "ratio_to_opencv": {name: rate[f"knownface, {name}"] / best["opencv"] for name in ours},
         "ratio_to_onnxruntime": {name: rate[f"knownface, {name}"] / best["onnxruntime"] for name in ours},
         "share_of_time_in_runtime": {name: loop.share() for name, loop in ours.items()},
@@ -81,14 +95,15 @@ class OpenCvLoop:
     def __init__(self, yunet: Path, sface: Path, images, threads: int) -> None:
         self.detector = cv2.FaceDetectorYN.create(str(yunet), "", (320, 320), 0.6, 0.3, 5000)
         self.recognizer = cv2.FaceRecognizerSF.create(str(sface), "")
-        self.images = [np.ascontiguousarray(image[..., ::-1]) for image in images]
+        self.images = [image if isinstance(image, Path) else np.ascontiguousarray(image[..., ::-1]) for image in images]
         self.threads = threads
 
     def __call__(self):
         before = cv2.getNumThreads()
         cv2.setNumThreads(self.threads)
         rows = []
-        for image in self.images:
+        for item in self.images:
+            image = cv2.imread(str(item)) if isinstance(item, Path) else item
             self.detector.setInputSize(image.shape[1::-1])
             _, faces = self.detector.detect(image)
             vectors = [
@@ -104,12 +119,13 @@ class OrtLoop:
     def __init__(self, yunet: Path, sface: Path, images, threads: int) -> None:
         self.detector, self.embedder = OnnxRuntimeSession(yunet, threads), OnnxRuntimeSession(sface, threads)
         self.aligner = cv2.FaceRecognizerSF.create(str(sface), "")
-        self.images = [np.ascontiguousarray(image[..., ::-1]) for image in images]
+        self.images = [image if isinstance(image, Path) else np.ascontiguousarray(image[..., ::-1]) for image in images]
         self.head = YuNetHead()
 
     def __call__(self):
         rows = []
-        for image in self.images:
+        for item in self.images:
+            image = cv2.imread(str(item)) if isinstance(item, Path) else item
             height, width = image.shape[:2]
             canvas = cv2.copyMakeBorder(image, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
             outputs = self.detector.run({"input": cv2.dnn.blobFromImage(canvas)})
@@ -142,7 +158,7 @@ class Ours:
     def __call__(self):
         start = time.perf_counter()
         rows = []
-        for _, faces in self.recognizer.stream(self.images, from_array, workers=self.workers):
+        for _, faces in self.recognizer.stream(self.images, opened, workers=self.workers):
             assert isinstance(faces, Faces)
             rows.append(list(faces.templates.vectors))
         self.busy += (time.perf_counter() - start) * self.workers
@@ -153,6 +169,10 @@ class Ours:
 
     def runtimes(self) -> list[str]:
         return [clock.runtime for clock in self.clocks]
+
+
+def opened(item) -> Photo:
+    return open_photo(item) if isinstance(item, Path) else from_array(item)
 
 
 class Clock:

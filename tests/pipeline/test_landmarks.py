@@ -117,13 +117,13 @@ def test_several_photos_share_passes_and_keep_their_faces() -> None:
     moved = PLACES + np.array([30, 20])
     photos = [from_array(painted(PLACES)), from_array(np.zeros((9, 9, 3), np.uint8)), from_array(painted(moved))]
     found = [
-        detections_at([(32, 28, 128, 124), (35, 30, 125, 120)], (160, 180)),
+        detections_at([(32, 28, 128, 124), (35, 30, 125, 120), (33, 29, 130, 120)], (160, 180)),
         Detections.empty((9, 9)),
         around((62, 48, 158, 144)),
     ]
     refined = OnetRefiner(session).refine_batch(photos, found)
-    assert [len(r) for r in refined] == [2, 0, 1]
-    np.testing.assert_allclose(refined[0].landmarks, [PLACES, PLACES], atol=0.4)
+    assert [len(r) for r in refined] == [3, 0, 1]
+    np.testing.assert_allclose(refined[0].landmarks, [PLACES] * 3, atol=0.4)
     np.testing.assert_allclose(refined[2].landmarks, [moved], atol=0.4)
     assert len(session.calls) == 1
 
