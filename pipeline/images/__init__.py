@@ -2,7 +2,8 @@
 
     open_photo -> source.read_file   bytes of a regular file; never blocks on a pipe or device
                -> headers            which format, how large, which way up, read from the bytes alone
-               -> decode             the pixels, in the general case by Pillow, of most JPEGs by OpenCV
+               -> decode             the pixels: of most JPEGs by OpenCV
+               -> pillow             of everything else, by Pillow and pillow-heif
     Photo                            the lazy, thread-safe handle the rest of the pipeline works with
 
 Nothing is decoded before the header has been held against the pixel limit. Colour profiles are left as they are: an

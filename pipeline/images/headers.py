@@ -12,6 +12,8 @@ import re
 import struct
 from dataclasses import dataclass
 
+from pipeline.errors import PhotoTooLargeError
+
 MAX_JPEG_SCANS = 100  # progressive photos have about ten; a million cheap scans would decode for hours
 MAX_JPEG_MARKERS = 10_000
 MAX_PNG_CHUNKS = 100_000
@@ -194,3 +196,19 @@ def webp_hw(data: bytes) -> tuple[int, int]:
         width, height = struct.unpack_from("<HH", data, 26)
         return height & 0x3FFF, width & 0x3FFF
     raise MalformedError("its header is missing or cut short")
+
+
+def check_pixels(hw: tuple[int, int], label: str, max_pixels: int) -> None:
+    """Refuses a photo of no or of more than `max_pixels` pixels.
+
+    Raises:
+        PhotoTooLargeError: Over the limit.
+        MalformedError: A side is 0.
+    """
+    height, width = hw
+    if height < 1 or width < 1:
+        raise MalformedError(f"it claims to be {width}x{height} pixels")
+    if height * width > max_pixels:
+        raise PhotoTooLargeError(
+            f"{label}: has {width}x{height} pixels, over the limit of {max_pixels}; save it smaller or raise max_pixels"
+        )

@@ -22,8 +22,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import pipeline.images.decode
 import pipeline.images.photo
+import pipeline.images.pillow
 from pipeline.config import Settings
 from pipeline.errors import (
     KnownfaceError,
@@ -428,7 +428,7 @@ class TestLimits:
     def test_the_canvas_of_a_webp_is_counted_before_its_decoder_allocates_it(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(pipeline.images.decode._READERS, "WEBP", None)  # type: ignore[arg-type]
+        monkeypatch.setitem(pipeline.images.pillow._READERS, "WEBP", None)  # type: ignore[arg-type]
         with pytest.raises(PhotoTooLargeError, match="128x128"):
             open_photo(sample("WEBP"), max_pixels=1000)
 
