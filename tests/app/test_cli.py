@@ -584,6 +584,7 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
     assert done.stderr.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_demo_runs_twice_with_the_same_result(cli: Cli, sample_photos: Path, tmp_path: Path) -> None:
     where = Path(shutil.copytree(sample_photos, tmp_path / "demo", ignore=shutil.ignore_patterns(".*")))
     shown = cli("demo", "--dir", where)

@@ -160,7 +160,7 @@ def test_a_face_that_fills_the_frame_is_found_once(
         assert overlap(found.boxes[0], there) > 0.4, name
 
 
-@pytest.mark.parametrize("side", [250, 1600])
+@pytest.mark.parametrize("side", [250, pytest.param(1600, marks=pytest.mark.slow)])
 def test_a_close_up_is_still_the_same_person(recognizer: Recognizer, portraits: list[Portrait], side: int) -> None:
     for name, pixels, box in portraits:
         frame, _ = close_up(pixels, box, 1.0, side)
