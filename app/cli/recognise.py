@@ -28,7 +28,8 @@ def enrol(
     words: Annotated[list[str] | None, typer.Argument(metavar="SUBJECT PHOTO...", help="A name, then photos.")] = None,
     folder: Annotated[Path | None, typer.Option("--folder", help="Enrol DIR/SUBJECT/*.jpg, a folder a person.")] = None,
     face: Annotated[
-        int | None, typer.Option("--face", min=1, help="Which face to take where there are several; 1 is the largest.")
+        int | None,
+        typer.Option("--face", min=1, help="Which face to take where there are several; 1 is the most prominent."),
     ] = None,
 ) -> None:
     """Enrol a person from photos, or a folder with a sub-folder per person."""
@@ -86,8 +87,12 @@ def verify(
     ctx: typer.Context,
     a: Annotated[str, typer.Argument(help="A photo.")],
     b: Annotated[str, typer.Argument(help="Another photo.")],
-    face_a: Annotated[int | None, typer.Option("--face-a", min=1, help="Which face of A; 1 is the largest.")] = None,
-    face_b: Annotated[int | None, typer.Option("--face-b", min=1, help="Which face of B; 1 is the largest.")] = None,
+    face_a: Annotated[
+        int | None, typer.Option("--face-a", min=1, help="Which face of A; 1 is the most prominent.")
+    ] = None,
+    face_b: Annotated[
+        int | None, typer.Option("--face-b", min=1, help="Which face of B; 1 is the most prominent.")
+    ] = None,
 ) -> None:
     """Say whether two photos show the same person. Exit code 0: yes, 1: no, 3: an error."""
     context: Context = ctx.obj
