@@ -9,30 +9,25 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.photos import Source, name_of, open_source
 from pipeline.build import Expect, Stack, build_recognizer, embedder_identity, operating_points
 from pipeline.config import Settings
 from pipeline.decide import choose_identify_point, choose_verify_point, decide_identify, decide_verify
-from pipeline.errors import DuplicatePhotoError, KnownfaceError, PhotoError, SeveralFacesError
-from pipeline.images import PHOTO_SUFFIXES, Photo, open_photo
+from pipeline.errors import (
+    DuplicatePhotoError,
+    KnownfaceError,
+    PhotoError,
+    SeveralFacesError,
+    SubjectNameError,
+)
+from pipeline.images import Photo
 from pipeline.recognizer import Faces, Recognizer, compare, no_face
 from pipeline.types import Decision, OperatingPoint
 
 if TYPE_CHECKING:
     from pipeline.gallery import Gallery, NewSample
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A photo that came as bytes: what it is called, and its bytes."""
-
-    name: str
-    data: bytes
-
-
-Source = str | Path | Upload
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,10 +119,7 @@ class Services:
         Raises:
             PhotoError: It cannot be used.
         """
-        max_bytes, max_pixels = self.settings.max_bytes, self.settings.max_pixels
-        if isinstance(source, Upload):
-            return open_photo(source.data, name=source.name, max_bytes=max_bytes, max_pixels=max_pixels)
-        return open_photo(source, max_bytes=max_bytes, max_pixels=max_pixels)
+        return open_source(source, max_bytes=self.settings.max_bytes, max_pixels=self.settings.max_pixels)
 
     def verify_point(self) -> OperatingPoint:
         """The operating point for 1:1."""
@@ -172,16 +164,26 @@ class Services:
             subject: Any printable name.
             sources: Photos that show one face each.
             face: Number of the face to take from each photo, where it shows several; 1 is the most prominent.
+
+        Raises:
+            SubjectNameError: The name cannot be used.
         """
+        from pipeline.gallery import normalise
+
+        subject = normalise(subject)
         return list(self.enrol_many([(subject, source) for source in sources], face=face))
 
     def enrol_many(self, items: Iterable[tuple[str, Source]], *, face: int | None = None) -> Iterator[Enrolment]:
-        """Enrols photos of several subjects; yields each once it is durable."""
+        """Enrols photos of several subjects; yields each once it is durable. A name that cannot be used is a row."""
         from pipeline.gallery import normalise
 
-        items = [(normalise(subject), source) for subject, source in items]
-
-        stream = self.recognizer.stream(items, lambda item: self.open(item[1]), workers=self.settings.worker_count)
+        good = []
+        for subject, source in items:
+            try:
+                good.append((normalise(subject), source))
+            except SubjectNameError as error:
+                yield Enrolment(subject, name_of(source), error=error)
+        stream = self.recognizer.stream(good, lambda item: self.open(item[1]), workers=self.settings.worker_count)
         for (subject, source), faces in stream:
             if isinstance(faces, PhotoError):
                 yield Enrolment(subject, name_of(source), error=faces)
@@ -248,11 +250,6 @@ class Services:
         )
 
 
-def name_of(source: Source) -> str:
-    """What a photo is called in results."""
-    return source.name if isinstance(source, Upload) else str(source)
-
-
 def pick_face(faces: Faces, number: int) -> Faces:
     """One face of a photo; 1 is the most prominent.
 
@@ -285,25 +282,6 @@ def only_face(faces: Faces, number: int | None) -> Faces:
             f"{faces.source}: shows {len(faces)} faces ({places}): name one with --face N, or crop the photo"
         )
     return pick_face(faces, number or 1)
-
-
-def is_folder(path: Path) -> bool:
-    """Whether this is a folder; a path that cannot be looked at (too long, not permitted) is none."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
-def photos_in(folder: Path) -> list[Path]:
-    """Every file below a folder whose suffix is that of a photo, sorted; hidden ones are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
 
 
 def _png(faces: Faces) -> bytes:

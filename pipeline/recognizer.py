@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -17,6 +19,10 @@ from pipeline.protocols import Aligner, Detector, Embedder, LandmarkRefiner
 from pipeline.types import AlignedFaces, Detections, Templates
 
 Source = TypeVar("Source")
+
+#: Photos of a chunk are decoded together up to this many pixels; only one photo of more than the second at a time.
+_GROUP_PIXELS = 16_000_000
+_HEAVY_PIXELS = 32_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,8 +110,9 @@ class Recognizer:
     ) -> Iterator[tuple[Source, Faces | PhotoError]]:
         """Analyses many photos in parallel streams; results come in the order of the sources.
 
-        Each worker decodes, detects, aligns and embeds a chunk of photos on one thread. At most 2 × workers chunks are
-        under way, which bounds the memory whatever the number of sources.
+        Each worker decodes, detects, aligns and embeds a chunk of photos on one thread, no more than 16 megapixels of
+        them together, and one photo of more than 32 megapixels at a time among all workers. At most 2 × workers chunks
+        are under way. So the memory is bounded whatever the number and size of the sources.
 
         Args:
             sources: Anything that `open_source` turns into a photo.
@@ -115,11 +122,12 @@ class Recognizer:
         """
         pending: deque[Future[list[tuple[Source, Faces | PhotoError]]]] = deque()
         iterator = iter(sources)
+        heavy = threading.Lock()
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="recognize") as pool:
             try:
                 while True:
                     while len(pending) < 2 * workers and (part := list(islice(iterator, chunk))):
-                        pending.append(pool.submit(self._chunk, part, open_source))
+                        pending.append(pool.submit(self._chunk, part, open_source, heavy))
                     if not pending:
                         return
                     yield from pending.popleft().result()
@@ -128,15 +136,28 @@ class Recognizer:
                     future.cancel()
 
     def _chunk(
-        self, sources: Sequence[Source], open_source: Callable[[Source], Photo]
+        self, sources: Sequence[Source], open_source: Callable[[Source], Photo], heavy: threading.Lock
     ) -> list[tuple[Source, Faces | PhotoError]]:
-        opened: list[Photo | PhotoError] = [_opened(source, open_source) for source in sources]
-        photos = [photo for photo in opened if isinstance(photo, Photo)]
-        analysed = iter(self.analyse_batch(photos) if photos else [])
-        return [
-            (source, next(analysed) if isinstance(photo, Photo) else photo)
-            for source, photo in zip(sources, opened, strict=True)
-        ]
+        """Opens the photos (which reads their headers only) and analyses them a group at a time."""
+        results: list[Faces | PhotoError] = []
+        group: list[Photo] = []
+        for source in sources:
+            photo = _opened(source, open_source)
+            if group and (isinstance(photo, PhotoError) or _pixels([*group, photo]) > _GROUP_PIXELS):
+                results += self._analyse_group(group, heavy)
+                group = []
+            if isinstance(photo, PhotoError):
+                results.append(photo)
+            else:
+                group.append(photo)
+        results += self._analyse_group(group, heavy)
+        return list(zip(sources, results, strict=True))
+
+    def _analyse_group(self, photos: list[Photo], heavy: threading.Lock) -> list[Faces | PhotoError]:
+        if not photos:
+            return []
+        with heavy if _pixels(photos) > _HEAVY_PIXELS else nullcontext():
+            return self.analyse_batch(photos)
 
     def _find(self, photos: Sequence[Photo]) -> list[Detections]:
         found = self._detector.detect_batch(photos)
@@ -169,6 +190,10 @@ class Recognizer:
         except DegenerateLandmarksError:
             return False
         return True
+
+
+def _pixels(photos: Sequence[Photo]) -> int:
+    return sum(photo.image_hw[0] * photo.image_hw[1] for photo in photos)
 
 
 def no_face(source: str) -> NoFaceError:

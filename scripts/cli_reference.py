@@ -1,4 +1,4 @@
-"""Writes docs/commands.md from the command line itself:  python -m scripts.cli_reference"""
+"""Writes docs/commands.md from the command line itself: `python -m scripts.cli_reference`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ codes: 0 yes or done, 1 no (`verify`: no match; `check`: problems remain), 2 usa
 def reference() -> str:
     """The page."""
     root = typer.main.get_command(app)
-    parts = [HEAD, "## Global options\n", *options(root, root)]
+    parts = [HEAD, "## Global options\n", *options(root)]
     for path, command in commands(root, ()):
-        parts += [f"\n## knownface {' '.join(path)}\n", f"{first_paragraph(command)}\n", *options(command, root)]
+        parts += [f"\n## knownface {' '.join(path)}\n", f"{first_paragraph(command)}\n", *options(command)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -44,10 +44,10 @@ def first_paragraph(command: Any) -> str:
     return " ".join((command.help or "").split("\n\n")[0].split())
 
 
-def options(command: Any, root: Any) -> list[str]:
+def options(command: Any) -> list[str]:
     rows = []
     for parameter in command.params:
-        if parameter.name == "help" or (command is root and parameter.name in ("install_completion", "show_completion")):
+        if parameter.name in ("help", "install_completion", "show_completion"):
             continue
         is_argument = parameter.param_type_name == "argument"
         names = [*parameter.opts, *parameter.secondary_opts]

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from app.evaluation import embed_photos
-from app.services import Services, photos_in
+from app.photos import photos_in
+from app.services import Services
 from pipeline.config import Settings
 from pipeline.errors import PhotoError
 from pipeline.metrics import threshold_at_fmr

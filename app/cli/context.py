@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from app.services import Services
     from pipeline.build import Expect
@@ -64,12 +65,12 @@ class Context:
 
     def emit(self, document: Any) -> None:
         """Prints one JSON document on stdout."""
-        _write_json(document, indent=None if self.json_lines else 2)
+        write_json(document, indent=None if self.json_lines else 2)
 
     def emit_line(self, document: Any) -> None:
         """With --json-lines: prints one JSON object on a line of its own, at once."""
         if self.json_lines:
-            _write_json(document, indent=None)
+            write_json(document, indent=None)
 
     def say(self, text: str) -> None:
         """A line for people on stdout; what cannot be printed in it is escaped."""
@@ -116,7 +117,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def _write_json(document: Any, *, indent: int | None) -> None:
+def cell(content: str) -> Text:
+    """A cell of a table without markup, on one line, in which nothing can move the cursor."""
+    from rich.text import Text
+
+    return Text(printable(content).replace("\n", "\\n"))
+
+
+def write_json(document: Any, *, indent: int | None = None) -> None:
+    """One JSON document on stdout, flushed; escaped to ASCII where stdout is not UTF-8."""
     ascii_only = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
     sys.stdout.write(json.dumps(document, ensure_ascii=ascii_only, indent=indent) + "\n")
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import Context
+from app.cli.context import Context, cell
 
 if TYPE_CHECKING:
     from pipeline.gallery import Gallery
@@ -48,13 +48,12 @@ def list_subjects(
         context.note("Nobody is enrolled yet: knownface enrol SUBJECT PHOTO...")
     else:
         from rich.table import Table
-        from rich.text import Text
 
         table = Table(box=None, pad_edge=False)
         for column in ("subject", "samples", "since"):
             table.add_column(column, justify="right" if column == "samples" else "left")
         for info in subjects:
-            table.add_row(Text(info.name), str(info.samples), f"{info.created:%Y-%m-%d}")
+            table.add_row(cell(info.name), str(info.samples), f"{info.created:%Y-%m-%d}")
         context.console().print(table)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.cli import demo, evaluate, gallery, models, recognise, web
-from app.cli.context import Context, printable
+from app.cli.context import Context, printable, write_json
 from pipeline.errors import KnownfaceError
 from pipeline.version import __version__
 
@@ -102,6 +102,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(document: dict[str, str], *, machine: bool) -> None:
     if machine:
-        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        with suppress(OSError):  # a full disk or a closed pipe may be the very error that is reported
+            write_json(document)
     sys.stderr.write(f"knownface: {printable(document['message'])}\n")

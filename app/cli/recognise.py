@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import Context, printable
+from app.cli.context import Context, cell
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from app.services import Enrolment, Identification
 
 
@@ -53,11 +51,14 @@ def enrol(
 
 
 def _enrolment_items(words: list[str], folder: Path | None) -> list[tuple[str, str | Path]]:
-    from app.services import photos_in
+    from app.photos import photos_in
 
     if folder is None:
         if len(words) < 2:
             raise typer.BadParameter("give a name and at least one photo, or --folder DIR")
+        from pipeline.gallery import normalise
+
+        normalise(words[0])  # a name that cannot be used is an error, not a row for each photo
         return [(words[0], photo) for photo in words[1:]]
     if words:
         raise typer.BadParameter("give either a name and photos, or --folder DIR")
@@ -120,7 +121,7 @@ def verify(
 
 def identify(
     ctx: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    paths: Annotated[list[str], typer.Argument(help="Photos, or folders of photos.")],
 ) -> None:
     """Name the faces in photos: a row per face, and a row per photo that could not be used."""
     context: Context = ctx.obj
@@ -150,10 +151,12 @@ def identify(
         raise typer.Exit(3)
 
 
-def _photos(paths: list[Path]) -> Iterator[Path]:
-    from app.services import is_folder, photos_in
+def _photos(paths: list[str]) -> Iterator[Path]:
+    from app.photos import is_folder, photos_in
 
-    for path in paths:
+    if not all(paths):
+        raise typer.BadParameter("a path is empty")
+    for path in map(Path, paths):
         if is_folder(path):
             yield from photos_in(path)
         else:
@@ -170,28 +173,21 @@ def print_identifications(context: Context, rows: list[Identification]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         if row.error:
-            table.add_row(_text(shown[row.photo]), "", _text(row.error.code), "", "", "")
+            table.add_row(cell(shown[row.photo]), "", cell(row.error.code), "", "", "")
         for number, decision in enumerate(row.decisions, 1):
             best = decision.runner_up
             table.add_row(
-                _text(shown[row.photo]),
+                cell(shown[row.photo]),
                 str(number),
-                _text(decision.subject or f"({decision.kind})"),
+                cell(decision.subject or f"({decision.kind})"),
                 "" if decision.score is None else f"{decision.score:.3f}",
                 "" if decision.threshold is None else f"{decision.threshold:.3f}",
-                _text(f"{best[0]} {best[1]:.3f}" if best else ""),
+                cell(f"{best[0]} {best[1]:.3f}" if best else ""),
             )
     context.console().print(table)
     for row in rows:
         if row.error:
             context.note(row.error.message)
-
-
-def _text(content: str) -> Text:
-    """A cell without markup, on one line, in which nothing can move the cursor."""
-    from rich.text import Text
-
-    return Text(printable(content).replace("\n", "\\n"))
 
 
 def _short_names(photos: list[str]) -> dict[str, str]:

@@ -13,8 +13,9 @@ from typing import Protocol
 
 import streamlit as st
 
+from app.photos import Upload
 from app.report import data_uri
-from app.services import Services, Upload
+from app.services import Services
 from app.web import markup
 from app.web.texts import words
 from pipeline.config import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.main import main
-from app.services import is_folder
+from app.photos import is_folder
 from tests.hostile import HostileCase, hostile_corpus
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.services import Services, Upload, only_face, photos_in, pick_face
+from app.photos import Upload, photos_in
+from app.services import Services, only_face, pick_face
 from pipeline.config import Settings
 from pipeline.errors import (
     DuplicatePhotoError,
@@ -16,6 +18,7 @@ from pipeline.errors import (
     PhotoFormatError,
     PhotoNotFoundError,
     PhotoTooLargeError,
+    PhotoUnreadableError,
     SeveralFacesError,
     SubjectNameError,
 )
@@ -133,13 +136,40 @@ def test_enrolment_of_many_is_durable_one_by_one(services: Services, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\x00b", "\u200b", "x" * 201])
-def test_a_name_that_cannot_be_is_refused_before_anything_is_enrolled(
-    services: Services, tmp_path: Path, name: str
-) -> None:
+def test_a_name_that_cannot_be_is_refused(services: Services, tmp_path: Path, name: str) -> None:
     photo = write_bars(tmp_path / "ada.png", RED)
     with pytest.raises(SubjectNameError):
-        services.enrol_many([("Ada", photo), (name, photo)]).__next__()  # type: ignore[attr-defined]
+        services.enrol(name, [photo])
     assert names(services) == {}
+
+
+def test_among_many_a_name_that_cannot_be_is_a_row(services: Services, tmp_path: Path) -> None:
+    photo = write_bars(tmp_path / "ada.png", RED)
+    rows = {row.subject: row for row in services.enrol_many([("b\x1b[31m", photo), ("Ada", photo)])}
+    assert isinstance(rows["b\x1b[31m"].error, SubjectNameError)
+    assert rows["Ada"].error is None
+    assert names(services) == {"Ada": 1}
+
+
+def test_a_folder_that_cannot_be_listed_is_a_row(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bars(tmp_path / "ada.png", RED)
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scandir, access = os.scandir, os.access
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and access(path, mode))
+    rows = {Path(row.photo).name: row for row in services.identify(photos_in(tmp_path))}
+    assert set(rows) == {"ada.png", "closed"}
+    assert isinstance(rows["closed"].error, PhotoUnreadableError)
+    assert "cannot be listed" in str(rows["closed"].error)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 from itertools import combinations
 from pathlib import Path
 
-from app.services import photos_in
+from app.photos import photos_in
 from pipeline.build import build_recognizer
 from pipeline.config import home
 from pipeline.images import open_photo

@@ -12,7 +12,8 @@ import PIL.Image
 import pytest
 
 from app.evaluation import evaluate_pairs, read_pairs
-from app.services import Services, Upload, photos_in
+from app.photos import Upload, photos_in
+from app.services import Services
 from pipeline.boxes import box_iou
 from pipeline.build import build_recognizer
 from pipeline.config import Settings

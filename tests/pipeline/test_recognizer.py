@@ -172,6 +172,43 @@ def test_the_look_ahead_is_bounded() -> None:
     assert len(taken) == seen, "nothing goes on after the caller has left"
 
 
+class SizedPhotos:
+    """Opens photos that claim a size, and a detector that notes how many megapixels are in hand at once."""
+
+    def __init__(self) -> None:
+        self.lock, self.now, self.peak, self.batches = threading.Lock(), 0, 0, []
+
+    def analyse_batch(self, photos):
+        size = sum(p.image_hw[0] * p.image_hw[1] for p in photos) // 1_000_000
+        with self.lock:
+            self.now += size
+            self.peak = max(self.peak, self.now)
+            self.batches.append([p.source for p in photos])
+        threading.Event().wait(0.01)
+        with self.lock:
+            self.now -= size
+        return [PhotoError(p.source) for p in photos]
+
+
+def sized(name: str, megapixels: int) -> Photo:
+    one = photo(RED)
+    one.image_hw, one.source = (1000, 1000 * megapixels), name
+    return one
+
+
+def test_large_photos_are_not_decoded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, recognizer = SizedPhotos(), fake_recognizer()
+    monkeypatch.setattr(recognizer, "analyse_batch", watch.analyse_batch)
+    sizes = {"a": 90, "b": 90, "c": 5, "d": 5, "e": 5, "f": 5, "g": 90, "h": 90}
+    results = list(recognizer.stream(sizes, lambda name: sized(name, sizes[name]), workers=4, chunk=8))
+    assert [str(error) for _, error in results] == list(sizes)
+    assert watch.batches == [["a"], ["b"], ["c", "d", "e"], ["f"], ["g"], ["h"]]
+    watch = SizedPhotos()
+    monkeypatch.setattr(recognizer, "analyse_batch", watch.analyse_batch)
+    list(recognizer.stream(range(8), lambda n: sized(str(n), 90), workers=4, chunk=2))
+    assert watch.peak == 90, "two photos of 90 megapixels were in hand at once"
+
+
 def test_an_empty_stream_ends_at_once() -> None:
     assert list(fake_recognizer().stream([], lambda _: photo(RED), workers=3)) == []
 

@@ -11,7 +11,8 @@ import cv2
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.services import Services, Upload
+from app.photos import Upload
+from app.services import Services
 from app.web import state
 from pipeline.config import Settings
 from pipeline.gallery import Gallery

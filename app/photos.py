@@ -1,0 +1,65 @@
+"""Where photos come from: files, folders and uploads."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import PhotoUnreadableError
+from pipeline.images import PHOTO_SUFFIXES, Photo, one_line, open_photo
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A photo that came as bytes: what it is called, and its bytes."""
+
+    name: str
+    data: bytes
+
+
+Source = str | Path | Upload
+
+
+def open_source(source: Source, *, max_bytes: int, max_pixels: int) -> Photo:
+    """Opens a photo under these limits.
+
+    Raises:
+        PhotoError: It cannot be used.
+    """
+    if isinstance(source, Upload):
+        return open_photo(source.data, name=source.name, max_bytes=max_bytes, max_pixels=max_pixels)
+    if isinstance(source, Path) and is_folder(source) and not os.access(source, os.R_OK | os.X_OK):
+        raise PhotoUnreadableError(f"{one_line(str(source))}: the folder cannot be listed: check its permissions")
+    return open_photo(source, max_bytes=max_bytes, max_pixels=max_pixels)
+
+
+def name_of(source: Source) -> str:
+    """What a photo is called in results."""
+    return source.name if isinstance(source, Upload) else str(source)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder; a path that cannot be looked at (too long, not permitted) is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Every file below a folder whose suffix is that of a photo, sorted; hidden ones are left out.
+
+    Links to folders are not followed. A folder that cannot be listed is in the result itself, so that it becomes a row
+    with an error instead of being passed over.
+    """
+    found: list[Path] = []
+
+    def refused(error: OSError) -> None:
+        found.append(Path(error.filename))
+
+    for where, folders, files in os.walk(folder, onerror=refused):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        candidates = (Path(where, name) for name in files if not name.startswith("."))
+        found += [path for path in candidates if path.suffix.lower() in PHOTO_SUFFIXES and not is_folder(path)]
+    return sorted(found)
