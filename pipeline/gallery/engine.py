@@ -20,6 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError, GalleryVersionError
+from pipeline.gallery import private
 from pipeline.gallery.schema import REVISIONS
 
 DATABASE = "gallery.db"
@@ -165,16 +166,17 @@ def prepare(place: Place, engine: Engine, *, create: bool) -> None:
     if place.database is not None and not place.database.exists():
         if not create:
             raise GalleryError(f"{place.label}: there is no gallery; enrol somebody first")
-        place.database.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(place.database.parent)
     elif _revision(place, engine) == REVISIONS[-1]:
         return
     if place.folder is None:
         upgrade(place, engine)
         return
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - only needed to make or upgrade a gallery
+    from filelock import Timeout  # noqa: PLC0415 - only needed to make or upgrade a gallery
 
     try:
-        with FileLock(place.folder / LOCK, timeout=BUSY_TIMEOUT_S):
+        with private.lock(place.folder / LOCK, BUSY_TIMEOUT_S, beside=place.folder / DATABASE):
+            private.touch(place.folder / DATABASE)  # SQLite gives its log the mode of the database
             _set_wal(engine)
             upgrade(place, engine)
     except Timeout as error:

@@ -24,6 +24,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.gallery import private
+from pipeline.gallery.engine import DATABASE
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta
 
@@ -73,6 +75,7 @@ def save(
     header: dict[str, Any] = {"at": list(at), "model_id": model_id, "dimension": dimension}
     header |= {"count": sum(map(len, segments)), "subjects": len(names), "sections": {}}
     temporary = file.with_name(f"{file.name}.{os.getpid()}{TEMPORARY}")
+    private.new_file(temporary, beside=file.with_name(DATABASE))
     try:
         with temporary.open("wb") as out:
             room = _room_for_header(header, dimension)

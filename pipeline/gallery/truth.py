@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery.engine import LOCK, Place, make_engine, named_errors, prepare, reading, writing
+from pipeline.gallery import private
+from pipeline.gallery.engine import DATABASE, LOCK, Place, make_engine, named_errors, prepare, reading, writing
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, generation_of
 from pipeline.gallery.store import read_meta
 
@@ -133,9 +134,10 @@ class Truth:
     @contextmanager
     def file_lock(self) -> Iterator[bool]:
         """The lock under which files are written; yields False, without waiting, when another process has it."""
-        from filelock import FileLock, Timeout  # noqa: PLC0415
+        from filelock import Timeout  # noqa: PLC0415
 
-        lock = FileLock((self.folder or Path()) / LOCK, timeout=0)
+        folder = self.folder or Path()
+        lock = private.lock(folder / LOCK, 0, beside=folder / DATABASE)
         held = False
         with suppress(Timeout):
             lock.acquire()

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError, GalleryVersionError
-from pipeline.gallery import store
+from pipeline.gallery import private, store
 from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, named_errors, prepare
 from pipeline.gallery.schema import REVISIONS, meta, removed, samples, subjects, templates
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder
@@ -36,7 +36,8 @@ def backup(truth: Truth, file: Path) -> None:
         raise GalleryError(f"{file}: is there already; choose another name for the backup")
     temporary = file.with_name(f"{file.name}.{os.getpid()}{TEMPORARY}")
     with named_errors(str(file)):
-        temporary.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(file.parent)
+        private.new_file(temporary)  # VACUUM INTO takes an empty one
         try:
             raw = truth.engine.raw_connection()
             try:
@@ -61,7 +62,7 @@ def restore(file: Path, location: str | Path) -> None:
         GalleryVersionError: The backup was made by a newer version.
         GalleryBusyError: The gallery is locked by another process.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415
+    from filelock import Timeout  # noqa: PLC0415
 
     place = Place.of(location)
     if place.folder is None:
@@ -71,9 +72,10 @@ def restore(file: Path, location: str | Path) -> None:
     temporary = folder / f"restore.{os.getpid()}{TEMPORARY}"
     try:
         with named_errors(place.label):
-            folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / LOCK, timeout=BUSY_TIMEOUT_S):
+            private.make_folder(folder)
+            with private.lock(folder / LOCK, BUSY_TIMEOUT_S, beside=folder / DATABASE):
                 try:
+                    private.new_file(temporary)
                     shutil.copyfile(file, temporary)
                     _replace(temporary, folder / DATABASE)
                 finally:
@@ -128,6 +130,7 @@ def _connected(file: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def _writable(database: Path) -> Iterator[sqlite3.Connection]:
     """The database in WAL mode; one that is not readable at all makes room for a new one."""
+    private.touch(database)
     try:
         with _connected(database) as probe:
             probe.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -136,6 +139,7 @@ def _writable(database: Path) -> Iterator[sqlite3.Connection]:
             raise
         for suffix in ("", "-wal", "-shm"):
             database.with_name(database.name + suffix).unlink(missing_ok=True)
+    private.touch(database)
     with _connected(database) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         yield connection

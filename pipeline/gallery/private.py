@@ -1,0 +1,56 @@
+"""Files that only their owner may read: templates and photos are personal data, whatever the umask says.
+
+A folder that was there keeps its mode, and so does a file: who shares a gallery with a group does that on purpose. So
+the lock and the index take the mode of the database they stand beside, as SQLite does with its log.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the folder, and those above it, unless it is there."""
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(FOLDER_MODE, exist_ok=True)
+
+
+def touch(file: Path, *, beside: Path | None = None) -> int:
+    """Makes an empty file, with the mode of the one beside it, unless there is one; returns the mode it has."""
+    with suppress(FileExistsError):
+        _make(file, beside)
+    with suppress(FileNotFoundError):  # a lock that its last holder has removed meanwhile
+        return stat.S_IMODE(file.stat().st_mode)
+    return FILE_MODE
+
+
+def new_file(file: Path, *, beside: Path | None = None) -> None:
+    """Makes an empty file, with the mode of the one beside it, in place of what has this name; follows no link."""
+    file.unlink(missing_ok=True)
+    _make(file, beside)
+
+
+def lock(file: Path, timeout_s: float, *, beside: Path) -> BaseFileLock:
+    """A lock between processes, not yet taken."""
+    from filelock import FileLock  # noqa: PLC0415 - only needed to make, upgrade, restore or save
+
+    return FileLock(file, timeout=timeout_s, mode=touch(file, beside=beside))
+
+
+def _make(file: Path, beside: Path | None) -> None:
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE))
+    if beside is not None and beside.exists():
+        mode = FILE_MODE | (stat.S_IMODE(beside.stat().st_mode) & 0o666)
+        if mode != FILE_MODE:
+            file.chmod(mode)
