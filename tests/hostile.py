@@ -175,6 +175,12 @@ def bombs() -> Iterator[Made]:
     yield "frame.gif", gif[:frame] + struct.pack("<HH", 65535, 65535) + gif[frame + 4 :], (TOO_LARGE,)
     yield "claims.tiff", grey_tiff(60000, 60000), (TOO_LARGE,)
     yield "wide.tiff", grey_tiff(2**32 - 1, 2**32 - 1), (TOO_LARGE, DAMAGED)
+    yield "strips.tiff", strips_tiff(1_000_000), (TOO_LARGE, DAMAGED)
+    yield "strips-packed.tiff", strips_tiff(70_000, compression=8), (TOO_LARGE, DAMAGED)
+    yield "strips-odd-type.tiff", strips_tiff(70_000, rows=(5, 1, 64)), (TOO_LARGE, DAMAGED)
+    yield "strips-claimed.tiff", grey_tiff(1, 2**26, t278=(3, 1, 1)), (TOO_LARGE, DAMAGED)
+    yield "tags.tiff", shared_tags_tiff(), (DAMAGED,)
+    yield "small-tiles.tiff", grey_tiff(9000, 9000, t322=(3, 1, 16), t323=(3, 1, 16)), (DAMAGED,)
     yield "tiles.tiff", grey_tiff(64, 64, t322=(4, 1, 65520), t323=(4, 1, 65520)), (TOO_LARGE, DAMAGED)
     bmp = sample("BMP")
     yield "claims.bmp", bmp[:18] + struct.pack("<ii", 60000, 60000) + bmp[26:], (TOO_LARGE,)
@@ -192,6 +198,22 @@ def bombs() -> Iterator[Made]:
     progressive = encode(portrait(64), "JPEG", progressive=True)
     first, last = progressive.index(b"\xff\xda"), progressive.rindex(b"\xff\xd9")
     yield "scans.jpg", progressive[:first] + progressive[first:last] * 200 + b"\xff\xd9", (DAMAGED,)
+
+
+def strips_tiff(height: int, *, compression: int = 1, rows: tuple[int, int, int] = (3, 1, 1)) -> bytes:
+    """A TIFF one pixel wide with one row per strip, and each strip with a place and a size of its own."""
+    entries = {256: (3, 1, 1), 257: (4, 1, height), 258: (3, 1, 8), 259: (3, 1, compression), 262: (3, 1, 1)}
+    entries |= {273: (4, height, 200), 277: (3, 1, 1), 278: rows, 279: (3, height, 200 + 4 * height)}
+    head = tiff(entries).ljust(200, b"\0")
+    return head + struct.pack("<I", 8) * height + struct.pack("<H", 1) * height
+
+
+def shared_tags_tiff(count: int = 1500, size: int = 1 << 20) -> bytes:
+    """A TIFF whose many tags all hold the same large value."""
+    tags = {40000 + number: (7, size, 32768) for number in range(count)}
+    entries = {256: (3, 1, 8), 257: (3, 1, 8), 258: (3, 1, 8), 262: (3, 1, 1), 273: (4, 1, 32768)}
+    entries |= {277: (3, 1, 1), 278: (3, 1, 8), 279: (4, 1, 64)}
+    return tiff(entries | tags).ljust(32768, b"\0") + bytes(size)
 
 
 def _sparse(size: int) -> Callable[[Path], object]:

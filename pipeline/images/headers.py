@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from pipeline.errors import PhotoTooLargeError
 
 MAX_JPEG_SCANS = 100  # progressive photos have about ten; a million cheap scans would decode for hours
 MAX_JPEG_MARKERS = 10_000
 MAX_PNG_CHUNKS = 100_000
+MAX_SIDE = 65_535  # what the formats of cameras can say; decoders take their time by the row
+MAX_TIFF_STRIPS = 65_536  # each becomes an object of the decoder and a read of its own
+MAX_TIFF_VALUES = 4 * MAX_TIFF_STRIPS  # of numbers in one tag: a colour map of 16 bits has 196,608
+_TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
+_TIFF_STRIP_TAGS = {273, 279, 324, 325}  # offsets and sizes of strips and tiles
+_TIFF_SIZE_TAGS = {256, 257, 278, 322, 323}  # width, height, rows per strip, tile width, tile height
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed zero, nor a restart, nor filling
 _NO_FRAME = {0xC4, 0xC8, 0xCC}  # in the range of SOFn: DHT, JPG, DAC
 _PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
@@ -198,8 +206,55 @@ def webp_hw(data: bytes) -> tuple[int, int]:
     raise MalformedError("its header is missing or cut short")
 
 
+def check_tiff(data: bytes) -> None:
+    """Refuses a TIFF whose first directory would keep its decoder busy for minutes or fill the memory.
+
+    TIFF 6.0, section 2, and BigTIFF. A directory that cannot be followed is left to the decoder to refuse.
+
+    Raises:
+        MalformedError: It has more strips or tiles than any photo, a tag with absurdly many numbers, or tags that hold
+            more bytes than the file.
+    """
+    sizes: dict[int, int] = {}
+    held = 0
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    for tag, kind, count, inline in _tiff_entries(data):
+        width = _TIFF_TYPE_BYTES.get(kind, 0)
+        if tag in _TIFF_STRIP_TAGS and count > MAX_TIFF_STRIPS and count * width <= len(data):
+            raise MalformedError(f"it has {count} strips or tiles, more than any photo")
+        if width > 1 and count > MAX_TIFF_VALUES and count * width <= len(data):
+            raise MalformedError("one of its tags holds more numbers than that of any photo")
+        offset = 0 if count * width <= len(inline) else int.from_bytes(inline, order)
+        held += min(count * width, max(len(data) - offset, 0))
+        if tag in _TIFF_SIZE_TAGS and count >= 1 and kind in (1, 3, 4, 16) and count * width <= len(inline):
+            sizes[tag] = int.from_bytes(inline[:width], order)
+    if held > max(len(data), 1 << 16):
+        raise MalformedError("its tags hold more bytes than the whole file")
+    strips = -(-sizes.get(257, 0) // max(sizes.get(278, 0) or MAX_TIFF_STRIPS, 1))
+    across, down = sizes.get(322, 0), sizes.get(323, 0)
+    tiles = -(-sizes.get(256, 0) // across) * -(-sizes.get(257, 0) // down) if across and down else 0
+    if (tiles or strips) > MAX_TIFF_STRIPS:
+        raise MalformedError(f"it claims {tiles or strips} strips or tiles, more than any photo")
+
+
+def _tiff_entries(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Tag, type, count and the bytes of the value (or of its offset) of each entry of the first directory."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = b"+" in data[2:4]
+    head, entry = ("Q", "HHQ8s") if big else ("H", "HHI4s")
+    step = struct.calcsize(order + entry)
+    try:
+        (start,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+        (count,) = struct.unpack_from(order + head, data, start)
+        first = start + struct.calcsize(order + head)
+        for at in range(first, min(first + step * count, len(data) - step + 1), step):
+            yield struct.unpack_from(order + entry, data, at)
+    except (struct.error, OverflowError):
+        return
+
+
 def check_pixels(hw: tuple[int, int], label: str, max_pixels: int) -> None:
-    """Refuses a photo of no or of more than `max_pixels` pixels.
+    """Refuses a photo of no or of more than `max_pixels` pixels, or with a side over MAX_SIDE.
 
     Raises:
         PhotoTooLargeError: Over the limit.
@@ -211,4 +266,8 @@ def check_pixels(hw: tuple[int, int], label: str, max_pixels: int) -> None:
     if height * width > max_pixels:
         raise PhotoTooLargeError(
             f"{label}: has {width}x{height} pixels, over the limit of {max_pixels}; save it smaller or raise max_pixels"
+        )
+    if max(height, width) > MAX_SIDE:
+        raise PhotoTooLargeError(
+            f"{label}: has {width}x{height} pixels; no side may have more than {MAX_SIDE}; cut it into parts"
         )

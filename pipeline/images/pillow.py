@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -24,7 +25,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from pipeline.images.headers import Header, MalformedError, check_pixels, exif_orientation, webp_hw
+from pipeline.images.headers import Header, MalformedError, check_pixels, check_tiff, exif_orientation, webp_hw
 from pipeline.types import Image
 
 _READERS: dict[str, type[ImageFile.ImageFile]] = {
@@ -37,8 +38,8 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
 _NOISY = {"TIFF", "AVIF"}
+_NOISE = ((UserWarning, r"PIL\.TiffImagePlugin"), (PIL.Image.DecompressionBombWarning, r"PIL\.Image"))
 _ROWS = 256
-_warnings_lock = threading.RLock()
 
 BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
@@ -47,6 +48,8 @@ def header(data: bytes, kind: str, label: str, max_pixels: int) -> Header:
     """What the file says of itself, read by Pillow without decoding. Raises whatever Pillow raises."""
     if kind == "WEBP":  # its decoder allocates the canvas on opening
         check_pixels(webp_hw(data), label, max_pixels)
+    if kind == "TIFF":  # Pillow makes an object of each strip on opening
+        check_tiff(data)
     with _quiet(kind), _READERS[kind](BytesIO(data)) as image:
         if kind != "TIFF":
             return Header(kind, (image.height, image.width), exif_orientation(image.info.get("exif")))
@@ -56,19 +59,52 @@ def header(data: bytes, kind: str, label: str, max_pixels: int) -> Header:
         return Header(kind, (image.height, image.width))  # Pillow turns a TIFF upright itself
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+class _Quiet:
+    """While any photo is being read, what Pillow says of odd tags in TIFF and EXIF directories is ignored.
 
-
-def _quiet(kind: str) -> Any:
-    """Pillow warns of odd tags in TIFF and EXIF directories, which matters to nobody as long as the pixels decode.
-
-    Filters are the process's own before Python 3.14, hence the lock, and hence only for the formats that need it.
+    It matters to nobody as long as the pixels decode. Before Python 3.14 filters are the whole process's: the first
+    photo to come sets them, the last one to go sets them back, and none waits for another.
     """
-    return _silence() if kind in _NOISY else nullcontext()
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._outer = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._outer = warnings.catch_warnings()
+                self._outer.__enter__()
+                _ignore_noise()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._outer.__exit__(None, None, None)
+
+
+_quiet_here = _Quiet()
+
+
+@contextmanager
+def _quiet(kind: str) -> Iterator[None]:
+    if kind not in _NOISY:
+        yield
+    elif getattr(sys.flags, "context_aware_warnings", False):  # filters of this thread's own
+        with warnings.catch_warnings():
+            _ignore_noise()
+            yield
+    else:
+        with _quiet_here:
+            yield
+
+
+def _ignore_noise() -> None:
+    for category, module in _NOISE:
+        warnings.filterwarnings("ignore", category=category, module=module)
 
 
 def heif_header(data: bytes) -> Header:

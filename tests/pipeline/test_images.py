@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,7 +37,19 @@ from pipeline.errors import (
 )
 from pipeline.images import MAX_BYTES, MAX_PIXELS, PHOTO_SUFFIXES, Photo, from_array, one_line, open_photo
 from pipeline.images.headers import exif_orientation, jpeg_header, sniff
-from tests.hostile import encode, exif_block, grey_tiff, png, png_chunk, portrait, sample, tiff, with_segment
+from tests.hostile import (
+    encode,
+    exif_block,
+    grey_tiff,
+    png,
+    png_chunk,
+    portrait,
+    sample,
+    shared_tags_tiff,
+    strips_tiff,
+    tiff,
+    with_segment,
+)
 
 KINDS = ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF", "AVIF"]
 LOSSLESS = {"PNG", "BMP", "TIFF"}
@@ -619,3 +632,37 @@ class TestDamage:
                 assert hw == (image.height, image.width)
         except (ValueError, OSError, KnownfaceError):
             pass
+
+
+def test_a_tiff_of_very_many_strips_is_refused_at_once_and_an_ordinary_long_one_is_not() -> None:
+    started = time.perf_counter()
+    with pytest.raises(PhotoDamagedError, match="1000000 strips or tiles"):
+        open_photo(strips_tiff(1_000_000), name="x.tiff")
+    assert time.perf_counter() - started < 1
+    assert open_photo(strips_tiff(2000)).pixels().shape == (2000, 1, 3)
+    with pytest.raises(PhotoDamagedError, match="bytes than the whole file"):
+        open_photo(shared_tags_tiff(), name="x.tiff")
+
+
+def test_no_side_may_be_absurdly_long() -> None:
+    assert open_photo(encode(PIL.Image.new("RGB", (30000, 1)), "PNG")).image_hw == (1, 30000)
+    with pytest.raises(PhotoTooLargeError, match="no side may have more than 65535"):
+        open_photo(encode(PIL.Image.new("RGB", (65536, 1)), "PNG"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_tiff_does_not_wait_for_another_to_be_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import TiffImagePlugin
+
+    both = threading.Barrier(2)
+    load = TiffImagePlugin.TiffImageFile.load
+
+    def meeting(image: TiffImagePlugin.TiffImageFile) -> object:
+        both.wait(10)  # breaks unless two are being decoded at the same time
+        return load(image)
+
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", meeting)
+    data = encode(PIL.Image.new("RGB", (8, 8)), "TIFF")
+    photos = [open_photo(data), open_photo(data)]
+    with ThreadPoolExecutor(2) as pool:
+        assert [image.shape for image in pool.map(lambda photo: photo.pixels(), photos)] == [(8, 8, 3)] * 2
