@@ -34,25 +34,15 @@ def web(
     store = ModelStore(settings.models_dir)
     for name in (settings.detector, settings.embedder):
         store.installed(name)
-    environment = dict(os.environ, **theme.environment())
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("STREAMLIT_")}
+    environment = inherited | theme.environment()
     environment.update(KNOWNFACE_GALLERY=settings.gallery_location, KNOWNFACE_HOME=str(settings.home))
     if context.config:
         environment["KNOWNFACE_CONFIG"] = str(context.config.resolve())
     context.note(f"Knownface is at http://127.0.0.1:{port} (stop it with Ctrl-C); gallery: {settings.gallery_location}")
-    options = {
-        "server.address": "127.0.0.1",
-        "server.port": str(port),
-        "server.headless": "false" if browser else "true",
-        "server.maxUploadSize": str(max(1, settings.max_bytes // (1024 * 1024))),
-        "server.fileWatcherType": "none",
-        "server.enableXsrfProtection": "true",
-        "browser.gatherUsageStats": "false",
-        "client.showErrorDetails": "none",
-        "client.showErrorLinks": "false",
-        "client.toolbarMode": "minimal",
-    }
-    command = [sys.executable, "-m", "streamlit", "run", str(_PAGE)]
-    command += [f"--{name}={value}" for name, value in options.items()]
+    # -P: a streamlit.py in the folder where this is started is not the one that runs
+    command = [sys.executable, "-P", "-m", "streamlit", "run", str(_PAGE)]
+    command += _options(port, browser=browser, max_bytes=settings.max_bytes)
     if os.name == "posix":  # the server takes this process's place, so that whoever stops the one stops the other
         os.execve(sys.executable, command, environment)  # noqa: S606 - our own command line
     try:
@@ -60,3 +50,34 @@ def web(
     except KeyboardInterrupt:
         code = 0
     raise typer.Exit(code)
+
+
+def _options(port: int, *, browser: bool, max_bytes: int) -> list[str]:
+    """Streamlit's options. What guards the page is given even where it is Streamlit's default.
+
+    The command line overrules the .streamlit/config.toml of the user and of the folder where this is started.
+    allowedHosts is what keeps out a site that makes its name lead to 127.0.0.1 (DNS rebinding): it counts as the same
+    origin, so that neither CORS nor XSRF protection refuses it.
+    """
+    options = {
+        "global.developmentMode": "false",
+        "server.address": "127.0.0.1",
+        "server.port": str(port),
+        "server.baseUrlPath": "",
+        "server.headless": "false" if browser else "true",
+        "server.maxUploadSize": str(max(1, max_bytes // (1024 * 1024))),
+        "server.fileWatcherType": "none",
+        "server.enableCORS": "true",
+        "server.corsAllowedOrigins": f"http://127.0.0.1:{port}",
+        "server.enableXsrfProtection": "true",
+        "server.xsrfCookieSameSite": "lax",
+        "server.enableStaticServing": "false",
+        "server.enableAgentApi": "false",
+        "browser.serverAddress": "127.0.0.1",
+        "browser.gatherUsageStats": "false",
+        "client.showErrorDetails": "none",
+        "client.showErrorLinks": "false",
+        "client.toolbarMode": "minimal",
+    }
+    hosts = [f"--server.allowedHosts={host}" for host in ("127.0.0.1", "localhost")]
+    return [*(f"--{name}={value}" for name, value in options.items()), *hosts]

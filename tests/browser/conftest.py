@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -40,17 +41,16 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
-def server(models_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `knownface web` with an empty gallery."""
-    folder = tmp_path_factory.mktemp("web")
+@contextmanager
+def serving(folder: Path, models_home: Path, **variables: str) -> Iterator[str]:
+    """The address of `knownface web` with an empty gallery, started in `folder`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-c", _KNOWNFACE, "--gallery", str(folder / "gallery")]
+    command = [sys.executable, "-P", "-c", _KNOWNFACE, "--gallery", str(folder / "gallery")]
     command += ["web", "--no-browser", "--port", str(port)]
+    environment = dict(os.environ, KNOWNFACE_HOME=str(models_home), PYTHONPATH=str(REPOSITORY), **variables)
     with (folder / "log.txt").open("wb") as log:
-        environment = dict(os.environ, KNOWNFACE_HOME=str(models_home))
-        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
         until = time.monotonic() + 60
         while not answers(url):
@@ -64,6 +64,13 @@ def server(models_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert not answers(url), "the server outlived its process"
     log_text = (folder / "log.txt").read_text()
     assert "Traceback" not in log_text, log_text
+
+
+@pytest.fixture(scope="module")
+def server(models_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server for the stories of one file."""
+    with serving(tmp_path_factory.mktemp("web"), models_home) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
