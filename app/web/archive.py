@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from pipeline.errors import PhotoDamagedError, PhotoFormatError, PhotoTooLargeError, PhotoUnreadableError
 from pipeline.images import PHOTO_SUFFIXES
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _END, _END_BYTES, _TAIL = b"PK\x05\x06", 22, 22 + 65535
 _ZIP64_LOCATOR, _ZIP64_LOCATOR_BYTES = b"PK\x06\x07", 20
 _MAX_DIRECTORY = 4 * 1024 * 1024  # bytes of the list of contents: some 40,000 files
+_STEP = 64 * 1024
+_PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other methods unpack gigabytes in one step from a kilobyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Member:
     Attributes:
         file_id: Identity of the zip and place in it.
         name: Its path in the zip; shown, never used as a path.
-        size: Bytes it will have, as the zip claims; no more are ever read.
+        size: Bytes it will have, as the zip claims; more are neither unpacked nor taken.
         archive: The zip.
         place: Its number among the contents.
         max_bytes: Largest photo that is read.
@@ -42,23 +44,39 @@ class Member:
     max_bytes: int
 
     def getvalue(self) -> bytes:
-        """The bytes of the photo.
+        """The bytes of the photo, unpacked in small steps: never more than the zip claims, and one step.
 
         Raises:
-            PhotoError: Too large, encrypted or damaged.
+            PhotoError: Too large, encrypted, packed otherwise than plainly or by deflate, or damaged.
         """
         if self.size > self.max_bytes:
             has, may = self.size / 2**20, self.max_bytes / 2**20
             raise PhotoTooLargeError(f"{self.name}: {has:.1f} MB unpacked, and at most {may:.1f} MB are read")
+        rare = PhotoUnreadableError(f"{self.name}: cannot be unpacked (encrypted, or packed in a rare way)")
         try:
             with zipfile.ZipFile(self.archive) as packed:
-                return packed.read(packed.infolist()[self.place])
-        except RuntimeError as error:  # encrypted; NotImplementedError, a kind of RuntimeError: unknown compression
-            raise PhotoUnreadableError(
-                f"{self.name}: cannot be unpacked (encrypted, or packed in a rare way)"
-            ) from error
+                info = packed.infolist()[self.place]
+                if info.compress_type not in _PLAIN:
+                    raise rare
+                with packed.open(info) as stream:
+                    return _read(stream, self.size)
+        except RuntimeError as error:  # encrypted; NotImplementedError, a kind of RuntimeError: a later version of zip
+            raise rare from error
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
             raise PhotoDamagedError(f"{self.name}: is damaged in the zip {self.archive.name}; pack it again") from error
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    """Everything in a stream, which must not be more than `size` bytes; read to its end, where its checksum is held.
+
+    Never asks for more than a step: zipfile unpacks as much as it is asked for, before it cuts to the size in the zip.
+    """
+    data = bytearray()
+    while part := stream.read(min(_STEP, size + 1 - len(data))):
+        data += part
+        if len(data) > size:
+            raise zipfile.BadZipFile("more than its claimed size")
+    return bytes(data)
 
 
 def members(archive: UploadedFile, max_bytes: int) -> Iterator[Member]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +58,43 @@ def test_a_size_that_lies_gives_no_more_than_it_says() -> None:
     (member,) = members(Zip(lying), 1000)
     assert member.size == 10
     with pytest.raises(PhotoDamagedError):
+        member.getvalue()
+
+
+def test_a_bomb_is_not_unpacked_beyond_the_size_it_claims() -> None:
+    """Claims 10 bytes, with the checksum of these 10, and unpacks to 50 MB."""
+    data = packed(**{"bomb.jpg": bytes(50_000_000)})
+    lying = data.replace(struct.pack("<L", 50_000_000), struct.pack("<L", 10))
+    lying = lying.replace(struct.pack("<L", zlib.crc32(bytes(50_000_000))), struct.pack("<L", zlib.crc32(bytes(10))))
+    (member,) = members(Zip(lying), 1000)
+    tracemalloc.start()
+    try:
+        assert member.getvalue() == bytes(10)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_more_than_was_claimed_is_refused() -> None:
+    (member,) = members(Zip(packed(**{"a.jpg": b"12345"})), 100)
+    assert replace(member, size=5).getvalue() == b"12345"
+    with pytest.raises(PhotoDamagedError, match=r"a\.jpg"):
+        replace(member, size=4).getvalue()
+
+
+def test_large_photos_come_out_whole() -> None:
+    data = bytes(range(256)) * 1000
+    (member,) = members(Zip(packed(**{"a.jpg": data})), len(data))
+    assert member.getvalue() == data
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_unpacks_without_bounds_is_not_unpacked(method: int) -> None:
+    stream = Zip()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        archive.writestr("a.jpg", bytes(1000))
+    (member,) = members(stream, 10_000)
+    with pytest.raises(PhotoUnreadableError, match=r"a\.jpg"):
         member.getvalue()
 
 
