@@ -6,7 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,8 +25,13 @@ from pipeline.recognizer import Faces
 _PICTURE_PX = 960
 _REMEMBERED = 120  # photos a session remembers: their faces and a small picture, not their pixels
 _PULL = "knownface models pull"
-#: Photos decoded at the same time by all sessions together, whatever their number: a photo may take 300 MB.
-_SLOTS = threading.BoundedSemaphore(max(2, min(4, os.cpu_count() or 1)))
+#: Photos looked at at the same time by all sessions together, whatever their number. Decoding takes 3 bytes a pixel of
+#: an ordinary JPEG, and up to 16 of a GIF, a PNG or a CMYK JPEG: measured, 1.1 to 1.6 GB with 100 million pixels, the
+#: limit of the settings. So large photos take turns: at worst there is one of them and one of 25 million pixels
+#: (0.4 GB). Where 2 GB are too much, `max_pixels` in the settings is what lowers it.
+_SLOTS = threading.BoundedSemaphore(2)
+_LARGE = threading.Lock()
+_LARGE_PIXELS = 25_000_000
 
 
 class Uploaded(Protocol):
@@ -124,7 +129,9 @@ def remembered(upload: Uploaded) -> bool:
 def _look(service: Services, upload: Uploaded) -> Seen:
     try:
         photo = service.open(Upload(upload.name, upload.getvalue()))
-        faces = service.recognizer.analyse(photo)
-        return Seen(upload.file_id, photo.source, faces, data_uri(photo.thumbnail(_PICTURE_PX)))
+        height, width = photo.image_hw
+        with _LARGE if height * width > _LARGE_PIXELS else nullcontext():
+            faces = service.recognizer.analyse(photo)
+            return Seen(upload.file_id, photo.source, faces, data_uri(photo.thumbnail(_PICTURE_PX)))
     except PhotoError as error:
         return Seen(upload.file_id, upload.name, error=error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit import config as streamlit_config
@@ -10,7 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from app.services import Services
 from app.web import state, theme
-from tests.app.web.conftest import said, seen
+from pipeline.images import Photo
+from pipeline.recognizer import Faces, Recognizer
+from tests.app.web.conftest import photo, said, seen
+from tests.fakes import RED
 
 HOME = Path(state.__file__).with_name("home.py")
 
@@ -64,3 +68,21 @@ def test_no_file_beside_the_entry_script_hides_a_package() -> None:
     beside = {path.stem for path in HOME.parent.iterdir()}
     packages = {"app", "pipeline", "training", "weights", "data", "scripts", "tests", "docs", "streamlit", "numpy"}
     assert not beside & packages
+
+
+def test_large_photos_are_decoded_one_at_a_time(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    analyse, taken = type(services.recognizer).analyse, []
+
+    def watched(recognizer: Recognizer, opened: Photo) -> Faces:
+        taken.append(state._LARGE.locked())
+        return analyse(recognizer, opened)
+
+    monkeypatch.setattr(type(services.recognizer), "analyse", watched)
+    name, data, _ = photo(RED)
+    upload = SimpleNamespace(file_id="1", name=name, size=len(data), getvalue=lambda: data)
+    assert state._look(services, upload).faces is not None
+    monkeypatch.setattr(state, "_LARGE_PIXELS", 100)
+    assert state._look(services, upload).faces is not None
+    assert taken == [False, True]
+    assert not state._LARGE.locked()
+    assert state._SLOTS._initial_value == 2  # type: ignore[attr-defined]
