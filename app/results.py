@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ COLUMNS = (
     *("photo", "face", "x0", "y0", "x1", "y1", "subject", "decision", "score", "threshold"),
     *("runner_up", "runner_up_score", "reason"),
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_SPLITTING_STARTS = ("\t", "\r", "\n")
 
 
 def identification_rows(row: Identification) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
@@ -78,4 +80,9 @@ def as_csv(results: Iterable[Identification]) -> str:
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    # spreadsheets trim what cannot be seen, and some take the full-width forms of the signs for the signs
+    visible = (c for c in unicodedata.normalize("NFKC", value) if not c.isspace() and unicodedata.category(c)[0] != "C")
+    risky = value.startswith(_SPLITTING_STARTS) or next(visible, "") in _FORMULA_STARTS
+    return f"'{value}" if risky else value

@@ -7,6 +7,7 @@ import io
 import json
 
 import numpy as np
+import pytest
 
 from app.results import COLUMNS, as_csv, as_json
 from app.services import Identification
@@ -50,3 +51,17 @@ def test_csv_holds_nothing_that_a_spreadsheet_would_run() -> None:
     assert row["subject"] == "'@SUM(A1)"
     assert row["runner_up"] == "'-2"
     assert float(row["runner_up_score"]) == -0.1
+
+
+@pytest.mark.parametrize(
+    "start", ["\n=", " =", "\u00a0+", "\ufeff=", "\x00@", "\t", "\r", "\n", *"＝＋－＠", " ＝", "﹣"]
+)
+def test_csv_sees_formulas_behind_what_spreadsheets_trim_or_read_alike(start: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv([result("a.jpg", f"{start}1+1", None)]), newline=""))
+    assert row["subject"] == f"'{start}1+1"
+
+
+@pytest.mark.parametrize("name", ["Zoë = Bo", " Ann", "Ann-Marie", "田中＝太郎", "", " "])
+def test_csv_leaves_other_text_as_it_is(name: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv([result("a.jpg", name, None)])))
+    assert row["subject"] == name
