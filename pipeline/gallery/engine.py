@@ -8,6 +8,7 @@ temporary data in memory. Any other SQLAlchemy URL is taken as it is; the schema
 from __future__ import annotations
 
 import errno
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,12 +34,24 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT
 _FULL = "the disk is full; free some space and try again (nothing was changed)"
 _READ_ONLY = "the gallery is read-only; check the permissions of the folder and its files"
 _CANNOT_OPEN = "the gallery's database cannot be opened; check the permissions of the folder and its files"
-_REFUSALS = {errno.ENOSPC: _FULL, errno.EROFS: _READ_ONLY, errno.EACCES: _READ_ONLY, errno.EPERM: _READ_ONLY}
+_DRIVERS = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]", "MySQLdb": "mysqlclient"}
+_REFUSALS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EROFS: _READ_ONLY,
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+}
 _SQLITE_REFUSALS = {
     sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR_WRITE: _FULL,  # a quota or a limit; SQLite says FULL where the file system does
+    sqlite3.SQLITE_IOERR_SHMSIZE: _FULL,
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: _CANNOT_OPEN,
 }
+_MAYBE_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}  # what a full disk is called depends on the call
+_FULL_BELOW = 64 * 1024  # bytes; the log's shared memory alone takes 32 KiB
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 
 
@@ -61,13 +74,17 @@ class Place:
         """Reads a folder or a database URL.
 
         Raises:
-            GalleryError: The URL cannot be read, or is an SQLite URL (give the folder).
+            GalleryError: The URL cannot be read, or is an SQLite URL (give the folder); or no file can be called so.
         """
+        if "\0" in str(location):
+            raise GalleryError("the gallery's location holds a NUL character: give a folder or a database URL")
         if isinstance(location, str) and "://" in location:
             try:
                 url = sa.make_url(location)
-            except sa.exc.ArgumentError as error:
-                raise GalleryError("the gallery's database URL cannot be read: dialect://user@host/database") from error
+            except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: the port is no number
+                raise GalleryError(
+                    "the gallery's database URL cannot be read: dialect://user@host:port/database"
+                ) from error
             if url.get_backend_name() == "sqlite":
                 raise GalleryError(f"give the gallery's folder, not an SQLite URL: {url.database}")
             return cls(url, None, url.render_as_string(hide_password=True))
@@ -101,20 +118,37 @@ def _named(label: str, error: BaseException) -> GalleryError:
     if isinstance(error, OSError):
         text = _REFUSALS.get(error.errno or 0, error.strerror or str(error))
         return GalleryError(f"{label}: {text}")
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte; the rest says where it happened
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF  # the low byte; the rest says where it happened
     text = " ".join(str(error).split())
     if code in _DAMAGED:
         advice = "restore a backup with `knownface gallery restore FILE`"
         return GalleryDamagedError(f"{label}: the gallery's database is damaged or is not one ({text}); {advice}")
     if code in _BUSY:
         return GalleryBusyError(f"{label}: another process kept the gallery locked for too long; try again")
-    return GalleryError(f"{label}: {_SQLITE_REFUSALS.get(code, f'the database refused: {text}')}")
+    if code in _MAYBE_FULL and _is_full(Path(label)):
+        return GalleryError(f"{label}: {_FULL}")
+    known = _SQLITE_REFUSALS.get(extended) or _SQLITE_REFUSALS.get(code)
+    return GalleryError(f"{label}: {known or f'the database refused: {text}'}")
+
+
+def _is_full(path: Path) -> bool:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        return shutil.disk_usage(path).free < _FULL_BELOW
+    except OSError:
+        return False
 
 
 def make_engine(place: Place) -> Engine:
-    """An engine whose connections are set up as the module says; connects to nothing yet."""
+    """An engine whose connections are set up as the module says; connects to nothing yet.
+
+    Raises:
+        GalleryError: SQLAlchemy does not know the kind of database, or the driver for it is not installed.
+    """
     if place.folder is None:
-        return sa.create_engine(place.url, pool_pre_ping=True)
+        return _server_engine(place)
     engine = sa.create_engine(
         place.url,
         poolclass=sa.pool.QueuePool,
@@ -137,6 +171,25 @@ def make_engine(place: Place) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _server_engine(place: Place) -> Engine:
+    try:
+        return sa.create_engine(place.url, pool_pre_ping=True)
+    except sa.exc.NoSuchModuleError as error:
+        kind = place.url.drivername
+        raise GalleryError(
+            f"{place.label}: there is no database called {kind}: give a folder, or a URL such as "
+            "postgresql+psycopg://user@host/database"
+        ) from error
+    except ModuleNotFoundError as error:
+        package = _DRIVERS.get(error.name or "", error.name)
+        raise GalleryError(
+            f"{place.label}: the driver of this database is not installed: pip install '{package}'"
+        ) from error
+    except (sa.exc.ArgumentError, TypeError) as error:
+        text = " ".join(str(error).split())
+        raise GalleryError(f"{place.label}: the gallery's database URL cannot be used: {text}") from error
 
 
 @contextmanager

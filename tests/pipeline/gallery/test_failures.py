@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from gallery_samples import DIMENSION, MODEL, probe_of, sample_of
 
 from pipeline.errors import GalleryError
+from pipeline.gallery.engine import named_errors
 from pipeline.gallery.gallery import Gallery
 
 HERE = Path(__file__).parent
@@ -43,7 +46,8 @@ def test_a_disk_that_takes_no_more(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
-    enrolled, code, _ = first.split(" ", 2)
+    enrolled, code, message = first.split(" ", 2)
+    assert "the disk is full" in message
     assert code == "gallery_error"
     assert int(enrolled) >= 1
     assert second == f"['old'] {int(enrolled) + 1}"
@@ -94,3 +98,45 @@ def test_an_index_that_cannot_be_saved_is_no_error(tmp_path, monkeypatch, caplog
         assert not list(tmp_path.glob("*.tmp"))
         assert gallery.search(probe_of("ada"))[0].subjects == ("Ada",)
         assert "not saved" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("location", "what"),
+    [
+        ("foo://x", "no database called foo"),
+        ("postgresql://u@h/db", "pip install 'psycopg2-binary'"),
+        ("mysql://u:secret@h/db", "pip install 'mysqlclient'"),
+        ("postgresql://h:notaport/db", "cannot be read"),
+        ("a\0b", "NUL"),
+        (Path("a\0b"), "NUL"),
+    ],
+)
+def test_a_location_that_cannot_be_one(location, what, monkeypatch):
+    for driver in ("psycopg2", "MySQLdb"):  # as where it is not installed
+        monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(GalleryError, match=what) as raised:
+        Gallery.open(location, MODEL, DIMENSION)
+    assert len(raised.value.message.splitlines()) == 1
+    assert "secret" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("code", "free", "full"),
+    [
+        ("SQLITE_FULL", 1 << 40, True),
+        ("SQLITE_IOERR_SHMSIZE", 1 << 40, True),
+        ("SQLITE_IOERR_WRITE", 1 << 40, True),
+        ("SQLITE_IOERR_FSYNC", 0, True),
+        ("SQLITE_IOERR_FSYNC", 1 << 40, False),
+        ("SQLITE_CANTOPEN", 0, True),
+        ("SQLITE_CANTOPEN", 1 << 40, False),
+    ],
+)
+def test_a_full_disk_has_many_names(tmp_path, monkeypatch, code, free, full):
+    """SQLite says "disk I/O error" or "unable to open" for much of what a full file system refuses."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = getattr(sqlite3, code)
+    monkeypatch.setattr("pipeline.gallery.engine.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, free))
+    with pytest.raises(GalleryError) as raised, named_errors(str(tmp_path / "not there yet")):
+        raise error
+    assert ("the disk is full" in raised.value.message) == full
