@@ -104,7 +104,8 @@ def test_an_index_that_cannot_be_saved_is_no_error(tmp_path, monkeypatch, caplog
     ("location", "what"),
     [
         ("foo://x", "no database called foo"),
-        ("postgresql://u@h/db", "pip install 'psycopg2-binary'"),
+        ("postgresql://u@h/db", "pip install 'psycopg"),
+        ("postgresql+psycopg2://u@h/db", "pip install 'psycopg2-binary'"),
         ("mysql://u:secret@h/db", "pip install 'mysqlclient'"),
         ("postgresql://h:notaport/db", "cannot be read"),
         ("a\0b", "NUL"),
@@ -112,7 +113,7 @@ def test_an_index_that_cannot_be_saved_is_no_error(tmp_path, monkeypatch, caplog
     ],
 )
 def test_a_location_that_cannot_be_one(location, what, monkeypatch):
-    for driver in ("psycopg2", "MySQLdb"):  # as where it is not installed
+    for driver in ("psycopg", "psycopg2", "MySQLdb"):  # as where it is not installed
         monkeypatch.setitem(sys.modules, driver, None)
     with pytest.raises(GalleryError, match=what) as raised:
         Gallery.open(location, MODEL, DIMENSION)
