@@ -6,21 +6,31 @@ The user's data folder (`home()`) holds models, settings and the default gallery
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, KnownfaceError
+
+#: Largest settings file or model card that is read.
+TOML_BYTES = 1 << 20
 
 
 def home() -> Path:
-    """The user's data folder: KNOWNFACE_HOME, or the platform's own place for application data."""
-    return Path(
-        os.environ.get("KNOWNFACE_HOME") or platformdirs.user_data_dir("knownface", appauthor=False)
-    ).expanduser()
+    """The user's data folder: KNOWNFACE_HOME, or the platform's own place for application data.
+
+    Raises:
+        ConfigError: KNOWNFACE_HOME starts with the home of a user there is not.
+    """
+    named = os.environ.get("KNOWNFACE_HOME") or platformdirs.user_data_dir("knownface", appauthor=False)
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"KNOWNFACE_HOME={named}: there is no such user; name the folder by its full path") from error
 
 
 class Settings(BaseModel):
@@ -68,6 +78,13 @@ class Settings(BaseModel):
     identify_fpir: float = Field(default=1e-2, gt=0.0, lt=1.0)
     keep_crops: bool = False
 
+    @field_validator("home", "gallery")
+    @classmethod
+    def _a_name(cls, value: Path | str) -> Path | str:
+        if "\0" in str(value):
+            raise ValueError("has a NUL character, which no file name can have")
+        return value
+
     @property
     def gallery_location(self) -> str:
         """Folder or database URL of the gallery in use."""
@@ -109,9 +126,45 @@ class Settings(BaseModel):
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    return parse_toml(read_text(file, ConfigError, hint="; check --config"), file, ConfigError)
+
+
+def read_text(file: Path, named: type[KnownfaceError], *, hint: str = "") -> str:
+    """The text of a small regular file; pipes and devices are refused without being waited for.
+
+    Args:
+        file: Settings or a card.
+        named: The error to raise.
+        hint: What to do, behind the reason.
+
+    Raises:
+        KnownfaceError: `named`, where it is no regular file, has more than TOML_BYTES, cannot be read, or is no UTF-8.
+    """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        mode = file.stat().st_mode  # before opening: a pipe would be waited for
+        if not stat.S_ISREG(mode):
+            what = "is a folder" if stat.S_ISDIR(mode) else "is a pipe or device"
+            raise named(f"{file}: cannot be read ({what}){hint}")
+        with file.open("rb") as stream:
+            data = stream.read(TOML_BYTES + 1)
+        if len(data) > TOML_BYTES:
+            raise named(f"{file}: cannot be read (has more than {TOML_BYTES} bytes){hint}")
+        return data.decode("utf-8").replace("\r\n", "\n")
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror or error}); check --config") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: is not valid TOML: {error}") from error
+        raise named(f"{file}: cannot be read ({error.strerror or error}){hint}") from error
+    except ValueError as error:
+        raise named(f"{file}: is not valid TOML: {error}") from error
+
+
+def parse_toml(text: str, file: Path, named: type[KnownfaceError]) -> dict[str, Any]:
+    """The document of a TOML text read from `file`.
+
+    Raises:
+        KnownfaceError: `named`, where it is not TOML, or is nested too deeply.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise named(f"{file}: is not valid TOML: nested too deeply") from error
+    except ValueError as error:  # also the numbers that Python finds too long
+        raise named(f"{file}: is not valid TOML: {error}") from error

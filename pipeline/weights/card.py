@@ -7,17 +7,21 @@ published a model and the pipeline that runs it.
 from __future__ import annotations
 
 import re
-import tomllib
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pipeline.config import parse_toml, read_text
 from pipeline.errors import CardError
 from pipeline.types import OperatingPoint
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_.-]*"
+
+_UNSHOWN = ("Cc", "Zl", "Zp")  # control characters; separators of lines and paragraphs
+_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the direction of writing
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Task = Literal["detector", "refiner", "embedder"]
@@ -27,6 +31,14 @@ Step = Literal["fold_dequantize", "dynamic_batch", "dynamic_size", "clean"]
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _no_control_characters(cls, value: object) -> object:
+        """Text of a card is shown to people: it may not move the cursor, forge a line or turn the writing round."""
+        if isinstance(value, str) and any(unicodedata.category(c) in _UNSHOWN or c in _TURNING for c in value):
+            raise ValueError("has control characters")
+        return value
 
 
 class PackageSource(_Frozen):
@@ -250,11 +262,7 @@ class Card(_Frozen):
             CardError: The file cannot be read, is not TOML, does not validate, or is named otherwise than its model.
         """
         try:
-            card = cls.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise CardError(f"{file}: cannot be read ({error.strerror or error})") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CardError(f"{file}: is not valid TOML: {error}") from error
+            card = cls.model_validate(parse_toml(read_text(file, CardError), file, CardError))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "card"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
+from pipeline.config import parse_toml, read_text
 from pipeline.errors import ConfigError
 from pipeline.weights.toml_out import literal
 
@@ -25,14 +26,14 @@ def write_choice(file: Path, choice: Mapping[str, str]) -> None:
         ConfigError: The file is not valid TOML, or is written so that the keys cannot be set safely.
     """
     try:
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        before = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be changed ({error}); mend it first") from error
-    table = re.search(r"^\s*\[", text, re.MULTILINE)
+        text = read_text(file, ConfigError) if file.exists() else ""
+        before = parse_toml(text, file, ConfigError)
+    except ConfigError as error:
+        raise ConfigError(f"{error.message}: cannot be changed; mend it first") from error
+    table = re.search(r"^[ \t]*\[", text, re.MULTILINE)
     head, tail = (text[: table.start()], text[table.start() :]) if table else (text, "")
     for key, value in choice.items():
-        line = re.compile(rf"^(\s*{re.escape(key)}\s*=\s*){_VALUE}", re.MULTILINE)
+        line = re.compile(rf"^([ \t]*{re.escape(key)}[ \t]*=[ \t]*){_VALUE}", re.MULTILINE)
         new = literal(value)
         if line.search(head):
             head = line.sub(lambda found, new=new: found[1] + new, head, count=1)  # type: ignore[misc]

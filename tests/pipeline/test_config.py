@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config import Settings, home
+from pipeline.config import TOML_BYTES, Settings, home
 from pipeline.errors import ConfigError
 
 
@@ -78,3 +80,36 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().min_confidence = 0.1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a = " + "[" * 5000, "nested too deeply"),
+        ("a = " + "1" * 5000, "not valid TOML"),
+        ('gallery = "a\\u0000b"\n', "gallery: .*NUL"),
+        ('home = "a\\u0000b"\n', "home: .*NUL"),
+        ("# " + "x" * TOML_BYTES, "more than"),
+    ],
+)
+def test_hostile_settings_are_one_named_line(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        Settings.load(file)
+    assert caught.value.message.isprintable()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_or_device_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="is a pipe or device"):
+            Settings.load(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there any user's home can be named")
+def test_the_home_of_nobody_is_a_named_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KNOWNFACE_HOME", "~nosuchuser/x")
+    with pytest.raises(ConfigError, match="~nosuchuser/x: there is no such user"):
+        Settings.load()
