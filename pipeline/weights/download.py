@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ ATTEMPTS = 4
 TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _REDIRECTS = 5
+#: A server that after `GRACE_S` seconds has sent less than this many bytes a second is left.
+MIN_RATE, GRACE_S = 1024, 60.0
 
 
 class _TryAgainError(Exception):
@@ -50,7 +53,7 @@ def download(
     work = _Download(url, part, size, progress)
     for attempt in range(ATTEMPTS):
         try:
-            with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
+            with _client(url) as client:
                 work.attempt(client)
             break
         except _TryAgainError as error:
@@ -60,6 +63,22 @@ def download(
     _marks(part).unlink(missing_ok=True)
     check_hash(part, sha256, url)
     return part.replace(target)
+
+
+def _client(url: str) -> httpx.Client:
+    """A client that goes through the proxy and trusts the certificates the environment names."""
+    try:
+        return httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+    except OSError as error:
+        named = [f"{name}={os.environ[name]}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+        what = ", ".join(named) or "the certificates of this machine"
+        raise FetchError(f"{url}: {what} cannot be read ({error.strerror or error})") from error
+    except ImportError as error:
+        raise FetchError(f"{url}: a SOCKS proxy (ALL_PROXY) needs `pip install socksio`, or unset it") from error
+    except (ValueError, httpx.InvalidURL) as error:
+        raise FetchError(
+            f"{url}: the proxy in the environment (ALL_PROXY, HTTPS_PROXY) has no usable address"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +106,28 @@ class _Download:
             raise _TryAgainError(f"the connection failed ({error or type(error).__name__})") from error
 
     def _send(self, client: httpx.Client, headers: Mapping[str, str]) -> httpx.Response:
-        address = httpx.URL(self.url)
+        address = self._address(None, self.url)
         for _ in range(_REDIRECTS + 1):
             if address.scheme != "https" and not (address.scheme == "http" and address.host in _LOOPBACK):
                 raise FetchError(f"{address}: is not https; refused")
-            response = client.send(client.build_request("GET", address, headers=headers), stream=True)
+            try:
+                response = client.send(client.build_request("GET", address, headers=headers), stream=True)
+            except (ValueError, httpx.InvalidURL) as error:  # httpx looks at where a redirect leads, followed or not
+                raise FetchError(f"{self.url}: leads to what is no address; refused") from error
             if not response.is_redirect:
                 return response
-            location = response.headers["Location"]
+            location = response.headers.get("Location", "")
             response.close()
-            address = address.join(location)
+            address = self._address(address, location)
         raise FetchError(f"{self.url}: redirects more than {_REDIRECTS} times; refused")
+
+    def _address(self, base: httpx.URL | None, location: str) -> httpx.URL:
+        try:
+            if location:
+                return httpx.URL(location) if base is None else base.join(location)
+        except (ValueError, httpx.InvalidURL) as error:
+            raise FetchError(f"{self.url}: leads to {location[:80]!a}, which is no address; refused") from error
+        raise FetchError(f"{self.url}: redirects without saying where to; refused")
 
     def _receive(self, response: httpx.Response, have: int) -> None:
         status = response.status_code
@@ -117,9 +147,13 @@ class _Download:
 
     def _save(self, response: httpx.Response, done: int) -> None:
         name = self.url.rsplit("/", 1)[-1]
+        started, before = time.monotonic(), done
         with self.part.open("ab" if done else "wb") as file:
             for chunk in response.iter_raw():
                 done += len(chunk)
+                seconds = time.monotonic() - started
+                if seconds > GRACE_S and done - before < seconds * MIN_RATE:
+                    raise FetchError(f"{self.url}: sends less than {MIN_RATE} bytes a second; try again later")
                 if done > self.size:
                     break
                 file.write(chunk)
@@ -141,16 +175,21 @@ def _left_over(part: Path) -> tuple[int, str]:
     try:
         validator = json.loads(_marks(part).read_text(encoding="utf-8"))["validator"]
         have = part.stat().st_size
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return 0, ""
-    return (have, validator) if have and isinstance(validator, str) and validator else (0, "")
+    return (have, validator) if have and isinstance(validator, str) and _usable(validator) else (0, "")
+
+
+def _usable(validator: str) -> bool:
+    """Whether it can be sent back as it came."""
+    return bool(validator) and validator.isascii() and validator.isprintable()
 
 
 def _remember(part: Path, headers: Mapping[str, str]) -> None:
     """Keeps what tells whether the file is still the same: a strong ETag, or else the date of its last change."""
     tag = headers.get("ETag", "")
     validator = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
-    _marks(part).write_text(json.dumps({"validator": validator}), encoding="utf-8")
+    _marks(part).write_text(json.dumps({"validator": validator if _usable(validator) else ""}), encoding="utf-8")
 
 
 def _forget(part: Path) -> None:

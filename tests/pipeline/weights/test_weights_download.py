@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +183,67 @@ def test_nobody_listens(tmp_path: Path) -> None:
         url = site.url
     with pytest.raises(FetchError, match="connection failed"):
         download(url + "/m", tmp_path / "model", sha(DATA), len(DATA), pause_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({}, "without saying where to"),
+        ({"Location": "javascript:1"}, "no address|not https"),
+        ({"Location": "https://[::1"}, "no address|Invalid URL"),
+        ({"Location": "http://\u00ff\u00ff:99999999/"}, "no address|not https"),
+    ],
+)
+def test_a_redirect_to_nowhere_is_refused(site: Site, tmp_path: Path, headers: dict[str, str], says: str) -> None:
+    site.answers = [status(302, **headers)]
+    with pytest.raises(FetchError, match=says) as caught:
+        get(site, tmp_path / "model")
+    assert caught.value.message.isprintable()
+
+
+def test_a_validator_that_cannot_be_sent_back_is_not_kept(site: Site, tmp_path: Path) -> None:
+    site.answers = [whole(DATA, etag='"\u00e4"', sent=CUT), whole(DATA)]
+    assert get(site, tmp_path / "model").read_bytes() == DATA
+    (tmp_path / "other.part").write_bytes(DATA[:CUT])
+    (tmp_path / "other.part.json").write_text('{"validator": "\\u00e4"}')
+    assert get(site, tmp_path / "other").read_bytes() == DATA
+    assert not any("range" in headers for _, headers in site.requests)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "socksio|proxy|connection failed"),
+        ("ALL_PROXY", "foo://x", "proxy in the environment"),
+        ("SSL_CERT_FILE", "/nonexistent.pem", "SSL_CERT_FILE=/nonexistent.pem"),
+    ],
+)
+def test_a_wrong_environment_is_a_named_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    for other in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.lower(), raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(FetchError, match=says) as caught:
+        download("https://example.invalid/m", tmp_path / "model", sha(DATA), len(DATA), pause_s=0.0)
+    assert caught.value.message.isprintable()
+
+
+def test_a_server_that_drips_is_left(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.weights.download.GRACE_S", 0.2)
+
+    def drip(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(DATA)))
+        request.end_headers()
+        with contextlib.suppress(OSError):
+            for at in range(100):
+                request.wfile.write(DATA[at : at + 1])
+                time.sleep(0.05)
+
+    site.answers = [drip]
+    started = time.monotonic()
+    with pytest.raises(FetchError, match="less than 1024 bytes a second"):
+        get(site, tmp_path / "model")
+    assert time.monotonic() - started < 3
