@@ -43,10 +43,11 @@ class _Origin:
     members: dict[Path, str] | None = None
 
     def source(self, file: Path, sha256: str) -> FileSource:
-        if self.archive is not None:
-            member = (self.members or {})[file]
-            return FileSource(kind="file", path=str(self.archive), member=member, sha256=sha256)
-        return FileSource(kind="file", path=str(file.resolve()), sha256=sha256)
+        path, member = (self.archive, (self.members or {})[file]) if self.archive else (file.resolve(), "")
+        try:
+            return FileSource(kind="file", path=str(path), member=member, sha256=sha256)
+        except ValidationError as error:
+            raise FetchError(f"{file!r}: has a name that no card can hold; rename it or its folder") from error
 
 
 def add_models(store: ModelStore, path: Path, *, card_file: Path | None = None, tag: str = "") -> Added:
@@ -181,6 +182,8 @@ def _manifest(files: list[Path]) -> dict[str, Any]:
                 document = json.loads(file.read_text(encoding="utf-8"))
                 if document["manifest_version"] == 2:
                     return {Path(task["file"]).name: {**task, "task": name} for name, task in document["tasks"].items()}
+            except RecursionError as error:
+                raise FetchError(f"{file}: cannot be read as the manifest of a pack (nested too deeply)") from error
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise FetchError(f"{file}: cannot be read as the manifest of a pack ({error})") from error
     return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -21,6 +22,8 @@ CHUNK = 1 << 20
 FILE_LIMIT, ARCHIVE_LIMIT = 1 << 30, 3 << 30
 _MAX_FILES = 500
 _MAX_RATIO = 200  # weights hardly compress; zeros do, a thousandfold
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack a whole block at once, whatever is asked for
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
 def sha256_of(file: Path) -> str:
@@ -55,15 +58,17 @@ def extract_member(archive: Path, member: str, target: Path, limit: int) -> None
     """
     try:
         if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as content:
-                _copy(content, target, limit, member)
+            with zipfile.ZipFile(archive) as wheel:
+                _check_packing(archive, wheel.getinfo(member))
+                with wheel.open(member) as content:
+                    _copy(content, target, limit, member)
             return
         with tarfile.open(archive, "r:*") as tar:
             for entry in tar:
                 if entry.name == member and entry.isreg() and (stream := tar.extractfile(entry)) is not None:
                     _copy(stream, target, limit, member)
                     return
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, RuntimeError) as error:
+    except (tarfile.TarError, KeyError, *_DAMAGE) as error:
         raise FetchError(f"{archive.name}: {member} cannot be taken out ({error})") from error
     raise FetchError(f"{archive.name}: has no file {member}")
 
@@ -100,9 +105,9 @@ def unpack_zip(archive: Path, into: Path, suffixes: tuple[str, ...]) -> list[tup
                 if target in unpacked:
                     raise FetchError(f"{archive}: has two files named {target.name}; refused")
                 with pack.open(entry) as stream:
-                    _copy(stream, target, FILE_LIMIT, entry.filename)
+                    _copy(stream, target, min(entry.file_size, FILE_LIMIT), entry.filename)
                 unpacked[target] = entry.filename
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise FetchError(f"{archive}: cannot be unpacked ({error})") from error
     return list(unpacked.items())
 
@@ -112,11 +117,17 @@ def _refuse_attack(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in entry.filename or not path.name:
             raise FetchError(f"{archive}: {entry.filename!r} leads outside the archive; refused")
+        _check_packing(archive, entry)
         bomb = entry.file_size > CHUNK and entry.file_size > _MAX_RATIO * max(entry.compress_size, 1)
         if bomb or entry.file_size > FILE_LIMIT:
             raise FetchError(f"{archive}: {entry.filename} unpacks to {entry.file_size} bytes; refused")
     if len(entries) > _MAX_FILES or sum(entry.file_size for entry in entries) > ARCHIVE_LIMIT:
         raise FetchError(f"{archive}: unpacks to more than {ARCHIVE_LIMIT} bytes or {_MAX_FILES} files; refused")
+
+
+def _check_packing(archive: Path, entry: zipfile.ZipInfo) -> None:
+    if entry.compress_type not in _PACKED:
+        raise FetchError(f"{archive}: {entry.filename!r} is not compressed by deflate; refused: pack it again")
 
 
 def remove(path: Path) -> None:

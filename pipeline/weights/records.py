@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ class InstallRecord(BaseModel):
         sha256: Of the file.
         size: In bytes.
         mtime_ns: Time of last change when it was hashed.
+        ctime_ns: The same as the file system keeps it, which nobody can set; 0 in older records.
+        inode: Which file it was; 0 in older records.
         source_sha256: Of what was fetched, before the transform.
         origin: Where that came from, in words.
         installed_at: ISO 8601, UTC.
@@ -28,10 +31,17 @@ class InstallRecord(BaseModel):
     sha256: Sha256
     size: int
     mtime_ns: int
+    ctime_ns: int = 0
+    inode: int = 0
     source_sha256: Sha256
     origin: str
     installed_at: str
     runtime: RuntimeRecord | None = None
+
+    def seen_as(self, status: os.stat_result) -> InstallRecord:
+        """The same record for a file that looks like this now."""
+        now = {"mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns, "inode": status.st_ino}
+        return self.model_copy(update={"size": status.st_size, **now})
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,8 @@ class ModelStore:
             sha256=found,
             size=status.st_size,
             mtime_ns=status.st_mtime_ns,
+            ctime_ns=status.st_ctime_ns,
+            inode=status.st_ino,
             source_sha256=file_hash(source) or sha256_of(file),
             origin=source.describe(),
             installed_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -195,6 +197,13 @@ class ModelStore:
         record = self._check(card, full=False).model_copy(update={"runtime": runtime})
         self._write_record(name, record)
         return self._model(card, record)
+
+    def uninstall(self, name: str) -> None:
+        """Removes a model, and its card if that was added by hand."""
+        with self.lock(name):
+            remove(self.models_dir / name)
+            remove(self.cards_dir / f"{name}.toml")
+        self.forget_cards()
 
     def lock(self, name: str) -> BaseFileLock:
         """Lets one process at a time install this model or pack."""
@@ -246,12 +255,13 @@ class ModelStore:
             record = None
         if record is None:
             raise ModelMissingError(f"the model {name} is not installed: run {_install_command(card)}")
-        changed = (status.st_size, status.st_mtime_ns) != (record.size, record.mtime_ns)
+        seen = record.seen_as(status)
+        changed = seen != record
         if full or changed:
             if status.st_size != record.size or sha256_of(file) != record.sha256:
                 raise ModelDamagedError(f"{file}: is not the file that was installed: run {_install_command(card)}")
-            if changed:  # only its time: a copied or restored folder
-                record = record.model_copy(update={"mtime_ns": status.st_mtime_ns})
+            if changed:  # only its times or place: a copied or restored folder
+                record = seen
                 with contextlib.suppress(OSError):  # a folder that may only be read: hashed at each start instead
                     self._write_record(name, record)
         return record

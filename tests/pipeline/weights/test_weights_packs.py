@@ -288,3 +288,20 @@ def test_shipped_pack_cards_install_by_hash_only() -> None:
                 assert isinstance(card, Card)
                 assert source.pack == card.pack
                 assert source.sha256 == source.result_sha256 is not None
+
+
+def test_a_manifest_nested_without_end_is_a_named_error(tmp_path: Path) -> None:
+    pack = tmp_path / "herd"
+    pack.mkdir()
+    (pack / "manifest.json").write_text("[" * 200_000)
+    (pack / "w_x.onnx").write_bytes(EMBEDDER)
+    with pytest.raises(FetchError, match="nested too deeply"):
+        ModelStore(tmp_path / "models", {}).add(pack)
+
+
+def test_a_name_that_no_card_can_hold_is_a_named_error(tmp_path: Path) -> None:
+    file = tmp_path / "w\x1b[2J.onnx"
+    file.write_bytes(EMBEDDER)
+    with pytest.raises(FetchError, match="rename it") as caught:
+        ModelStore(tmp_path / "models", {}).add(file)
+    assert caught.value.message.isprintable()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -241,3 +242,15 @@ def test_only_the_wanted_kinds_are_unpacked(tmp_path: Path) -> None:
     archive = tmp_path / "a.zip"
     archive.write_bytes(zipped([("p/", b""), ("p/w.ONNX", b"1"), ("p/readme.txt", b"2")]))
     assert unpack_zip(archive, tmp_path, (".onnx",)) == [(tmp_path / "w.ONNX", "p/w.ONNX")]
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_compressed_otherwise_is_refused(tmp_path: Path, kind: int) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", kind) as pack:
+        pack.writestr("w.onnx", bytes(1000))
+    with pytest.raises(FetchError, match="not compressed by deflate"):
+        unpack_zip(archive, tmp_path, (".onnx",))
+    with pytest.raises(FetchError, match="not compressed by deflate"):
+        extract_member(archive, "w.onnx", tmp_path / "out", 10_000)
+    assert not (tmp_path / "w.onnx").exists()

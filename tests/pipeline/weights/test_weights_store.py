@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from weights_helpers import FACE, FREE, RESEARCH, Site, card_of, embedder, file_
 import pipeline.weights.store
 from pipeline.errors import (
     CardError,
+    ConfigError,
     FetchError,
     HashMismatchError,
     LicenceError,
@@ -27,6 +29,7 @@ from pipeline.errors import (
 from pipeline.types import OperatingPoint
 from pipeline.weights import Card, ModelStore, RuntimeRecord, load_cards
 from pipeline.weights.card import FileSource, UrlSource
+from pipeline.weights.choice import write_choice
 from pipeline.weights.toml_out import to_toml
 
 DATA = embedder()
@@ -116,16 +119,16 @@ def test_a_damaged_file_is_named_and_pull_replaces_it(store: ModelStore, site: S
     assert len(site.requests) == 2
 
 
-def test_verify_finds_damage_that_kept_size_and_time(store: ModelStore) -> None:
+def test_damage_is_found_that_kept_size_and_time(store: ModelStore) -> None:
     model = store.pull("sface.test")
     before = model.file.stat()
     data = bytearray(model.file.read_bytes())
     data[100] ^= 255
     model.file.write_bytes(data)
     os.utime(model.file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert store.installed("sface.test") == model  # the price of a quick start
-    with pytest.raises(ModelDamagedError):
-        store.verify("sface.test")
+    for check in (store.installed, store.verify):  # the file system's own time of change tells
+        with pytest.raises(ModelDamagedError):
+            check("sface.test")
 
 
 @pytest.mark.parametrize("record", ["", "{}", "[]", '{"sha256": 3}', None])
@@ -294,7 +297,7 @@ def test_the_installed_models_are_those_of_their_cards(models_home: Path) -> Non
 
 def test_a_card_survives_being_written(tmp_path: Path) -> None:
     points = (point_of("sface.test@0123abcd"), point_of("sface.test@0123abcd+flip"))
-    card = card_of(DATA, "https://example.invalid/ü.onnx", operating_points=points, provenance="a\tb\\c\x7f☃")
+    card = card_of(DATA, "https://example.invalid/ü.onnx", operating_points=points, provenance='a"b\\c☃')
     text = to_toml(card.model_dump(mode="json", exclude_defaults=True))
     assert Card.model_validate(tomllib.loads(text)) == card
     (tmp_path / "sface.test.toml").write_text(text, encoding="utf-8")
@@ -338,3 +341,61 @@ def test_sizes_and_licences_are_plain() -> None:
     assert not FACE.dynamic_size
     assert FREE.commercial_use
     assert json.loads(card_of(DATA).model_dump_json())["licence"]["weights"] == "MIT"
+
+
+@pytest.mark.parametrize("text", ["\x1b[2Jfree", "a\nb", "\u202etim", "\x9b31m"])
+def test_a_card_has_no_control_characters(text: str) -> None:
+    with pytest.raises(ValueError, match="control characters"):
+        FREE.model_validate({**FREE.model_dump(), "weights": text})
+    with pytest.raises(ValueError, match="control characters"):
+        card_of(DATA, title=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("a = " + "[" * 5000, "nested too deeply"), ("# " + "x" * (1 << 20), "more than")]
+)
+def test_a_hostile_card_is_a_named_error(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "sface.test.toml").write_text(text)
+    for read in (lambda: Card.read(tmp_path / "sface.test.toml"), lambda: load_cards((tmp_path,))):
+        with pytest.raises(CardError, match=says):
+            read()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_card_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "sface.test.toml")
+    with pytest.raises(CardError, match="pipe"):
+        Card.read(tmp_path / "sface.test.toml")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "\n" * 100_000 + "a = 1\n"])
+def test_a_choice_meets_hostile_settings(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    if "[" in text:
+        with pytest.raises(ConfigError, match=r"nested too deeply.*mend it first"):
+            write_choice(file, {"refiner": "none"})
+    else:
+        started = time.perf_counter()
+        write_choice(file, {"refiner": "none"})
+        assert time.perf_counter() - started < 2
+        assert tomllib.loads(file.read_text()) == {"a": 1, "refiner": "none"}
+
+
+def test_an_older_record_is_completed_after_one_hash(store: ModelStore, hashed: list[Path]) -> None:
+    model = store.pull("sface.test")
+    file = model.file.with_name("installed.json")
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps({k: v for k, v in record.items() if k not in ("ctime_ns", "inode")}))
+    hashed.clear()
+    assert store.installed("sface.test") == store.installed("sface.test") == model
+    assert hashed == [model.file]
+    assert json.loads(file.read_text()) == record
+
+
+def test_uninstall_leaves_nothing_of_a_model(store: ModelStore) -> None:
+    store.pull("sface.test")
+    store.uninstall("sface.test")
+    with pytest.raises(ModelMissingError):
+        store.installed("sface.test")
+    assert not (store.models_dir / "sface.test").exists()
