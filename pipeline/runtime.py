@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ class OnnxRuntimeSession:
 
     def __init__(self, file: Path, threads: int = 1) -> None:
         try:
+            os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # its wheel keeps a device id otherwise
             import onnxruntime as ort
         except ImportError as error:
             raise RuntimeUnavailableError("ONNX Runtime cannot be imported here: reinstall knownface") from error
@@ -85,6 +87,9 @@ class OpenVinoSession:
 
     def __init__(self, file: Path, threads: int = 1, streams: int = 0) -> None:
         try:
+            # Importing openvino would announce itself to an analytics server through this package; without it, it does
+            # not, and nothing else changes.
+            sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
             import openvino as ov
         except ImportError as error:
             raise RuntimeUnavailableError(
@@ -195,6 +200,7 @@ def choose_runtime(model: InstalledModel, *, repeats: int = 7) -> RuntimeRecord:
         repeats: Runs of each runtime, after one to warm up.
 
     Raises:
+        ModelDamagedError: It cannot be loaded or run, or its outputs are not finite numbers.
         ModelError: The outputs differ by more than OUTPUT_TOLERANCE of the largest one.
     """
     sessions: dict[str, Session] = {"onnxruntime": OnnxRuntimeSession(model.file)}
@@ -203,7 +209,7 @@ def choose_runtime(model: InstalledModel, *, repeats: int = 7) -> RuntimeRecord:
     except RuntimeUnavailableError:
         sessions.pop("openvino", None)
     inputs = {sessions["onnxruntime"].inputs[0]: _example(model)}
-    outputs = {name: session.run(inputs) for name, session in sessions.items()}
+    outputs = {name: _first_run(model, session, inputs) for name, session in sessions.items()}
     difference = _difference(model, outputs) if len(outputs) > 1 else 0.0
     seconds: dict[str, list[float]] = {name: [] for name in sessions}
     for _ in range(repeats):
@@ -213,6 +219,22 @@ def choose_runtime(model: InstalledModel, *, repeats: int = 7) -> RuntimeRecord:
             seconds[name].append(time.perf_counter() - start)
     ms = {name: round(statistics.median(values) * 1000, 3) for name, values in seconds.items()}
     return RuntimeRecord(runtime=min(ms, key=lambda name: ms[name]), ms=ms, max_abs_difference=difference)
+
+
+def _first_run(model: InstalledModel, session: Session, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    try:
+        outputs = session.run(inputs)
+    except _onnxruntime_errors() as error:
+        raise ModelDamagedError(
+            f"{model.card.name}: {session.runtime} cannot run it on the input its card describes"
+        ) from error
+    for name, values in outputs.items():
+        if not (np.issubdtype(values.dtype, np.number) and np.all(np.isfinite(values))):
+            raise ModelDamagedError(
+                f"{model.card.name}: its output {name} is not made of finite numbers, so it recognises nobody: "
+                "use another file of this model"
+            )
+    return outputs
 
 
 def _difference(model: InstalledModel, outputs: Mapping[str, Mapping[str, Array]]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from app.cli.context import Context
+from app.cli.context import Context, printable
 
 if TYPE_CHECKING:
     from pipeline.weights import StoreRow
@@ -50,15 +50,16 @@ def print_table(context: Context, documents: list[dict[str, Any]]) -> None:
         table.add_column(column)
     for row in documents:
         runtime = row["runtime"]
-        table.add_row(
+        cells = (
             "*" if row["in_use"] else "",
-            Text(row["name"]),
+            row["name"],
             row["task"],
-            Text(row["problem"]) if row["problem"] else megabytes(row["size"]) if row["installed"] else "-",
+            row["problem"] or (megabytes(row["size"]) if row["installed"] else "-"),
             f"{runtime['runtime']} {runtime['ms'][runtime['runtime']]:.1f} ms" if runtime else "-",
             "yes" if row["commercial_use"] else "no",
-            Text(row["licence"]),
+            row["licence"],
         )
+        table.add_row(*(Text(printable(cell).replace("\n", "\\n")) for cell in cells))
     context.console().print(table)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import Context
+from app.cli.context import Context, printable
 from app.cli.model_output import fetch_progress, megabytes, model_row, note_ignored, print_table
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME",
         context.emit({"card": document, "state": installed})
         return
     console = context.console()
-    console.print(to_toml({key: value for key, value in document.items() if value not in (None, "", [])}).rstrip())
+    text = to_toml({key: value for key, value in document.items() if value not in (None, "", [])})
+    console.print(printable(text).rstrip())
     if installed and installed["installed"]:
         console.print(
             f"\ninstalled as {installed['model_id']}, {megabytes(installed['size'])}, from {installed['origin']}"
@@ -137,7 +139,7 @@ def add(
     store = _store(context)
     result = store.add(path, card=card, tag=name)
     note_ignored(context, result.ignored)
-    added = [_finish(context, store, model) for model in result.models]
+    added = _finish_added(context, store, result.models)
     for model in result.models:
         if not model.card.licence.commercial_use:
             context.note(f"{model.card.name}: licence of the weights: {model.card.licence.weights}")
@@ -209,6 +211,23 @@ def _gallery_note(before: Settings, after: Settings) -> str:
         f"templates of other models than {after.embedder} in {after.gallery_location}: {strangers}. They are not found "
         f"with it: enrol these people again, or go back with `knownface models use {before.embedder}`"
     )
+
+
+def _finish_added(context: Context, store: ModelStore, models: Sequence[InstalledModel]) -> list[dict[str, Any]]:
+    """The same for all that `add` installed; what cannot be run is removed again, and an error at the end."""
+    from pipeline.errors import ModelDamagedError
+
+    finished, problem = [], None
+    for model in models:
+        try:
+            finished.append(_finish(context, store, model))
+        except ModelDamagedError as error:
+            store.uninstall(model.card.name)
+            problem = problem or (model.card.name, error)
+    if problem:
+        name, cause = problem
+        raise ModelDamagedError(f"{name}: cannot be used, so it was removed again ({cause.message})") from cause
+    return finished
 
 
 def _finish(context: Context, store: ModelStore, model: InstalledModel) -> dict[str, Any]:

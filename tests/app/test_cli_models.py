@@ -237,3 +237,30 @@ def new_sample(kind: Any) -> Any:
         confidence=0.9,
         image_hw=(20, 20),
     )
+
+
+def test_what_cannot_be_run_does_not_stay_installed(run: Run, tmp_path: Path) -> None:
+    embedder_file(tmp_path / "pack", "w_good.onnx")
+    network = onnx.load(embedder_file(tmp_path / "pack", "x_bad.onnx", seed=1))
+    network.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.full((3, 64), np.nan, np.float32), "weights"))
+    onnx.save(network, tmp_path / "pack" / "x_bad.onnx")
+    code, out, _ = run("add", tmp_path / "pack", "--json")
+    error = json.loads(out)
+    assert (code, error["error"]) == (3, "model_damaged")
+    assert "arcface.pack-x_bad: cannot be used, so it was removed again" in error["message"]
+    store = ModelStore(Settings.load().models_dir)
+    assert "arcface.pack-x_bad" not in store.cards
+    assert store.installed("arcface.pack").runtime is not None
+    assert not (store.models_dir / "arcface.pack-x_bad").exists()
+
+
+def test_the_table_shows_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    from app.cli.context import Context
+    from app.cli.model_output import print_table
+
+    row = {"name": "a.b\x1b[2J", "task": "embedder\x07", "problem": "p\x9b\nq", "licence": "MIT\x1b]0;x\x07"}
+    rest = {"runtime": None, "installed": False, "in_use": False, "commercial_use": True, "size": 0}
+    print_table(Context(), [{**row, **rest}])
+    out = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in out)
+    assert "x1b" in out

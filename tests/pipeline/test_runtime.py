@@ -16,7 +16,7 @@ from pipeline.config import Settings
 from pipeline.errors import ModelDamagedError, ModelError, RuntimeUnavailableError
 from pipeline.protocols import Array, Session
 from pipeline.runtime import OUTPUT_TOLERANCE, OnnxRuntimeSession, OpenVinoSession, choose_runtime, load_session
-from pipeline.weights import InstalledModel, ModelStore, RuntimeRecord
+from pipeline.weights import InstalledModel, ModelStore, RuntimeRecord, load_cards
 from tests.fakes import FakeSession
 
 NAMES = ["yunet.2023mar", "onet.mtcnn", "sface.2021dec"]
@@ -147,3 +147,24 @@ def test_runtimes_that_disagree_are_an_error(
     monkeypatch.setattr(module, "OpenVinoSession", lambda file, streams: session())
     with pytest.raises(ModelError, match=r"onet\.mtcnn.*disagree on output"):
         choose_runtime(installed["onet.mtcnn"])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_not_finite_are_damage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: float) -> None:
+    card = load_cards()["sface.2021dec"]
+    answer = np.full((4, 128), value, np.float32)
+    monkeypatch.setattr(module, "OnnxRuntimeSession", lambda file: FakeSession(lambda inputs: {"output": answer}))
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ModelDamagedError, match=r"sface\.2021dec: its output output is not made of finite"):
+        choose_runtime(InstalledModel(card, tmp_path / "model.onnx", "0" * 64))
+
+
+def test_a_network_that_fails_on_its_own_input_is_damage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fails(inputs: Any) -> dict[str, Array]:
+        raise RuntimeError("wrong shape\nof input")
+
+    card = load_cards()["sface.2021dec"]
+    monkeypatch.setattr(module, "OnnxRuntimeSession", lambda file: FakeSession(fails))
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ModelDamagedError, match=r"sface\.2021dec: .* cannot run it"):
+        choose_runtime(InstalledModel(card, tmp_path / "model.onnx", "0" * 64))
