@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.config import Settings
-from pipeline.errors import CardError
+from pipeline.errors import CardError, ModelMissingError
 from pipeline.protocols import Session
 from pipeline.runtime import PendingSession, load_session
 from pipeline.types import FLIP_SUFFIX, OperatingPoint
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 Expect = Literal["few", "many"]
 
-#: Where only the most prominent face is wanted, photos are searched up to this scale first (pixels, longer side).
-_FIRST_SIDE = 640
-
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -34,13 +31,11 @@ class Stack:
 
     Attributes:
         detector, refiner, embedder: A model and its session each; the refiner is None where it is turned off.
-        expect: What the sessions were chosen for.
     """
 
     detector: tuple[InstalledModel, Session]
     refiner: tuple[InstalledModel, Session] | None
     embedder: tuple[InstalledModel, Session]
-    expect: Expect
 
 
 def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
@@ -48,9 +43,7 @@ def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
 
     Args:
         settings: Which models and runtime.
-        expect: `few` photos of which the most prominent face is wanted: the runtime that starts fastest, and a search
-            that goes to small scales only if the large ones show no face. `many`: the runtime that runs fastest, and
-            every face. The outputs of the runtimes agree.
+        expect: `few` photos: the runtime that starts fastest. `many`: the one that runs fastest. Their outputs agree.
 
     Raises:
         ModelMissingError: A model is not installed; the message names the command that installs it.
@@ -67,7 +60,6 @@ def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
         detector=(detector, _session(detector, settings, expect)),
         refiner=(refiner, _session(refiner, settings, expect)) if refiner else None,
         embedder=(embedder, embedding),
-        expect=expect,
     )
 
 
@@ -94,7 +86,7 @@ def build_recognizer(
     if template not in TEMPLATES:
         raise CardError(f"{card.name}: its card asks for the landmark template {template!r}, which is not known")
     return Recognizer(
-        _detector(*stack.detector, settings, stack.expect),
+        _detector(*stack.detector, settings),
         _refiner(*stack.refiner) if stack.refiner else None,
         TemplateAligner(template),
         _embedder(*stack.embedder, settings),
@@ -107,8 +99,16 @@ def embedder_identity(settings: Settings) -> tuple[str, int]:
     Raises:
         ModelMissingError, ModelDamagedError, CardError: As `build_recognizer` does.
     """
-    model = _installed(ModelStore(settings.models_dir), settings.embedder, "embedder")
-    return model.model_id + (FLIP_SUFFIX if settings.flip_fusion else ""), model.card.dimension or 0
+    store, suffix = ModelStore(settings.models_dir), FLIP_SUFFIX if settings.flip_fusion else ""
+    try:
+        model = _installed(store, settings.embedder, "embedder")
+    except ModelMissingError:  # whoever wants to list or erase people need not pull a model first
+        card = store.card(settings.embedder)
+        expected = next((source.result_sha256 for source in card.sources if source.result_sha256), None)
+        if expected is None:
+            raise
+        return f"{card.name}@{expected[:8]}{suffix}", card.dimension or 0
+    return model.model_id + suffix, model.card.dimension or 0
 
 
 def operating_points(settings: Settings) -> tuple[OperatingPoint, ...]:
@@ -117,7 +117,10 @@ def operating_points(settings: Settings) -> tuple[OperatingPoint, ...]:
 
 
 def _installed(store: ModelStore, name: str, task: str) -> InstalledModel:
-    model = store.installed(name)
+    try:
+        model = store.installed(name)
+    except ModelMissingError as error:
+        raise ModelMissingError(f"the model {name} is not installed: run `knownface models pull`") from error
     if model.card.task != task:
         raise CardError(f"{name} is a {model.card.task}, not a {task}: mend the settings with `knownface models use`")
     return model
@@ -131,13 +134,12 @@ def _session(model: InstalledModel, settings: Settings, expect: Expect) -> Sessi
     return load_session(model, settings.runtime)
 
 
-def _detector(model: InstalledModel, session: Session, settings: Settings, expect: Expect) -> MultiScaleDetector:
+def _detector(model: InstalledModel, session: Session, settings: Settings) -> MultiScaleDetector:
     from pipeline.detect import DetectionSettings, MultiScaleDetector, ScrfdHead, YuNetHead
 
     how = DetectionSettings(
         min_side=settings.detection_min_side,
         max_side=settings.detection_max_side,
-        first_side=_FIRST_SIDE if expect == "few" else None,
         min_confidence=settings.min_confidence,
         nms_iou=settings.nms_iou,
         min_face=settings.min_face,

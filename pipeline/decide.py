@@ -82,7 +82,7 @@ def decide_identify(candidates: Candidates, point: OperatingPoint, gallery_size:
         return Decision("unknown", None, point.threshold, "Nobody is enrolled in this gallery.", point.model_id)
     best, score = candidates.subjects[0], float(candidates.scores[0])
     runner_up = (candidates.subjects[1], float(candidates.scores[1])) if len(candidates) > 1 else None
-    rate = f"{_rate(point.fmr)} of strangers were given a name in a gallery of {point.gallery_size}"
+    rate = f"measured with a gallery of {point.gallery_size}: {_rate(point.fmr)} of strangers were given a name"
     if point.gallery_size is not None and gallery_size > point.gallery_size:
         rate += f"; this gallery is larger ({gallery_size}), so more are to be expected"
     if score < point.threshold:

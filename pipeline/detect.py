@@ -41,8 +41,6 @@ class DetectionSettings:
     Attributes:
         min_side: Photos whose longer side is shorter are enlarged to this many pixels.
         max_side: The largest scale: its longer side in pixels.
-        first_side: Where set, photos are searched up to this scale first, and up to max_side only if that finds no
-            face: enough, and several times as fast, where the most prominent face is all that is wanted.
         min_confidence: Faces below are dropped, in [0, 1].
         nms_iou: Boxes that overlap by more than this are one face, in (0, 1].
         min_face: Faces whose box has a shorter side below this many pixels of the original photo are dropped.
@@ -50,7 +48,6 @@ class DetectionSettings:
 
     min_side: int = 320
     max_side: int = 3264
-    first_side: int | None = None
     min_confidence: float = 0.6
     nms_iou: float = 0.4
     min_face: float = 16.0
@@ -184,19 +181,9 @@ class MultiScaleDetector:
 
     def detect_batch(self, photos: Sequence[Photo]) -> list[Detections]:
         """The same for several photos; canvases of equal size go through the network together."""
-        limit = self._settings.max_side
-        first = min(self._settings.first_side or limit, limit)
-        found = self._search(photos, first)
-        again = [i for i, photo in enumerate(photos) if not len(found[i]) and max(photo.image_hw) > first]
-        if first < limit and again:
-            for row, detections in zip(again, self._search([photos[i] for i in again], limit), strict=True):
-                found[row] = detections
-        return found
-
-    def _search(self, photos: Sequence[Photo], max_side: int) -> list[Detections]:
         groups: dict[tuple[int, ...], list[_Level]] = defaultdict(list)
         for row, photo in enumerate(photos):
-            for level in self._levels(row, photo, max_side):
+            for level in self._levels(row, photo):
                 groups[level.canvas.shape].append(level)
         found: list[list[Raw]] = [[] for _ in photos]
         for shape, levels in groups.items():
@@ -205,10 +192,10 @@ class MultiScaleDetector:
                 self._run(levels[start : start + step], found)
         return [self._merge(parts, photo.image_hw) for parts, photo in zip(found, photos, strict=True)]
 
-    def _levels(self, row: int, photo: Photo, max_side: int) -> list[_Level]:
+    def _levels(self, row: int, photo: Photo) -> list[_Level]:
         """The photo's canvases, largest first; each is shrunk from the one before."""
         longest = max(photo.image_hw)
-        side = min(max(longest, self._settings.min_side), max_side)
+        side = min(max(longest, self._settings.min_side), self._settings.max_side)
         image = photo.pixels(side)
         levels = []
         while True:

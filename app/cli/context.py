@@ -63,6 +63,12 @@ class Context:
 
         return Services(self.settings, expect, stack)
 
+    def note_new_gallery(self) -> None:
+        """Says so where a gallery was named that is not there: it may be a slip of the pen."""
+        location = self.settings.gallery
+        if location and "://" not in location and not Path(location).exists():
+            self.note(f"{location}: there was no gallery there, so a new, empty one is made")
+
     def emit(self, document: Any) -> None:
         """Prints one JSON document on stdout."""
         write_json(document, indent=None if self.json_lines else 2)

@@ -119,7 +119,7 @@ def _print(context: Context, results: list[Identification], report: Path, settin
 def _program() -> str:
     """How this program was called, so that the command shown can be pasted."""
     name = Path(sys.argv[0])
-    return str(name) if name.name == "knownface" else "knownface"
+    return _quoted(str(name)) if name.name == "knownface" else "knownface"
 
 
 def _quoted(text: str) -> str:

@@ -23,6 +23,7 @@ Name = Annotated[str, typer.Argument(metavar="SUBJECT", help="The subject's name
 
 @contextmanager
 def _open(context: Context) -> Iterator[Gallery]:
+    context.note_new_gallery()
     services = context.services()
     try:
         yield services.gallery
@@ -44,8 +45,10 @@ def list_subjects(
             context.emit_line({"subject": info.name, "samples": info.samples})
     elif context.json:
         context.emit({"subjects": [{"subject": info.name, "samples": info.samples} for info in subjects]})
+    elif not subjects and search:
+        context.note(f"no subject's name contains {search!r}")
     elif not subjects:
-        context.note("Nobody is enrolled yet: knownface enrol SUBJECT PHOTO...")
+        context.note("nobody is enrolled yet: knownface enrol SUBJECT PHOTO...")
     else:
         from rich.table import Table
 

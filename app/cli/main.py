@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +34,7 @@ recognise.register(app)
 demo.register(app)
 web.register(app)
 
+_USAGE = 2
 _FLAGS = {"--json", "--json-lines", "--quiet"}
 _OPTIONS = {"--gallery", "--config"}
 
@@ -82,14 +85,23 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code and never shows a traceback for a named error."""
+    if sys.stdout is None:  # closed by whoever called
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
     words = hoisted(sys.argv[1:] if arguments is None else arguments)
     machine = bool({"--json", "--json-lines"} & set(words))
+    stdout = sys.stdout
     try:
-        app(args=words, prog_name="knownface")
-    except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else 0 if leave.code is None else 2
+        code = _run(words)
+        if code == _USAGE and machine:
+            write_json({"error": "usage", "message": "the command line is not valid: see --help"})
+        stdout.flush()
+        if sys.stdout is not stdout:  # Click puts a wrapper there when a pipe broke, and calls that a 1
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+    except BrokenPipeError:
+        _forget_stdout()
+        return 3
     except KnownfaceError as error:
         _report(error.as_dict(), machine=machine)
         return 3
@@ -97,7 +109,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         _report({"error": "system", "message": f"{where}{error.strerror or error}"}, machine=machine)
         return 3
+    return code
+
+
+def _run(words: list[str]) -> int:
+    try:
+        app(args=words, prog_name="knownface")
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 0 if leave.code is None else _USAGE
     return 0
+
+
+def _forget_stdout() -> None:
+    """Nobody reads any more: what is still in the buffer must not raise again when the interpreter ends."""
+    with suppress(OSError, ValueError, io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 
 def _report(document: dict[str, str], *, machine: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.context import Context, cell
+from pipeline.errors import PhotoNotFoundError
 
 if TYPE_CHECKING:
     from app.services import Enrolment, Identification
@@ -52,6 +53,7 @@ def enrol(
 
 def _enrolment_items(words: list[str], folder: Path | None) -> list[tuple[str, str | Path]]:
     from app.photos import photos_in
+    from pipeline.images import one_line
 
     if folder is None:
         if len(words) < 2:
@@ -63,11 +65,11 @@ def _enrolment_items(words: list[str], folder: Path | None) -> list[tuple[str, s
     if words:
         raise typer.BadParameter("give either a name and photos, or --folder DIR")
     if not folder.is_dir():
-        raise typer.BadParameter(f"{folder} is not a folder", param_hint="--folder")
+        raise PhotoNotFoundError(f"{one_line(str(folder))}: there is no such folder; check --folder")
     people = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     items: list[tuple[str, str | Path]] = [(person.name, photo) for person in people for photo in photos_in(person)]
     if not items:
-        raise typer.BadParameter(f"{folder} holds no photos: a folder per person is expected", param_hint="--folder")
+        raise PhotoNotFoundError(f"{one_line(str(folder))}: holds no photos; a folder per person is expected")
     return items
 
 
@@ -86,8 +88,8 @@ def _show_enrolment(context: Context, row: Enrolment) -> None:
 
 def verify(
     ctx: typer.Context,
-    a: Annotated[str, typer.Argument(help="A photo.")],
-    b: Annotated[str, typer.Argument(help="Another photo.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="A photo.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another photo.")],
     face_a: Annotated[
         int | None, typer.Option("--face-a", min=1, help="Which face of A; 1 is the most prominent.")
     ] = None,
@@ -97,8 +99,7 @@ def verify(
 ) -> None:
     """Say whether two photos show the same person. Exit code 0: yes, 1: no, 3: an error."""
     context: Context = ctx.obj
-    every_face = face_a is not None or face_b is not None
-    result = context.services("many" if every_face else "few").verify(a, b, face_a=face_a, face_b=face_b)
+    result = context.services("few").verify(a, b, face_a=face_a, face_b=face_b)
     decision = result.decision
     if context.machine:
         context.emit(
@@ -121,14 +122,19 @@ def verify(
 
 def identify(
     ctx: typer.Context,
-    paths: Annotated[list[str], typer.Argument(help="Photos, or folders of photos.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, or folders of photos.")],
 ) -> None:
     """Name the faces in photos: a row per face, and a row per photo that could not be used."""
     context: Context = ctx.obj
     photos = list(_photos(paths))
     from app.results import identification_rows
 
+    if not photos:
+        context.note("no photos were found there")
+    context.note_new_gallery()
     services = context.services()
+    if not len(services.gallery):
+        context.note("nobody is enrolled in this gallery, so every face is unknown: knownface enrol SUBJECT PHOTO...")
     faces: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     rows: list[Identification] = []
@@ -197,4 +203,6 @@ def _short_names(photos: list[str]) -> dict[str, str]:
     if not photos:
         return {}
     common = os.path.commonpath([str(Path(photo).absolute().parent) for photo in photos])
+    if common == Path(common).anchor:
+        return {photo: photo for photo in photos}
     return {photo: os.path.relpath(Path(photo).absolute(), common) for photo in photos}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from app.cli.context import Context
+from pipeline.errors import ConfigError
 
 _PAGE = Path(__file__).resolve().parent.parent / "web" / "home.py"
 
@@ -34,6 +36,7 @@ def web(
     store = ModelStore(settings.models_dir)
     for name in (settings.detector, settings.embedder):
         store.installed(name)
+    _check_free(port)
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("STREAMLIT_")}
     environment = inherited | theme.environment()
     environment.update(KNOWNFACE_GALLERY=settings.gallery_location, KNOWNFACE_HOME=str(settings.home))
@@ -52,6 +55,21 @@ def web(
     raise typer.Exit(code)
 
 
+def _check_free(port: int) -> None:
+    """Refuses a port that something else listens on.
+
+    Raises:
+        ConfigError: It is taken.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":  # as the server does: a port that was in use a moment ago may be taken again
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError(f"port {port} cannot be used ({error.strerror}): choose another with --port") from error
+
+
 def _options(port: int, *, browser: bool, max_bytes: int) -> list[str]:
     """Streamlit's options. What guards the page is given even where it is Streamlit's default.
 
@@ -65,6 +83,7 @@ def _options(port: int, *, browser: bool, max_bytes: int) -> list[str]:
         "server.port": str(port),
         "server.baseUrlPath": "",
         "server.headless": "false" if browser else "true",
+        "server.showEmailPrompt": "false",
         "server.maxUploadSize": str(max(1, max_bytes // (1024 * 1024))),
         "server.fileWatcherType": "none",
         "server.enableCORS": "true",

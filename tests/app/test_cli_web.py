@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def test_a_module_in_the_working_folder_is_not_started(started: tuple[list[str],
         "--global.developmentMode=false",
         "--server.address=127.0.0.1",
         "--server.port=8600",
+        "--server.showEmailPrompt=false",
         "--server.allowedHosts=127.0.0.1",
         "--server.allowedHosts=localhost",
         "--server.enableCORS=true",
@@ -66,3 +68,12 @@ def test_only_our_own_streamlit_variables_are_handed_on(started: tuple[list[str]
     names = {name for name in started[1] if name.startswith("STREAMLIT_")}
     assert "STREAMLIT_THEME_LIGHT_PRIMARY_COLOR" in names
     assert not names & {"STREAMLIT_SERVER_ENABLE_CORS", "STREAMLIT_THEME_BASE"}
+
+
+def test_a_port_that_is_taken_is_an_error(isolated_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ModelStore, "installed", lambda *_: isolated_home)
+    monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("the server was started"))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        assert main(["web", "--no-browser", "--port", str(other.getsockname()[1])]) == 3

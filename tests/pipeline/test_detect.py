@@ -328,21 +328,6 @@ def test_what_looks_like_a_face_of_half_the_canvas_is_left_to_the_coarser_scale(
     assert len(merged(raw((0, 0, 350, 350, 0.9)), hw=(320, 320))) == 1, "where no coarser scale follows it is kept"
 
 
-def test_where_the_best_face_is_enough_small_scales_come_only_if_need_be() -> None:
-    mark = (400, 400, 700, 700)
-    session = red_session()
-    found = detector(session, first_side=640).detect(photo_with_mark(2560, 2560, mark))
-    assert [shape[2] for shape in sizes(session)] == [640, 160]
-    assert found.landmarks[0, 2].tolist() == pytest.approx([549.5, 549.5], abs=0.5)
-    session = red_session()
-    photos = [photo_with_mark(2560, 2560, mark), from_array(np.zeros((2560, 2560, 3), np.uint8))]
-    photos.append(from_array(np.zeros((640, 640, 3), np.uint8)))
-    found_in = [len(one) for one in detector(session, first_side=640).detect_batch(photos)]
-    assert found_in == [1, 0, 0]
-    seen = sorted((shape[2], shape[0]) for shape in sizes(session))
-    assert [n for side, n in seen if side == 2560] == [1], "only the large photo without a face is searched again"
-
-
 def test_small_and_broken_boxes_are_dropped() -> None:
     nan, inf = float("nan"), float("inf")
     rows = raw(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -168,3 +170,24 @@ def test_a_network_that_fails_on_its_own_input_is_damage(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ModelDamagedError, match=r"sface\.2021dec: .* cannot run it"):
         choose_runtime(InstalledModel(card, tmp_path / "model.onnx", "0" * 64))
+
+
+def test_no_runtime_reports_to_anybody(models_home: Path, tmp_path: Path) -> None:
+    """In a process of its own: loading and running both runtimes looks up no host and leaves no identity behind."""
+    program = """
+import socket, sys
+def refuse(*arguments, **_):
+    raise SystemExit(f"looked up {arguments}")
+socket.getaddrinfo = socket.create_connection = refuse
+from pathlib import Path
+from pipeline.runtime import OnnxRuntimeSession, OpenVinoSession
+for session in (OnnxRuntimeSession(Path(sys.argv[1])), OpenVinoSession(Path(sys.argv[1]))):
+    assert session.outputs
+"""
+    model = ModelStore(models_home / "models").installed("onet.mtcnn").file
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    command = [sys.executable, "-c", program, str(model)]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
