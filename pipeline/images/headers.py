@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.errors import PhotoTooLargeError
@@ -125,14 +125,18 @@ def jpeg_header(data: bytes) -> Header:
     """
     frame: tuple[int, int, int, int] | None = None  # marker, height, width, components
     exif: bytes | None = None
-    at, scans = 2, 0
+    kept: list[bytes] = []  # the file without its EXIF segments, which Pillow would unfold tag by tag
+    at, scans, copied = 2, 0, 0
     for _ in range(MAX_JPEG_MARKERS):
         found = _JPEG_MARKER.search(data, at)
         if found is None:
             raise MalformedError("it ends before its end marker, so a part is missing")
         marker, at = data[found.end() - 1], found.end()
         if marker == 0xD9:
-            return _jpeg_result(frame, scans, exif)
+            header = _jpeg_result(frame, scans, exif)
+            if header.components in (1, 3) and not header.arithmetic:  # for OpenCV, which looks for no tags
+                return header
+            return replace(header, pixel_bytes=b"".join((*kept, data[copied:])))
         if marker == 0x01:
             continue
         length = int.from_bytes(data[at : at + 2], "big")
@@ -144,8 +148,10 @@ def jpeg_header(data: bytes) -> Header:
             if len(body) < 6:
                 raise MalformedError("its frame header is too short")
             frame = (marker, *struct.unpack_from(">xHHB", body))
-        elif marker == 0xE1 and exif is None and body.startswith(b"Exif\0\0"):
-            exif = body
+        elif marker == 0xE1 and body.startswith(b"Exif\0\0"):
+            exif = exif or body
+            kept.append(data[copied : at - length - 2])
+            copied = at
         elif marker == 0xDA:
             scans += 1
             if scans > MAX_JPEG_SCANS:

@@ -37,7 +37,7 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
-_NOISY = {"TIFF", "AVIF"}
+_NOISY = {"TIFF", "AVIF", "JPEG"}
 _NOISE = ((UserWarning, r"PIL\.TiffImagePlugin"), (PIL.Image.DecompressionBombWarning, r"PIL\.Image"))
 _ROWS = 256
 

@@ -666,3 +666,14 @@ def test_one_tiff_does_not_wait_for_another_to_be_decoded(monkeypatch: pytest.Mo
     photos = [open_photo(data), open_photo(data)]
     with ThreadPoolExecutor(2) as pool:
         assert [image.shape for image in pool.map(lambda photo: photo.pixels(), photos)] == [(8, 8, 3)] * 2
+
+
+def test_pillow_is_given_no_exif_of_a_jpeg() -> None:
+    plain = encode(portrait(64).convert("CMYK"), "JPEG")
+    block = tiff({0x0112: (3, 1, 6), 40000: (7, 4, 0)})
+    tagged = with_segment(with_segment(plain, 0xE1, b"Exif\0\0" + b"x" * 60_000), 0xE1, b"Exif\0\0" + block)
+    header = jpeg_header(tagged)
+    assert header.pixel_bytes == plain
+    assert header.orientation == 6
+    assert np.array_equal(open_photo(tagged).pixels(), np.rot90(open_photo(plain).pixels(), -1))
+    assert jpeg_header(encode(portrait(64), "JPEG")).pixel_bytes is None
