@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from pipeline.gallery import names, snapshot
 from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem, ProblemKind
-from pipeline.gallery.schema import removed, samples, subjects, templates
+from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, subjects, templates
 from pipeline.gallery.store import bump, read_meta
 from pipeline.gallery.truth import Truth
 from pipeline.types import UNIT_TOLERANCE
@@ -50,7 +50,7 @@ def broken_references(connection: Connection, *, repair: bool) -> list[Problem]:
 def bad_vectors(connection: Connection, model_id: str, dimension: int, *, repair: bool) -> list[Problem]:
     """Templates whose vector is not finite, not unit or of the wrong length; repairing removes them."""
     query = (
-        sa.select(templates.c.id, templates.c.vector, samples.c.uid, subjects.c.name)
+        sa.select(templates.c.id, LENIENT_VECTOR, samples.c.uid, subjects.c.name)
         .join(samples, samples.c.id == templates.c.sample_id)
         .join(subjects, subjects.c.id == samples.c.subject_id)
         .where(templates.c.model_id == model_id)

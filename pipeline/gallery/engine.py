@@ -121,7 +121,8 @@ def _named(label: str, error: BaseException) -> GalleryError:
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF  # the low byte; the rest says where it happened
     text = " ".join(str(error).split())
-    if code in _DAMAGED:
+    undecodable = not extended and text.startswith("Could not decode to UTF-8")  # sqlite3's own, without a code
+    if code in _DAMAGED or undecodable:
         advice = "restore a backup with `knownface gallery restore FILE`"
         return GalleryDamagedError(f"{label}: the gallery's database is damaged or is not one ({text}); {advice}")
     if code in _BUSY:
@@ -272,6 +273,9 @@ def _revision(place: Place, engine: Engine) -> str | None:
         if "alembic_version" not in tables:
             raise GalleryDamagedError(f"{place.label}: is a database, but no Knownface gallery; choose another place")
         revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    if revision is None and len(tables) > 1:
+        advice = "restore a backup with `knownface gallery restore FILE`"
+        raise GalleryDamagedError(f"{place.label}: the gallery's database does not say which schema it has; {advice}")
     if revision is not None and revision not in REVISIONS:
         raise GalleryVersionError(
             f"{place.label}: was made by a newer Knownface (schema {revision}; this one knows {REVISIONS[-1]}); "

@@ -18,6 +18,7 @@ from pipeline.gallery.mirror import Progress
 from pipeline.gallery.records import NewSample, Problem, SubjectDetail, SubjectInfo
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.truth import Truth
+from pipeline.gallery.values import bad_values
 from pipeline.types import Candidates, Templates
 
 
@@ -239,7 +240,7 @@ class Gallery:
             repair: Put right what can be put right without inventing anything.
         """
         with self._truth.reading() as connection:
-            problems = check.damaged_pages(connection)
+            problems = check.damaged_pages(connection) or bad_values(connection)
         if problems:
             return problems  # nothing else can be trusted
         with self._truth.writing(erases=True) if repair else self._truth.reading() as connection:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from pipeline.gallery import snapshot
 from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.index import I64, bad_rows
-from pipeline.gallery.schema import removed, samples, subjects, templates
+from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, subjects, templates
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta, read_meta
 from pipeline.types import F32
@@ -90,7 +90,7 @@ class Mirror:
             connection.execute(sa.select(removed.c.template_id).where(removed.c.generation > since)).scalars(), np.int64
         )
         query = (
-            sa.select(templates.c.id, samples.c.subject_id, templates.c.vector)
+            sa.select(templates.c.id, samples.c.subject_id, LENIENT_VECTOR)
             .join(templates, templates.c.sample_id == samples.c.id)
             .where((samples.c.changed > since) & (templates.c.model_id == self.model_id))
         )
@@ -109,7 +109,7 @@ class Mirror:
         mine = templates.c.model_id == self.model_id
         total = int(connection.execute(sa.select(sa.func.count()).select_from(templates).where(mine)).scalar_one())
         query = (
-            sa.select(templates.c.id, samples.c.subject_id, templates.c.vector)
+            sa.select(templates.c.id, samples.c.subject_id, LENIENT_VECTOR)
             .join(samples, samples.c.id == templates.c.sample_id)
             .where(mine)
             .order_by(templates.c.id)

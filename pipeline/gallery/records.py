@@ -10,6 +10,7 @@ from pipeline.types import F32
 
 ProblemKind = Literal[
     "damaged_page",
+    "bad_value",
     "broken_reference",
     "template_without_sample",
     "bad_vector",

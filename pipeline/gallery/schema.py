@@ -16,16 +16,28 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Float,
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
+    type_coerce,
+)
+
+from pipeline.gallery.column_types import (
+    BytesOrEmpty,
+    CheckedBigWhole,
+    CheckedBytes,
+    CheckedBytesOrNull,
+    CheckedNumber,
+    CheckedNumberOrNull,
+    CheckedString,
+    CheckedText,
+    CheckedWhole,
+    LandmarkBytes,
 )
 
 REVISIONS = ("0001",)
@@ -38,21 +50,21 @@ meta = Table(
     "meta",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="meta_one_row"), primary_key=True, autoincrement=False),
-    Column("gallery_id", String(32), nullable=False),  # new for every gallery and every restore
-    Column("generation", BigInteger, nullable=False),  # grows by one with every write
-    Column("removal", BigInteger, nullable=False),  # generation of the last write that removed a template
-    Column("horizon", BigInteger, nullable=False),  # tombstones up to here are gone: an older index is rebuilt
-    Column("created_us", BigInteger, nullable=False),
+    Column("gallery_id", CheckedString(32), nullable=False),  # new for every gallery and every restore
+    Column("generation", CheckedBigWhole, nullable=False),  # grows by one with every write
+    Column("removal", CheckedBigWhole, nullable=False),  # generation of the last write that removed a template
+    Column("horizon", CheckedBigWhole, nullable=False),  # tombstones up to here are gone: an older index is rebuilt
+    Column("created_us", CheckedBigWhole, nullable=False),
 )
 
 subjects = Table(
     "subjects",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("folded", Text, nullable=False),
-    Column("created_us", BigInteger, nullable=False),
-    Column("changed", BigInteger, nullable=False),
+    Column("name", CheckedText, nullable=False, unique=True),
+    Column("folded", CheckedText, nullable=False),
+    Column("created_us", CheckedBigWhole, nullable=False),
+    Column("changed", CheckedBigWhole, nullable=False),
     Index("subjects_folded", "folded", "name"),
     Index("subjects_changed", "changed"),
     sqlite_autoincrement=True,
@@ -62,22 +74,22 @@ samples = Table(
     "samples",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("uid", String(32), nullable=False, unique=True),
+    Column("uid", CheckedString(32), nullable=False, unique=True),
     Column("subject_id", BigId, ForeignKey("subjects.id", ondelete="CASCADE"), nullable=False),
-    Column("source", Text, nullable=False),
-    Column("photo_sha256", String(64), nullable=False),
-    Column("box_x0", Float, nullable=False),
-    Column("box_y0", Float, nullable=False),
-    Column("box_x1", Float, nullable=False),
-    Column("box_y1", Float, nullable=False),
-    Column("landmarks", LargeBinary, nullable=False),  # 5 x 2 float32
-    Column("image_h", Integer, nullable=False),
-    Column("image_w", Integer, nullable=False),
-    Column("confidence", Float, nullable=False),
-    Column("quality", Float),
-    Column("created_us", BigInteger, nullable=False),
-    Column("changed", BigInteger, nullable=False),
-    Column("crop", LargeBinary),  # PNG; last, so that reading the rest does not walk through it
+    Column("source", CheckedText, nullable=False),
+    Column("photo_sha256", CheckedString(64), nullable=False),
+    Column("box_x0", CheckedNumber, nullable=False),
+    Column("box_y0", CheckedNumber, nullable=False),
+    Column("box_x1", CheckedNumber, nullable=False),
+    Column("box_y1", CheckedNumber, nullable=False),
+    Column("landmarks", LandmarkBytes, nullable=False),  # 5 x 2 float32
+    Column("image_h", CheckedWhole, nullable=False),
+    Column("image_w", CheckedWhole, nullable=False),
+    Column("confidence", CheckedNumber, nullable=False),
+    Column("quality", CheckedNumberOrNull),
+    Column("created_us", CheckedBigWhole, nullable=False),
+    Column("changed", CheckedBigWhole, nullable=False),
+    Column("crop", CheckedBytesOrNull),  # PNG; last, so that reading the rest does not walk through it
     Index("samples_subject", "subject_id"),
     Index("samples_photo", "photo_sha256"),
     Index("samples_changed", "changed"),
@@ -89,18 +101,21 @@ templates = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("sample_id", BigId, ForeignKey("samples.id", ondelete="CASCADE"), nullable=False),
-    Column("model_id", Text, nullable=False),
-    Column("norm", Float, nullable=False),
-    Column("vector", LargeBinary, nullable=False),  # D float32
+    Column("model_id", CheckedText, nullable=False),
+    Column("norm", CheckedNumber, nullable=False),
+    Column("vector", CheckedBytes, nullable=False),  # D float32
     UniqueConstraint("sample_id", "model_id", name="templates_sample_model"),
     sqlite_autoincrement=True,
 )
+
+LENIENT_VECTOR = type_coerce(templates.c.vector, BytesOrEmpty())
+"""The column for those who leave out or report a bad vector; anybody else stops at it."""
 
 removed = Table(
     "removed",
     metadata,
     Column("template_id", BigId, primary_key=True, autoincrement=False),
-    Column("generation", BigInteger, nullable=False),
+    Column("generation", CheckedBigWhole, nullable=False),
     Index("removed_generation", "generation"),
 )
 

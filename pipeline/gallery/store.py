@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from pipeline.errors import SubjectExistsError, SubjectNotFoundError
+from pipeline.errors import GalleryDamagedError, SubjectExistsError, SubjectNotFoundError
 from pipeline.gallery import names
 from pipeline.gallery.records import SampleInfo, SubjectInfo
 from pipeline.gallery.schema import meta, removed, samples, subjects, templates
@@ -38,10 +38,18 @@ class Meta(NamedTuple):
 
 
 def read_meta(connection: Connection) -> Meta:
-    """The one row of meta."""
-    return Meta(*connection.execute(_READ_META).one())
+    """The one row of meta.
+
+    Raises:
+        GalleryDamagedError: It is not there, or holds what no gallery has written.
+    """
+    rows = connection.execute(_READ_META).all()
+    if len(rows) != 1:
+        raise GalleryDamagedError(_NO_META)
+    return Meta(*rows[0])
 
 
+_NO_META = "the gallery's database has lost its own number: restore a backup with `knownface gallery restore FILE`"
 _READ_META = sa.select(meta.c.gallery_id, meta.c.generation, meta.c.removal, meta.c.horizon)
 _BUMP = sa.update(meta).values(generation=meta.c.generation + 1).returning(meta.c.generation)
 _BUMP_REMOVAL = _BUMP.values(removal=meta.c.generation + 1)
@@ -49,7 +57,10 @@ _BUMP_REMOVAL = _BUMP.values(removal=meta.c.generation + 1)
 
 def bump(connection: Connection, *, removal: bool = False) -> int:
     """Opens a write: the generation that it will be known by."""
-    return int(connection.execute(_BUMP_REMOVAL if removal else _BUMP).scalar_one())
+    generation = connection.execute(_BUMP_REMOVAL if removal else _BUMP).scalar()
+    if generation is None:
+        raise GalleryDamagedError(_NO_META)
+    return int(generation)
 
 
 def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
@@ -65,8 +76,15 @@ def now_us() -> int:
 
 
 def as_time(us: int) -> datetime:
-    """Microseconds since 1970-01-01 UTC as a datetime with its zone."""
-    return datetime.fromtimestamp(us / 1e6, tz=UTC)
+    """Microseconds since 1970-01-01 UTC as a datetime with its zone.
+
+    Raises:
+        GalleryDamagedError: No calendar goes that far.
+    """
+    try:
+        return datetime.fromtimestamp(us / 1e6, tz=UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise GalleryDamagedError(f"the gallery's database holds a time that cannot be one: {us}") from error
 
 
 _INSERT_SUBJECT = sa.insert(subjects)

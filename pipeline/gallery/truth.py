@@ -33,6 +33,8 @@ class Truth:
         try:
             with named_errors(place.label):
                 prepare(place, self.engine, create=create)
+                with reading(self.engine) as connection:
+                    read_meta(connection)  # a write would make a number of anything
                 self._finish_erasing()
         except BaseException:
             self.engine.dispose()

@@ -16,8 +16,8 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError, GalleryVersionError
-from pipeline.gallery import private, store
+from pipeline.errors import GalleryBusyError, GalleryError
+from pipeline.gallery import backup_file, private, store
 from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, named_errors, prepare
 from pipeline.gallery.schema import REVISIONS, meta, removed, samples, subjects, templates
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder
@@ -57,9 +57,10 @@ def restore(file: Path, location: str | Path) -> None:
     """Replaces everything in a gallery by a backup, in one transaction; galleries open elsewhere follow.
 
     Raises:
-        GalleryError: There is no such file, or the gallery is on a server.
-        GalleryDamagedError: The file is no backup of a gallery, or damaged.
-        GalleryVersionError: The backup was made by a newer version.
+        GalleryError: There is no such file, it is a gallery in use, or the gallery to replace is on a server.
+        GalleryDamagedError: The file is no backup of a gallery, or damaged; or what is to be replaced is the database
+            of another program.
+        GalleryVersionError: The backup, or the gallery to replace, was made by a newer version.
         GalleryBusyError: The gallery is locked by another process.
     """
     from filelock import Timeout  # noqa: PLC0415
@@ -67,7 +68,10 @@ def restore(file: Path, location: str | Path) -> None:
     place = Place.of(location)
     if place.folder is None:
         raise GalleryError(f"{place.label}: restore a server's gallery with the server's own tools (pg_restore)")
-    _check_backup(file)
+    with named_errors(str(file)):
+        seen = backup_file.check(file, place.folder / DATABASE)
+    with named_errors(place.label):
+        backup_file.check_target(place.folder)
     folder = place.folder
     temporary = folder / f"restore.{os.getpid()}{TEMPORARY}"
     try:
@@ -77,6 +81,7 @@ def restore(file: Path, location: str | Path) -> None:
                 try:
                     private.new_file(temporary)
                     shutil.copyfile(file, temporary)
+                    backup_file.check_unchanged(file, seen)
                     _replace(temporary, folder / DATABASE)
                 finally:
                     temporary.unlink(missing_ok=True)
@@ -92,27 +97,13 @@ def restore(file: Path, location: str | Path) -> None:
         engine.dispose()
 
 
-def _check_backup(file: Path) -> None:
-    if not file.is_file():
-        raise GalleryError(f"{file}: there is no such backup file")
-    try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as source:
-            revision = source.execute("SELECT version_num FROM alembic_version").fetchone()[0]
-            sound = [row[0] for row in source.execute("PRAGMA integrity_check(1)")] == ["ok"]
-    except sqlite3.Error as error:
-        raise GalleryDamagedError(f"{file}: is no backup of a gallery ({error})") from error
-    if revision not in REVISIONS:
-        raise GalleryVersionError(f"{file}: was made by a newer Knownface (schema {revision}); update Knownface")
-    if not sound:
-        raise GalleryDamagedError(f"{file}: is damaged; take another backup file")
-
-
 def _replace(source_file: Path, database: Path) -> None:
     """Overwrites a database, in one transaction, by a copy of the backup, which gets an identity of its own."""
     with _connected(source_file) as source, _writable(database) as target:
         known = target.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchone()
-        before = target.execute("SELECT generation FROM meta").fetchone()[0] if known else 0
-        after = max(before, source.execute("SELECT generation FROM meta").fetchone()[0]) + 1
+        rows = target.execute("SELECT generation FROM meta").fetchall() if known else []
+        before = [row[0] for row in rows if type(row[0]) is int and row[0] < 1 << 62]  # what is replaced may be damaged
+        after = max([*before, source.execute("SELECT generation FROM meta").fetchone()[0]]) + 1
         change = "UPDATE meta SET gallery_id = ?, generation = ?, removal = ?, horizon = ?"
         source.execute(change, (uuid.uuid4().hex, after, after, after))
         source.backup(target)
