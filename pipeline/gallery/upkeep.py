@@ -32,6 +32,8 @@ def backup(truth: Truth, file: Path) -> None:
     """
     if truth.folder is None:
         raise GalleryError(f"{truth.place.label}: back a server's gallery up with the server's own tools (pg_dump)")
+    if "\0" in str(file):
+        raise GalleryError("the backup's name holds a NUL character: choose another name")
     if file.exists():
         raise GalleryError(f"{file}: is there already; choose another name for the backup")
     temporary = file.with_name(f"{file.name}.{os.getpid()}{TEMPORARY}")

@@ -213,3 +213,9 @@ def test_another_program_s_database_is_not_replaced(backup, tmp_path, statements
             act()
     assert bytes_in(theirs) == before
     assert {file.name for file in theirs.iterdir()} == {"gallery.db"}
+
+
+def test_a_file_that_cannot_be_named(gallery, tmp_path):
+    for act in (gallery.backup, lambda file: Gallery.restore(file, tmp_path / "gallery")):
+        with pytest.raises(GalleryError):
+            act(tmp_path / "a\0b" / "one.db")
