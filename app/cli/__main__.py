@@ -1,7 +1,6 @@
 """`python -m app.cli` is `knownface`."""
 
-import sys
+from app.cli.main import entry
 
-from app.cli.main import main
-
-sys.exit(main())
+if __name__ == "__main__":
+    entry()
