@@ -7,7 +7,8 @@ import sys
 from pipeline.config import Settings, home
 from pipeline.errors import KnownfaceError
 from pipeline.runtime import choose_runtime
-from pipeline.weights import ModelStore, pull_samples
+from pipeline.weights import ModelStore
+from pipeline.weights.samples import pull_samples
 
 
 def main() -> int:
