@@ -1,8 +1,8 @@
 """Two runtimes behind `Session`: ONNX Runtime (every platform) and OpenVINO (often faster on x86 CPUs).
 
-A session uses one thread per call unless told otherwise, and may be called from several threads at once. For the network
-alone, parallel streams of one thread each come out like one stream of all threads (`scripts/bench runtime`); streams are
-used because the work around the network then runs in parallel too.
+A session uses one thread per call unless told otherwise, and may be called from several threads at once. For the
+network alone, parallel streams of one thread each come out like one stream of all threads (`scripts/bench runtime`);
+streams are used because the work around the network then runs in parallel too.
 """
 
 from __future__ import annotations
