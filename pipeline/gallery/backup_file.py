@@ -13,11 +13,11 @@ from sqlalchemy.engine import Connection
 from pipeline.errors import GalleryDamagedError, GalleryError, GalleryVersionError
 from pipeline.gallery.check import damaged_pages
 from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE
-from pipeline.gallery.schema import REVISIONS, metadata
+from pipeline.gallery.schema import REVISIONS, metadata, tables_of
 from pipeline.gallery.values import bad_values
 
 Seen = tuple[int, int, int]
-_OURS = frozenset(metadata.tables)
+_OURS = tables_of(REVISIONS[0])  # every gallery has these
 
 
 def check(file: Path, database: Path) -> Seen:
@@ -125,5 +125,6 @@ def _check_schema(file: Path, connection: Connection) -> None:
         raise GalleryDamagedError(f"{file}: does not say which schema it has; take another backup file")
     if revisions[0] not in REVISIONS:
         raise GalleryVersionError(f"{file}: was made by a newer Knownface (schema {revisions[0]}); update Knownface")
-    if not kinds.keys() >= _OURS or set(kinds.values()) != {"table"}:  # a view or a trigger is nothing of ours
+    ours = kinds.keys() & metadata.tables.keys()
+    if ours != tables_of(revisions[0]) or set(kinds.values()) != {"table"}:  # a view or a trigger is nothing of ours
         raise GalleryDamagedError(f"{file}: does not have the tables of a gallery; take another backup file")

@@ -27,6 +27,7 @@ from pipeline.gallery.schema import REVISIONS
 DATABASE = "gallery.db"
 LOCK = "gallery.lock"
 BUSY_TIMEOUT_S = 15.0
+_UPGRADE_LOCK = int.from_bytes(b"kf_schem")  # any number that no other program on the server uses
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 _PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY", "cache_size=-16384")
@@ -252,6 +253,8 @@ def upgrade(place: Place, engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":  # of two nodes that start at once the second finds nothing to do
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

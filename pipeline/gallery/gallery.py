@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from pipeline.errors import ModelMismatchError
-from pipeline.gallery import check, enrolment, names, store, upkeep
+from pipeline.gallery import check, documents, enrolment, names, store, upkeep
 from pipeline.gallery.engine import Place
 from pipeline.gallery.index import bad_rows
 from pipeline.gallery.live import LiveIndex
@@ -156,6 +156,22 @@ class Gallery:
         with self._truth.writing(erases=True) as connection:
             store.split(connection, list(sample_ids), new_name)
 
+    def put_document(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Keeps a JSON document with the gallery, in place of the one of this kind and the gallery's model.
+
+        Raises:
+            ValueError: The body is nothing that JSON knows.
+            GalleryError: It is larger than a megabyte.
+        """
+        text = documents.encode(kind, body)
+        with self._truth.writing() as connection:
+            documents.write(connection, kind, self._model_id, text)
+
+    def drop_document(self, kind: str) -> bool:
+        """Removes the document of this kind and the gallery's model; returns whether there was one."""
+        with self._truth.writing() as connection:
+            return documents.drop(connection, kind, self._model_id)
+
     # --- asking -----------------------------------------------------------------------------------------------
 
     def subjects(self, *, limit: int | None = None, offset: int = 0, search: str | None = None) -> list[SubjectInfo]:
@@ -175,6 +191,15 @@ class Gallery:
             mine = store.list_samples(connection, key, self._model_id)
             created = connection.execute(sa.select(subjects.c.created_us).where(subjects.c.id == key)).scalar_one()
         return SubjectDetail(SubjectInfo(name, len(mine), store.as_time(created)), mine)
+
+    def document(self, kind: str) -> dict[str, Any] | None:
+        """The document of this kind and the gallery's model, as it was put; None where there is none.
+
+        Raises:
+            GalleryDamagedError: It is no JSON object any more.
+        """
+        with self._truth.reading() as connection:
+            return documents.read(connection, kind, self._model_id)
 
     def __len__(self) -> int:
         """Subjects enrolled."""

@@ -3,6 +3,7 @@
     meta ─ one row: who this gallery is and how often it has changed
     subjects 1─n samples 1─n templates      a template is one model's vector of one sample
     removed ─ tombstones of templates, so that an index elsewhere can follow without a rebuild
+    documents ─ JSON that belongs to the gallery and one model: its calibration, the evidence for its index
     consent, audit ─ made now, filled by a later version
 
 `changed` is the generation that last touched a row; an index at generation g asks for the rows with changed > g.
@@ -40,8 +41,11 @@ from pipeline.gallery.column_types import (
     LandmarkBytes,
 )
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every schema revision this version knows, oldest first; the last one is the head of migrations/."""
+
+LATER_TABLES = {"documents": "0002"}
+"""Tables that a gallery of an earlier schema does not have, and the revision that makes them."""
 
 metadata = MetaData()
 BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY is SQLite's rowid
@@ -119,6 +123,18 @@ removed = Table(
     Index("removed_generation", "generation"),
 )
 
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("kind", CheckedText, nullable=False),
+    Column("model_id", CheckedText, nullable=False),
+    Column("body", CheckedText, nullable=False),  # a JSON object, ASCII
+    Column("created_us", CheckedBigWhole, nullable=False),
+    UniqueConstraint("kind", "model_id", name="documents_kind_model"),
+    sqlite_autoincrement=True,
+)
+
 consent = Table(
     "consent",
     metadata,
@@ -148,3 +164,9 @@ audit = Table(
     Index("audit_at", "at_us"),
     sqlite_autoincrement=True,
 )
+
+
+def tables_of(revision: str) -> frozenset[str]:
+    """Names of the tables that a gallery of this revision has."""
+    known = REVISIONS.index(revision)
+    return frozenset(name for name in metadata.tables if REVISIONS.index(LATER_TABLES.get(name, REVISIONS[0])) <= known)

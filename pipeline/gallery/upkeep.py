@@ -18,8 +18,8 @@ from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, GalleryError
 from pipeline.gallery import backup_file, private, store
-from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, named_errors, prepare
-from pipeline.gallery.schema import REVISIONS, meta, removed, samples, subjects, templates
+from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, named_errors, upgrade
+from pipeline.gallery.schema import REVISIONS, documents, meta, removed, samples, subjects, templates
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder
 from pipeline.gallery.truth import Truth
 
@@ -84,6 +84,7 @@ def restore(file: Path, location: str | Path) -> None:
                     private.new_file(temporary)
                     shutil.copyfile(file, temporary)
                     backup_file.check_unchanged(file, seen)
+                    _bring_up_to_date(temporary)
                     _replace(temporary, folder / DATABASE)
                 finally:
                     temporary.unlink(missing_ok=True)
@@ -91,10 +92,14 @@ def restore(file: Path, location: str | Path) -> None:
                     index.unlink(missing_ok=True)
     except Timeout as error:
         raise GalleryBusyError(f"{place.label}: another process is preparing the gallery; try again") from error
+
+
+def _bring_up_to_date(file: Path) -> None:
+    """Upgrades the copy of a backup of an older schema, so that who has the gallery open meets only the newest."""
+    place = Place(sa.URL.create("sqlite", database=str(file)), file.parent, str(file))
     engine = make_engine(place)
     try:
-        with named_errors(place.label):
-            prepare(place, engine, create=False)  # a backup of an older version is brought up to date
+        upgrade(place, engine)
     finally:
         engine.dispose()
 
@@ -202,6 +207,7 @@ def figures(truth: Truth, model_id: str) -> dict[str, Any]:
             "samples": store.count(connection, samples),
             "templates": store.count(connection, templates),
             "templates_of_model": int(connection.execute(mine).scalar_one()),
+            "documents": store.count(connection, documents),
             "tombstones": store.count(connection, removed),
             "erasure_pending": truth.erase_due,
         }

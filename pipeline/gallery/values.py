@@ -11,8 +11,10 @@ from sqlalchemy.engine import Connection
 
 from pipeline.gallery import names
 from pipeline.gallery.column_types import LANDMARK_BYTES, LandmarkBytes
+from pipeline.gallery.documents import MAX_LENGTH as MAX_DOCUMENT
+from pipeline.gallery.documents import decode
 from pipeline.gallery.records import Problem
-from pipeline.gallery.schema import meta, samples, subjects, templates
+from pipeline.gallery.schema import documents, meta, samples, subjects, templates
 
 _SHOWN = 20  # rows of one table that are told one by one
 _ADVICE = "restore a backup with `knownface gallery restore FILE`"
@@ -24,9 +26,12 @@ def bad_values(connection: Connection) -> list[Problem]:
     Nothing is repaired: what stood there before is not known.
     """
     problems = [] if connection.dialect.name != "sqlite" else _bad_meta(connection)
-    for table in (subjects, samples, templates):
+    for table in (subjects, samples, templates, documents):
+        if table is documents and not sa.inspect(connection).has_table(documents.name):  # a backup of an older schema
+            continue
         found: dict[int, list[str]] = {}
-        for key, column in (*_wrong(connection, table), *_undecodable(connection, table)):
+        wrong = (*_wrong(connection, table), *_undecodable(connection, table))
+        for key, column in wrong if table is not documents else (*wrong, *_no_json(connection)):
             found.setdefault(key, []).append(column)
         for key, columns in sorted(found.items())[:_SHOWN]:
             text = f"row {key} of {table.name} holds what cannot be its {', '.join(dict.fromkeys(columns))}; {_ADVICE}"
@@ -75,6 +80,8 @@ def _fault(connection: Connection, column: sa.Column[Any]) -> sa.ColumnElement[b
             faults.append(sa.func.abs(_raw(column)) > sys.float_info.max)
     if isinstance(column.type, LandmarkBytes):
         faults.append(sa.func.length(column) != LANDMARK_BYTES)
+    if column is documents.c.body:
+        faults.append(sa.func.length(column) > MAX_DOCUMENT)
     if column is subjects.c.name:
         faults.append(~sa.func.length(column).between(1, names.MAX_LENGTH))
     return sa.or_(*faults) if faults else None
@@ -93,3 +100,17 @@ def _undecodable(connection: Connection, table: sa.Table) -> Iterator[tuple[int,
                 (value or b"").decode()
             except UnicodeDecodeError:
                 yield key, column.name
+
+
+def _no_json(connection: Connection) -> Iterator[tuple[int, str]]:
+    """Row and column of documents that are no JSON object; what cannot be one for its kind or length is not read."""
+    body: sa.ColumnElement[Any] = _raw(documents.c.body)
+    small = sa.func.length(body) <= MAX_DOCUMENT
+    if connection.dialect.name == "sqlite":
+        small &= sa.func.typeof(body) == "text"
+        body = sa.cast(body, sa.LargeBinary)
+    for key, text in connection.execute(sa.select(_raw(documents.c.id), body).where(small)):
+        try:
+            decode(text if isinstance(text, str) else text.decode())
+        except ValueError:  # a text that is no UTF-8 is one too
+            yield key, documents.c.body.name

@@ -31,12 +31,14 @@ def target(tmp_path):
     """A gallery that is closed, so that all of it stands in one file."""
     with Gallery.open(tmp_path / "target", MODEL, DIMENSION) as gallery:
         gallery.enrol("Bob", [sample_of("bob")])
+        gallery.put_document("index", {"a": 1})
     return tmp_path / "target"
 
 
 @pytest.fixture
 def backup(tmp_path, gallery):
     gallery.enrol("Ada", [sample_of("ada", crop=b"png")])
+    gallery.put_document("index", {"a": 1})
     gallery.backup(tmp_path / "one.db")
     return tmp_path / "one.db"
 
@@ -54,6 +56,8 @@ BAD_SCHEMA = [
     "DELETE FROM alembic_version",
     "DROP TABLE alembic_version",
     "DROP TABLE templates",
+    "DROP TABLE documents",
+    "ALTER TABLE documents DROP COLUMN body",
     "ALTER TABLE samples DROP COLUMN landmarks",
     "CREATE TRIGGER late AFTER UPDATE ON meta BEGIN DELETE FROM subjects; END",
     "CREATE VIEW subjects_too AS SELECT * FROM subjects",
@@ -73,6 +77,13 @@ BAD_VALUES = {
     "UPDATE samples SET quality = 'good'": "quality",
     "UPDATE samples SET crop = 7": "crop",
     "UPDATE templates SET norm = 'abc'": "norm",
+    "UPDATE documents SET kind = x'ff00'": "kind",
+    "UPDATE documents SET model_id = CAST(x'ff00' AS TEXT)": "model_id",
+    "UPDATE documents SET body = 'no json'": "body",
+    "UPDATE documents SET body = '[]'": "body",
+    "UPDATE documents SET body = x'7b7d'": "body",
+    "UPDATE documents SET body = CAST(x'7bff7d' AS TEXT)": "body",
+    "UPDATE documents SET created_us = 'abc'": "created_us",
 }
 
 
@@ -122,6 +133,9 @@ def test_check_counts_what_it_does_not_show(gallery, tmp_path):
         ("UPDATE samples SET box_x0 = 'abc'", lambda gallery: gallery.subject("Bob")),
         ("UPDATE samples SET quality = 'good'", lambda gallery: gallery.export("Bob")),
         ("UPDATE templates SET vector = 'abc'", lambda gallery: gallery.export("Bob")),
+        ("UPDATE documents SET body = '[]'", lambda gallery: gallery.document("index")),
+        ("UPDATE documents SET body = x'ff00'", lambda gallery: gallery.document("index")),
+        ("UPDATE documents SET body = CAST(x'ff00' AS TEXT)", lambda gallery: gallery.document("index")),
     ],
 )
 def test_reading_what_cannot_be_is_an_error_with_a_name(target, statement, read):
