@@ -15,8 +15,11 @@ ARCFACE_112: F64 = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 
+#: The template of dlib's ResNet, 150x150.
+DLIB_150: F64 = np.array([[47.6, 45.6], [103.1, 46.1], [75.5, 77.4], [51.3, 100.9], [99.6, 102.2]])
+
 #: Templates by the name that stands in a model card, with the side of their crop in pixels.
-TEMPLATES: dict[str, tuple[F64, int]] = {"arcface-112": (ARCFACE_112, 112)}
+TEMPLATES: dict[str, tuple[F64, int]] = {"arcface-112": (ARCFACE_112, 112), "dlib-150": (DLIB_150, 150)}
 
 _MIN_SPREAD_PX = 0.5
 

@@ -85,6 +85,8 @@ def build_recognizer(
     template = card.preprocessing.template
     if template not in TEMPLATES:
         raise CardError(f"{card.name}: its card asks for the landmark template {template!r}, which is not known")
+    if card.preprocessing.input_hw != (TEMPLATES[template][1],) * 2:
+        raise CardError(f"{card.name}: its card asks for the template {template}, whose crops are of another size")
     return Recognizer(
         _detector(*stack.detector, settings),
         _refiner(*stack.refiner) if stack.refiner else None,
@@ -164,7 +166,7 @@ def _embedder(model: InstalledModel, session: Session, settings: Settings) -> Ne
     from pipeline.embed import NetworkEmbedder
 
     prep = model.card.preprocessing
-    if model.card.family not in ("sface", "arcface") or model.card.dimension is None:
+    if model.card.family not in ("sface", "arcface", "dlib") or model.card.dimension is None:
         raise _unfit(model.card)
     return NetworkEmbedder(
         session,

@@ -25,8 +25,8 @@ _TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the 
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Task = Literal["detector", "refiner", "embedder"]
-Family = Literal["yunet", "scrfd", "onet", "sface", "arcface"]
-Step = Literal["fold_dequantize", "dynamic_batch", "dynamic_size", "clean"]
+Family = Literal["yunet", "scrfd", "onet", "sface", "arcface", "dlib"]
+Step = Literal["from_dlib", "fold_dequantize", "dynamic_batch", "dynamic_size", "clean"]
 
 
 class _Frozen(BaseModel):

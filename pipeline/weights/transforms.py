@@ -1,7 +1,8 @@
-"""Turns a published ONNX file into the one the pipeline runs. Deterministic: the same bytes in, the same bytes out.
+"""Turns a published file into the ONNX file the pipeline runs. Deterministic: the same bytes in, the same bytes out.
 
-The steps a card can name, in `STEPS`:
+The steps a card can name, in `STEPS`, and one that can only come first:
 
+    from_dlib        the file is a network saved by dlib, not ONNX
     fold_dequantize  block-, channel- or tensor-wise quantised weights become plain fp32 initializers
     dynamic_batch    the first axis of every input and output becomes `N`
     dynamic_size     height and width of an NCHW input become `H` and `W`
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import FetchError
+from pipeline.weights.dlib_onnx import onnx_of_dlib
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -37,22 +39,23 @@ def transform_file(source: Path, target: Path, steps: Sequence[Step]) -> None:
     """Applies the steps to an ONNX file and checks the result.
 
     Args:
-        source: The file as published.
+        source: The file as published: ONNX, or what the first step reads.
         target: Where the result is written; may not be `source`.
         steps: Names of the steps, in order; with none the bytes are copied as they are.
 
     Raises:
-        FetchError: The file is not an ONNX model these steps can handle.
+        FetchError: The file is not a model these steps can handle.
     """
     if not steps:
         shutil.copyfile(source, target)
         return
+    from_dlib = steps[0] == "from_dlib"
     import onnx  # noqa: PLC0415  heavy; only ever needed by `models pull`
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
 
     try:
-        model = onnx.load(source, load_external_data=False)
-        for step in steps:
+        model = onnx_of_dlib(source) if from_dlib else onnx.load(source, load_external_data=False)
+        for step in steps[from_dlib:]:
             STEPS[step](model)
         onnx.checker.check_model(model)
     except (DecodeError, ValueError, KeyError, onnx.checker.ValidationError) as error:

@@ -197,6 +197,7 @@ def test_a_close_up_is_decoded_no_larger_than_it_is_needed() -> None:
 
 def test_only_known_templates() -> None:
     assert TemplateAligner("arcface-112").size == 112
-    assert list(TEMPLATES) == ["arcface-112"]
+    assert TemplateAligner("dlib-150").size == 150
+    assert sorted(TEMPLATES) == ["arcface-112", "dlib-150"]
     with pytest.raises(KeyError):
         TemplateAligner("another")
