@@ -28,6 +28,11 @@
     │   ├── GalleryDamagedError          gallery_damaged
     │   ├── GalleryVersionError          gallery_version      made by a newer Knownface
     │   └── GalleryBusyError             gallery_busy         the lock was not to be had within the busy timeout
+    ├── TrainingError
+    │   ├── ExtraMissingError            extra_missing        torch or another package of an extra is not installed
+    │   ├── TrainingDataError            training_data        the training photos cannot be used
+    │   ├── CheckpointError              checkpoint_invalid   a checkpoint or file of weights cannot be used
+    │   └── DivergedError                diverged             the loss or the gradients are no longer finite
     ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
     └── ConfigError                      config_invalid
 
@@ -227,6 +232,36 @@ class GalleryBusyError(GalleryError):
     """Another process held the gallery's lock for longer than the busy timeout."""
 
     code = "gallery_busy"
+
+
+class TrainingError(KnownfaceError):
+    """Something about training."""
+
+    code = "training_error"
+
+
+class ExtraMissingError(TrainingError):
+    """A package that only an extra installs is needed and not there."""
+
+    code = "extra_missing"
+
+
+class TrainingDataError(TrainingError):
+    """The training photos, or a file that holds them, cannot be used."""
+
+    code = "training_data"
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint or a file of weights is missing, damaged, or of another network."""
+
+    code = "checkpoint_invalid"
+
+
+class DivergedError(TrainingError):
+    """The loss or the gradients are no longer finite numbers."""
+
+    code = "diverged"
 
 
 class NoOperatingPointError(KnownfaceError):
