@@ -1,9 +1,10 @@
-"""Without the `train` extra nothing here is collected, and one line at the end says so; in CI that is a failure."""
+"""One thread for torch; without the `train` extra nothing here is collected, which one line says; in CI that is a failure."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,3 +18,14 @@ collect_ignore_glob = ["**/test_*.py"] if _LACKS_TORCH else []
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _LACKS_TORCH:
         terminalreporter.write_line("tests/training was left out: torch is not installed (pip install -e .[train])")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """What the tests compute is tiny, and the machine may be busy."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
