@@ -1,4 +1,4 @@
-"""One thread for torch; without the `train` extra nothing here is collected, which one line says; in CI that is a failure."""
+"""One thread for torch. Without the `train` extra nothing here is collected: one line says so, in CI it is a failure."""
 
 from __future__ import annotations
 
