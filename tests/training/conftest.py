@@ -1,4 +1,4 @@
-"""One thread for torch. Without the `train` extra nothing here is collected: one line says so, in CI it is a failure."""
+"""One thread for torch. Without the `train` extra nothing here is collected: a line says so, in CI it is a failure."""
 
 from __future__ import annotations
 
