@@ -98,7 +98,9 @@ class Services:
                 from pipeline.gallery import Gallery
 
                 model_id, dimension = embedder_identity(self.settings)
-                self._gallery = Gallery.open(self.settings.gallery_location, model_id, dimension)
+                self._gallery = Gallery.open(
+                    self.settings.gallery_location, model_id, dimension, subject_score=self.settings.subject_score
+                )
             return self._gallery
 
     @cached_property

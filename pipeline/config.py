@@ -15,6 +15,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import ConfigError, KnownfaceError
+from pipeline.types import SubjectScore
 
 #: Largest settings file or model card that is read.
 TOML_BYTES = 1 << 20
@@ -54,6 +55,7 @@ class Settings(BaseModel):
         max_pixels: Largest photo that is decoded; checked before decoding.
         verify_fmr: Verify (1:1) uses the operating point with the largest measured false match rate up to this one.
         identify_fpir: Identify (1:N) uses the one with the largest false positive identification rate up to this one.
+        subject_score: Identify compares a probe with each subject's best sample, or with one template fused over them.
         keep_crops: Keep the aligned crop of each sample (needed to change the model later without the photos).
     """
 
@@ -76,6 +78,7 @@ class Settings(BaseModel):
     max_pixels: int = Field(default=100_000_000, ge=1)
     verify_fmr: float = Field(default=1e-3, gt=0.0, lt=1.0)
     identify_fpir: float = Field(default=1e-2, gt=0.0, lt=1.0)
+    subject_score: SubjectScore = "best"
     keep_crops: bool = False
 
     @field_validator("home", "gallery")

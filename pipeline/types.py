@@ -20,6 +20,9 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 DecisionKind = Literal["match", "non_match", "unknown", "ambiguous", "poor_image", "no_face"]
 
+SubjectScore = Literal["best", "fused"]
+"""What a probe is compared with: the best sample of each subject, or one template fused over its samples."""
+
 UNIT_TOLERANCE = 1e-3
 #: Ends the model_id of templates in which the mirrored crop was averaged in.
 FLIP_SUFFIX = "+flip"

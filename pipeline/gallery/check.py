@@ -117,7 +117,7 @@ def _wrong_with_file(connection: Connection, mirror: Mirror, file: Path) -> str 
     except (snapshot.SnapshotError, OSError, ValueError) as error:
         return str(error)
     other = Mirror(mirror.model_id, mirror.dimension)
-    other.adopt(saved.rows, saved.names, saved.at)
+    other.adopt(connection, saved.rows, saved.names, saved.at)
     other.follow(connection)
     what = other.difference(connection)
     if what is None and now.removal > saved.at.generation:

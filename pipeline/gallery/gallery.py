@@ -19,7 +19,7 @@ from pipeline.gallery.records import NewSample, Problem, SubjectDetail, SubjectI
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.values import bad_values
-from pipeline.types import Candidates, Templates
+from pipeline.types import Candidates, SubjectScore, Templates
 
 
 class Gallery:
@@ -32,15 +32,24 @@ class Gallery:
         truth: Its database, open.
         model_id: The model whose templates it holds and searches.
         dimension: Length of a vector of that model.
+        subject_score: Whether a search takes each subject's best sample, or the template fused over its samples.
     """
 
-    def __init__(self, truth: Truth, model_id: str, dimension: int) -> None:
+    def __init__(self, truth: Truth, model_id: str, dimension: int, subject_score: SubjectScore = "best") -> None:
         self._truth = truth
         self._model_id = model_id
-        self._index = LiveIndex(truth, model_id, dimension)
+        self._index = LiveIndex(truth, model_id, dimension, subject_score)
 
     @classmethod
-    def open(cls, location: str | Path, model_id: str, dimension: int, *, create: bool = True) -> Self:
+    def open(
+        cls,
+        location: str | Path,
+        model_id: str,
+        dimension: int,
+        *,
+        create: bool = True,
+        subject_score: SubjectScore = "best",
+    ) -> Self:
         """Opens a gallery, making or upgrading it where needed; the index is loaded by the first search.
 
         Args:
@@ -48,6 +57,7 @@ class Gallery:
             model_id: `arch.tag@sha8` of the embedder.
             dimension: Length of its vectors.
             create: Make the gallery if there is none.
+            subject_score: As in the constructor.
 
         Raises:
             GalleryError: There is none and `create` is false, or it cannot be made here.
@@ -55,7 +65,7 @@ class Gallery:
             GalleryVersionError: It was made by a newer version.
             GalleryBusyError: Another process kept it locked.
         """
-        return cls(Truth(Place.of(location), create=create), model_id, dimension)
+        return cls(Truth(Place.of(location), create=create), model_id, dimension, subject_score)
 
     def close(self) -> None:
         """Saves the index if that is worth it, and gives the database's connections back."""
@@ -219,7 +229,7 @@ class Gallery:
             return store.read_meta(connection).generation
 
     def search(self, templates: Templates, k: int = 2) -> list[Candidates]:
-        """The k subjects most like each probe, by their best sample.
+        """The k subjects most like each probe, by their best sample or, if opened so, by their fused template.
 
         Args:
             templates: (N, D) probes of the gallery's model.

@@ -12,7 +12,7 @@ from pipeline.gallery.mirror import Mirror, Progress
 from pipeline.gallery.records import Problem
 from pipeline.gallery.snapshot import file_for
 from pipeline.gallery.truth import Truth
-from pipeline.types import F32, Candidates
+from pipeline.types import F32, Candidates, SubjectScore
 
 SAVE_FROM = 20_000
 """From this many templates on, closing saves the index; fewer are read from the database in a tenth of a second."""
@@ -23,9 +23,9 @@ _log = logging.getLogger(__name__)
 class LiveIndex:
     """A mirror of the truth that is never behind a commit that was over before a search began."""
 
-    def __init__(self, truth: Truth, model_id: str, dimension: int) -> None:
+    def __init__(self, truth: Truth, model_id: str, dimension: int, subject_score: SubjectScore = "best") -> None:
         self._truth = truth
-        self._mirror = Mirror(model_id, dimension)
+        self._mirror = Mirror(model_id, dimension, subject_score)
         self._lock = threading.Lock()  # one thread at a time brings the mirror up to date
         self._version: int | None = -1  # the truth's version that the mirror has followed
         self._file = None if truth.folder is None else file_for(truth.folder, model_id)
@@ -58,11 +58,11 @@ class LiveIndex:
             self._truth.clear_leftovers()
 
     def search(self, vectors: F32, k: int) -> list[Candidates]:
-        """The k subjects most like each of (Q, D) unit rows, by their best sample."""
+        """The k subjects most like each of (Q, D) unit rows, by their best sample or fused template."""
         while True:
             self.load()
-            index, names = self._mirror.published
-            found = index.search_labels(vectors, k)
+            _, names, answers = self._mirror.published
+            found = answers.search_labels(vectors, k)
             try:
                 return [Candidates(tuple([names[key] for key in labels.tolist()]), scores) for scores, labels in found]
             except KeyError:  # a subject went while we searched: ask the newer index
@@ -109,8 +109,9 @@ class LiveIndex:
             mirror = self._mirror
             return {
                 "loaded": mirror.at is not None,
+                "subject_score": mirror.subject_score,
                 "vectors": len(mirror.index),
-                "vector_bytes": 4 * len(mirror.index) * mirror.dimension,
+                "vector_bytes": 4 * mirror.dimension * (len(mirror.index) + mirror.fused_count),
                 "saved_generation": mirror.saved if mirror.saved >= 0 else None,
                 "damaged_templates": len(mirror.skipped),
             }

@@ -16,7 +16,8 @@ from pipeline.gallery.index import I64, bad_rows
 from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, subjects, templates
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta, read_meta
-from pipeline.types import F32
+from pipeline.gallery.subject_index import fused_index, refuse, subjects_of
+from pipeline.types import F32, SubjectScore
 
 Progress = Callable[[int, int], None]
 _log = logging.getLogger(__name__)
@@ -28,12 +29,16 @@ class Mirror:
 
     Only one thread at a time may call `follow` or `rebuild`; `index` may be searched meanwhile. A name stays the one it
     was until after the index has been published, so a subject that is not in `names` is one that was removed while a
-    search was under way: search again. `index` and `names` stand in one tuple, which `adopt` replaces.
+    search was under way: search again. `index`, `names` and the index that answers a search stand in one tuple, which
+    `adopt` replaces. The index that answers is that of the samples, or that of the templates fused from them.
     """
 
-    def __init__(self, model_id: str, dimension: int) -> None:
+    def __init__(self, model_id: str, dimension: int, subject_score: SubjectScore = "best") -> None:
         self.model_id = model_id
-        self.published: tuple[FaissIndex, dict[int, str]] = (FaissIndex(dimension), {})
+        self.subject_score = subject_score
+        index = FaissIndex(dimension)
+        answers = index if subject_score == "best" else FaissIndex(dimension)
+        self.published: tuple[FaissIndex, dict[int, str], FaissIndex] = (index, {}, answers)
         self.at: Meta | None = None
         self.skipped: set[int] = set()
         self.saved = -1  # generation of the index file
@@ -49,13 +54,26 @@ class Mirror:
         return self.published[1]
 
     @property
+    def answers(self) -> FaissIndex:
+        """What a search is asked of; labels are subject ids."""
+        return self.published[2]
+
+    @property
+    def fused_count(self) -> int:
+        """Fused templates held beside the samples' vectors."""
+        return 0 if self.answers is self.index else len(self.answers)
+
+    @property
     def dimension(self) -> int:
         """Length of a vector."""
         return self.index.dimension
 
-    def adopt(self, base: Segment, names: dict[int, str], at: Meta) -> None:
+    def adopt(self, connection: Connection, base: Segment, names: dict[int, str], at: Meta) -> None:
         """Starts from a saved state."""
-        self.published, self.at = (FaissIndex(self.dimension, base), names), at
+        index = FaissIndex(self.dimension, base)
+        fused = self.subject_score == "fused"
+        self.published = (index, names, fused_index(connection, index, self.model_id) if fused else index)
+        self.at = at
 
     def start(self, connection: Connection, file: Path) -> bool:
         """Starts from the saved index if it can be used; returns whether there is a file that must go."""
@@ -67,7 +85,7 @@ class Mirror:
         except (snapshot.SnapshotError, OSError, ValueError) as error:
             _log.warning("%s cannot be used (%s); the index is read from the database", file, error)
             return True
-        self.adopt(saved.rows, saved.names, saved.at)
+        self.adopt(connection, saved.rows, saved.names, saved.at)
         self.saved = saved.at.generation
         return now.removal > saved.at.generation  # it holds what has been erased since
 
@@ -97,7 +115,10 @@ class Mirror:
         ids, labels, vectors = self._columns([tuple(row) for row in connection.execute(query)])
         changed = connection.execute(sa.select(subjects.c.id, subjects.c.name).where(subjects.c.changed > since))
         self.names.update((key, name) for key, name in changed)
+        touched = subjects_of(self.index, np.concatenate([gone, ids])) if self.answers is not self.index else gone
         self.index.apply(vectors, ids, labels, gone, move=True)
+        if self.answers is not self.index:
+            refuse(connection, self.answers, self.index, np.union1d(touched, labels), self.model_id)
         if now.removal > since:
             self._forget_names(connection)
         self.at = now
@@ -127,7 +148,7 @@ class Mirror:
             if progress is not None:
                 progress(filled, total)
         names = {row.id: row.name for row in connection.execute(sa.select(subjects.c.id, subjects.c.name))}
-        self.adopt(Segment.of(vectors[:filled], ids[:filled], labels[:filled]), names, now)
+        self.adopt(connection, Segment.of(vectors[:filled], ids[:filled], labels[:filled]), names, now)
 
     def _columns(self, rows: list[tuple[int, int, bytes]]) -> tuple[I64, I64, F32]:
         """Ids, labels and vectors of (id, subject, vector) rows; rows that no index may hold are left out."""
@@ -148,25 +169,22 @@ class Mirror:
 
     def difference(self, connection: Connection) -> str | None:
         """What distinguishes this mirror from the truth at the same generation, in words; None when nothing does."""
-        fresh = Mirror(self.model_id, self.dimension)
+        fresh = Mirror(self.model_id, self.dimension, self.subject_score)
         fresh.rebuild(connection)
         if fresh.at != self.at:
             return "another generation"
         if fresh.names != self.names:
             return "other names"
-        (ids, labels, vectors), (own_ids, own_labels, own_vectors) = fresh._rows(), self._rows()
+        (ids, labels, vectors), (own_ids, own_labels, own_vectors) = _rows(fresh.index), _rows(self.index)
         if not np.array_equal(ids, own_ids):
             return f"{len(np.setxor1d(ids, own_ids))} templates that only one of them has"
         if not np.array_equal(labels, own_labels):
             return "templates that belong to other subjects"
-        return None if np.array_equal(vectors, own_vectors) else "other vectors"
-
-    def _rows(self) -> tuple[I64, I64, F32]:
-        live = [segment.compacted() for segment in self.index.segments]
-        ids = np.concatenate([segment.ids for segment in live])
-        order = np.argsort(ids)
-        labels = np.concatenate([segment.labels for segment in live])[order]
-        return ids[order], labels, np.concatenate([segment.vectors for segment in live])[order]
+        if not np.array_equal(vectors, own_vectors):
+            return "other vectors"
+        (ids, _, vectors), (own_ids, _, own_vectors) = _rows(fresh.answers), _rows(self.answers)
+        same = np.array_equal(ids, own_ids) and np.array_equal(vectors, own_vectors)
+        return None if same else "other fused templates"
 
     def _forget_names(self, connection: Connection) -> None:
         """Drops the names of subjects that are gone."""
@@ -175,3 +193,11 @@ class Mirror:
         present = set(connection.execute(sa.select(subjects.c.id)).scalars())
         for key in [key for key in self.names if key not in present]:
             del self.names[key]
+
+
+def _rows(index: FaissIndex) -> tuple[I64, I64, F32]:
+    live = [segment.compacted() for segment in index.segments]
+    ids = np.concatenate([segment.ids for segment in live])
+    order = np.argsort(ids)
+    labels = np.concatenate([segment.labels for segment in live])[order]
+    return ids[order], labels, np.concatenate([segment.vectors for segment in live])[order]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipeline.errors import DuplicatePhotoError, SubjectExistsError, SubjectNotFoundError
+from pipeline.gallery.fusion import fuse
 from pipeline.gallery.gallery import Gallery
 from pipeline.types import Templates
 
@@ -28,12 +29,13 @@ class GalleryMachine(RuleBasedStateMachine):
     def open(self):
         self.folder = Path(tempfile.mkdtemp())
         self.handles = [Gallery.open(self.folder, MODEL, D) for _ in range(2)]
+        self.fused = Gallery.open(self.folder, MODEL, D, subject_score="fused")
         self.model: dict[int, str] = {}  # key of the photo -> subject
         self.uids: dict[int, str] = {}
         self.backup: dict[int, str] | None = None
 
     def teardown(self):
-        for handle in self.handles:
+        for handle in (*self.handles, self.fused):
             handle.close()
         shutil.rmtree(self.folder)
 
@@ -138,6 +140,15 @@ class GalleryMachine(RuleBasedStateMachine):
                 best[name] = max(best.get(name, -2.0), float(vector_of(key, D).astype(float) @ vector.astype(float)))
             assert list(candidates.subjects) == sorted(best, key=lambda name: -best[name])[:k]
             np.testing.assert_allclose(candidates.scores, sorted(best.values(), reverse=True)[:k], atol=1e-6)
+
+    @rule(key=KEYS)
+    def search_fused(self, key):
+        probe = Templates(vector_of(key, D)[None], np.ones(1, np.float32), MODEL)
+        mine = {name: np.stack([vector_of(k, D) for k in self.of(name)]) for name in set(self.model.values())}
+        expected = {name: float(fuse(rows).astype(float) @ vector_of(key, D)) for name, rows in mine.items()}
+        [found] = self.fused.search(probe, 9)
+        assert dict(zip(found.subjects, found.scores.tolist(), strict=True)) == pytest.approx(expected, abs=2e-6)
+        assert self.fused.check() == []
 
     @rule(which=HANDLE)
     def check(self, which):
