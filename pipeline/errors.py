@@ -264,6 +264,12 @@ class DivergedError(TrainingError):
     code = "diverged"
 
 
+class GalleryUnreachableError(GalleryError):
+    """The server that holds the gallery, or its index, does not answer, or went away in the middle."""
+
+    code = "gallery_unreachable"
+
+
 class NoOperatingPointError(KnownfaceError):
     """Neither the model's card nor a calibration says which score is a match."""
 

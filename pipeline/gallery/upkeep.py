@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, GalleryError
-from pipeline.gallery import backup_file, private, store
+from pipeline.gallery import backup_file, private, server, store
 from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, named_errors, upgrade
-from pipeline.gallery.schema import REVISIONS, documents, meta, removed, samples, subjects, templates
+from pipeline.gallery.schema import REVISIONS, documents, meta, metadata, removed, samples, subjects, templates
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder
 from pipeline.gallery.truth import Truth
 
@@ -31,7 +31,9 @@ def backup(truth: Truth, file: Path) -> None:
         GalleryError: The gallery is on a server, or the file is there already or cannot be written.
     """
     if truth.folder is None:
-        raise GalleryError(f"{truth.place.label}: back a server's gallery up with the server's own tools (pg_dump)")
+        raise GalleryError(
+            f"{truth.place.label}: is on a server, which has tools of its own for that: pg_dump --format=custom"
+        )
     if "\0" in str(file):
         raise GalleryError("the backup's name holds a NUL character: choose another name")
     if file.exists():
@@ -69,7 +71,7 @@ def restore(file: Path, location: str | Path) -> None:
 
     place = Place.of(location)
     if place.folder is None:
-        raise GalleryError(f"{place.label}: restore a server's gallery with the server's own tools (pg_restore)")
+        raise GalleryError(f"{place.label}: is on a server, which has tools of its own for that: pg_restore")
     with named_errors(str(file)):
         seen = backup_file.check(file, place.folder / DATABASE)
     with named_errors(place.label):
@@ -177,12 +179,17 @@ def export(connection: Connection, name: str) -> dict[str, Any]:
 
 
 def compact(truth: Truth) -> None:
-    """Forgets tombstones, gives free pages back to the file system and empties the write-ahead log."""
+    """Forgets tombstones, gives free pages back to the file system and empties the write-ahead log.
+
+    On a server the tables are written anew, so that no page of theirs holds what was removed.
+    """
     with truth.writing() as connection:
         generation = store.bump(connection)
         connection.execute(sa.delete(removed))
         connection.execute(sa.update(meta).values(horizon=generation - 1))  # who is up to date needs no rebuild
     if truth.folder is None:
+        with named_errors(truth.place.label):
+            server.rewrite(truth.engine, [table.name for table in metadata.sorted_tables])
         return
     with named_errors(truth.place.label):
         raw = truth.engine.raw_connection()

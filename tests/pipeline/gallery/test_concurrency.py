@@ -9,11 +9,18 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 from gallery_samples import DIMENSION, MODEL, probe_of, sample_of
 
 from pipeline.gallery.gallery import Gallery
 
 HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def gallery(location):
+    with Gallery.open(location, MODEL, DIMENSION) as opened:
+        yield opened
 
 
 def in_threads(count, work):
@@ -102,7 +109,7 @@ import sys
 sys.path.insert(0, {here!r})
 from gallery_samples import DIMENSION, MODEL, probe_of
 from pipeline.gallery.gallery import Gallery
-with Gallery.open({folder!r}, MODEL, DIMENSION) as gallery:
+with Gallery.open({location!r}, MODEL, DIMENSION) as gallery:
     print("ready", flush=True)
     for line in sys.stdin:
         found = gallery.search(probe_of(line.strip()))[0]
@@ -110,10 +117,10 @@ with Gallery.open({folder!r}, MODEL, DIMENSION) as gallery:
 """
 
 
-def test_another_process_finds_what_was_just_enrolled(tmp_path):
+def test_another_process_finds_what_was_just_enrolled(location):
     """No restart, no waiting: the next question sees it."""
-    with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
-        program = READER.format(here=str(HERE), folder=str(tmp_path))
+    with Gallery.open(location, MODEL, DIMENSION) as gallery:
+        program = READER.format(here=str(HERE), location=location)
         with subprocess.Popen(
             [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as reader:

@@ -104,7 +104,7 @@ def test_an_index_that_cannot_be_saved_is_no_error(tmp_path, monkeypatch, caplog
     ("location", "what"),
     [
         ("foo://x", "no database called foo"),
-        ("postgresql://u@h/db", "pip install 'psycopg"),
+        ("postgresql://u:secret@h/db?password=secret", r"pip install 'knownface\[postgres\]'"),
         ("postgresql+psycopg2://u@h/db", "pip install 'psycopg2-binary'"),
         ("mysql://u:secret@h/db", "pip install 'mysqlclient'"),
         ("postgresql://h:notaport/db", "cannot be read"),

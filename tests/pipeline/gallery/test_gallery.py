@@ -21,6 +21,12 @@ from pipeline.errors import (
 from pipeline.gallery.gallery import Gallery
 
 
+@pytest.fixture
+def gallery(location):
+    with Gallery.open(location, MODEL, DIMENSION) as opened:
+        yield opened
+
+
 def names(gallery):
     return [info.name for info in gallery.subjects()]
 
@@ -29,13 +35,13 @@ def best(gallery, *keys):
     return [found.subjects[0] if found.subjects else None for found in gallery.search(probe_of(*keys))]
 
 
-def test_enrolled_people_are_found_also_after_reopening(tmp_path):
-    with Gallery.open(tmp_path / "a b/gällery", MODEL, DIMENSION) as gallery:
+def test_enrolled_people_are_found_also_after_reopening(location):
+    with Gallery.open(location, MODEL, DIMENSION) as gallery:
         uids = gallery.enrol("Ada", [sample_of("ada1"), sample_of("ada2")]) + gallery.enrol("Bob", [sample_of("bob1")])
         assert len(set(uids)) == 3
         assert best(gallery, "ada1", "bob1", "ada2") == ["Ada", "Bob", "Ada"]
         assert (len(gallery), gallery.sample_count) == (2, 3)
-    with Gallery.open(tmp_path / "a b/gällery", MODEL, DIMENSION, create=False) as gallery:
+    with Gallery.open(location, MODEL, DIMENSION, create=False) as gallery:
         found = gallery.search(probe_of("ada2"), k=5)[0]
         assert found.subjects[0] == "Ada"
         assert found.subjects == ("Ada", "Bob")
@@ -87,8 +93,8 @@ def test_the_same_photo_is_recognised(gallery):
     assert names(gallery) == ["Ada", "Bob"]
 
 
-def test_another_model_adds_a_template_to_the_same_sample(tmp_path):
-    with Gallery.open(tmp_path, MODEL, DIMENSION) as first, Gallery.open(tmp_path, "new@2", 8) as second:
+def test_another_model_adds_a_template_to_the_same_sample(location):
+    with Gallery.open(location, MODEL, DIMENSION) as first, Gallery.open(location, "new@2", 8) as second:
         [uid] = first.enrol("Ada", [sample_of("ada")])
         assert second.search(probe_of("ada", model_id="new@2", dimension=8))[0].subjects == ()
         assert not second.subject("Ada").samples[0].has_template
@@ -271,8 +277,8 @@ def test_a_locked_gallery_says_so_and_can_still_be_read(tmp_path, monkeypatch):
         assert best(gallery, "bob") == ["Bob"]
 
 
-def test_two_galleries_on_one_folder_see_each_other(tmp_path):
-    with Gallery.open(tmp_path, MODEL, DIMENSION) as one, Gallery.open(tmp_path, MODEL, DIMENSION) as two:
+def test_two_galleries_on_one_truth_see_each_other(location):
+    with Gallery.open(location, MODEL, DIMENSION) as one, Gallery.open(location, MODEL, DIMENSION) as two:
         one.enrol("Ada", [sample_of("ada")])
         assert best(two, "ada") == ["Ada"]
         two.enrol("Bob", [sample_of("bob")])
