@@ -72,6 +72,11 @@ class Recognizer:
         """Length of a template."""
         return self._embedder.dimension
 
+    @property
+    def crop_size(self) -> int:
+        """Side of an aligned crop in pixels."""
+        return self._aligner.size
+
     def analyse(self, photo: Photo) -> Faces:
         """All faces of one photo; possibly none.
 
