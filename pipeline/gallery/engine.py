@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError, GalleryVersionError
 from pipeline.gallery import private, server
+from pipeline.gallery import read_only as read_only_
 from pipeline.gallery.schema import REVISIONS
 
 DATABASE = "gallery.db"
@@ -33,21 +35,21 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 _PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY", "cache_size=-16384")
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _FULL = "the disk is full; free some space and try again (nothing was changed)"
-_READ_ONLY = "the gallery is read-only; check the permissions of the folder and its files"
+READ_ONLY = "the gallery is read-only; check the permissions of the folder and its files"
 _CANNOT_OPEN = "the gallery's database cannot be opened; check the permissions of the folder and its files"
 _REFUSALS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: _FULL,
-    errno.EROFS: _READ_ONLY,
-    errno.EACCES: _READ_ONLY,
-    errno.EPERM: _READ_ONLY,
+    errno.EROFS: READ_ONLY,
+    errno.EACCES: READ_ONLY,
+    errno.EPERM: READ_ONLY,
 }
 _SQLITE_REFUSALS = {
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_IOERR_WRITE: _FULL,  # a quota or a limit; SQLite says FULL where the file system does
     sqlite3.SQLITE_IOERR_SHMSIZE: _FULL,
-    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_READONLY: READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: _CANNOT_OPEN,
 }
 _MAYBE_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}  # what a full disk is called depends on the call
@@ -142,22 +144,31 @@ def _is_full(path: Path) -> bool:
         return False
 
 
-def make_engine(place: Place) -> Engine:
+def make_engine(place: Place, *, read_only: bool = False) -> Engine:
     """An engine whose connections are set up as the module says; connects to nothing yet.
+
+    Args:
+        place: Where the gallery is.
+        read_only: Change no file and make none; see `read_only`.
 
     Raises:
         GalleryError: SQLAlchemy does not know the kind of database, or the driver for it is not installed.
     """
     if place.folder is None:
         return server.server_engine(place.url, place.label, BUSY_TIMEOUT_S)
-    engine = sa.create_engine(
-        place.url,
-        poolclass=sa.pool.QueuePool,
-        pool_size=4,
-        max_overflow=-1,
-        hide_parameters=True,
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
-    )
+    if read_only:
+        connect = partial(read_only_.connect, place.folder / DATABASE, BUSY_TIMEOUT_S)
+        pool = sa.pool.NullPool
+        engine = sa.create_engine("sqlite://", creator=connect, poolclass=pool, hide_parameters=True)
+    else:
+        engine = sa.create_engine(
+            place.url,
+            poolclass=sa.pool.QueuePool,
+            pool_size=4,
+            max_overflow=-1,
+            hide_parameters=True,
+            connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        )
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _record: Any) -> None:
@@ -189,6 +200,20 @@ def reading(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name != "sqlite":  # SQLite reads one snapshot anyway
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield connection
+
+
+def check_read_only(place: Place, engine: Engine) -> None:
+    """Whether a gallery that may not be changed can be read by this version.
+
+    Raises:
+        GalleryError: It would have to be upgraded.
+        GalleryVersionError, GalleryDamagedError: As `prepare`.
+    """
+    if (revision := _revision(place, engine)) != REVISIONS[-1]:
+        raise GalleryError(
+            f"{place.label}: is read-only, but has the older schema {revision}; this version needs {REVISIONS[-1]}: "
+            "open it once where it can be written, or copy the folder"
+        )
 
 
 def prepare(place: Place, engine: Engine, *, create: bool) -> None:

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import GalleryBusyError
 from pipeline.gallery import check, store
 from pipeline.gallery.mirror import Mirror, Progress
 from pipeline.gallery.records import Problem
@@ -47,12 +48,16 @@ class LiveIndex:
             if version is not None and version == self._version:
                 return
             must_go = False
-            with self._truth.reading() as connection:
-                if self._mirror.at is None and self._file is not None:
-                    must_go = self._mirror.start(connection, self._file)
-                self._mirror.follow(connection, progress)
+            try:
+                with self._truth.reading() as connection:
+                    if self._mirror.at is None and self._file is not None:
+                        must_go = self._mirror.start(connection, self._file)
+                    self._mirror.follow(connection, progress)
+            except GalleryBusyError:
+                self._mirror.at = None  # what was read may be of two states: read it anew
+                raise
             self._version = version
-            if must_go and self._file is not None:
+            if must_go and self._file is not None and not self._truth.read_only:
                 self._file.unlink(missing_ok=True)
                 self._truth.erase()
             self._truth.clear_leftovers()

@@ -45,7 +45,7 @@ def lock(file: Path, timeout_s: float, *, beside: Path) -> BaseFileLock:
     """A lock between processes, not yet taken."""
     from filelock import FileLock  # noqa: PLC0415 - only needed to make, upgrade, restore or save
 
-    return FileLock(file, timeout=timeout_s, mode=touch(file, beside=beside))
+    return FileLock(file, timeout=timeout_s, mode=FILE_MODE | touch(file, beside=beside))
 
 
 def _make(file: Path, beside: Path | None) -> None:

@@ -12,8 +12,20 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import private
-from pipeline.gallery.engine import DATABASE, LOCK, Place, make_engine, named_errors, prepare, reading, writing
+from pipeline.errors import GalleryError
+from pipeline.gallery import private, read_only
+from pipeline.gallery.engine import (
+    DATABASE,
+    LOCK,
+    READ_ONLY,
+    Place,
+    check_read_only,
+    make_engine,
+    named_errors,
+    prepare,
+    reading,
+    writing,
+)
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, generation_of
 from pipeline.gallery.store import read_meta
 
@@ -25,17 +37,22 @@ class Truth:
 
     def __init__(self, place: Place, *, create: bool) -> None:
         self.place = place
-        self.engine = make_engine(place)
+        self.read_only = place.database is not None and read_only.may_not_write(place.database)
+        self.engine = make_engine(place, read_only=self.read_only)
         self._write_lock = threading.Lock()  # orders this process's writers; the database orders processes
         self._watch: Any = None  # one connection that never writes: data_version tells it what others committed
         self._watch_lock = threading.Lock()
         self._erase_due = False
         try:
             with named_errors(place.label):
-                prepare(place, self.engine, create=create)
-                with reading(self.engine) as connection:
+                if self.read_only:
+                    check_read_only(place, self.engine)
+                else:
+                    prepare(place, self.engine, create=create)
+                with self.reading() as connection:
                     read_meta(connection)  # a write would make a number of anything
-                self._finish_erasing()
+                if not self.read_only:
+                    self._finish_erasing()
         except BaseException:
             self.engine.dispose()
             raise
@@ -59,7 +76,11 @@ class Truth:
     def reading(self) -> Iterator[Connection]:
         """A read transaction; errors get their names."""
         with named_errors(self.place.label), reading(self.engine) as connection:
-            yield connection
+            if not self.read_only or self.place.database is None:
+                yield connection
+                return
+            with read_only.unchanged(connection.connection.driver_connection, self.place.database):
+                yield connection
 
     @contextmanager
     def writing(self, *, erases: bool = False) -> Iterator[Connection]:
@@ -67,7 +88,12 @@ class Truth:
 
         Args:
             erases: What it removes must not stay in any file: the write-ahead log and the index files go too.
+
+        Raises:
+            GalleryError: The gallery is read-only.
         """
+        if self.read_only:
+            raise GalleryError(f"{self.place.label}: {READ_ONLY}")
         with named_errors(self.place.label):
             with self._write_lock, writing(self.engine) as connection:
                 yield connection
@@ -76,7 +102,7 @@ class Truth:
 
     def version(self) -> int | None:
         """A number that changes iff somebody commits; None where there is none, so that one has to look."""
-        if self.folder is None:
+        if self.folder is None or self.read_only:
             return None
         with self._watch_lock:
             if self._watch is None:
@@ -88,7 +114,7 @@ class Truth:
 
         A reader can hold the log open; then the next write, or close, tries again.
         """
-        if self.folder is None:
+        if self.folder is None or self.read_only:
             return
         with reading(self.engine) as connection:
             now = read_meta(connection)
@@ -127,7 +153,7 @@ class Truth:
 
     def clear_leftovers(self) -> None:
         """Removes temporary files of writers that were killed; leaves them while somebody may be writing one."""
-        if self.folder is None or not any(self.folder.glob(f"*{TEMPORARY}")):
+        if self.folder is None or self.read_only or not any(self.folder.glob(f"*{TEMPORARY}")):
             return
         with self.file_lock() as held:
             for file in self.folder.glob(f"*{TEMPORARY}") if held else ():
@@ -135,7 +161,13 @@ class Truth:
 
     @contextmanager
     def file_lock(self) -> Iterator[bool]:
-        """The lock under which files are written; yields False, without waiting, when another process has it."""
+        """The lock under which files are written; yields False, without waiting, when another process has it.
+
+        And where no file may be written.
+        """
+        if self.read_only:
+            yield False
+            return
         from filelock import Timeout  # noqa: PLC0415
 
         folder = self.folder or Path()

@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, GalleryError
 from pipeline.gallery import backup_file, private, server, store
-from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, named_errors, upgrade
+from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, READ_ONLY, Place, make_engine, named_errors, upgrade
+from pipeline.gallery.read_only import may_not_write
 from pipeline.gallery.schema import REVISIONS, documents, meta, metadata, removed, samples, subjects, templates
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder
 from pipeline.gallery.truth import Truth
@@ -74,6 +75,8 @@ def restore(file: Path, location: str | Path) -> None:
         raise GalleryError(f"{place.label}: is on a server, which has tools of its own for that: pg_restore")
     with named_errors(str(file)):
         seen = backup_file.check(file, place.folder / DATABASE)
+    if may_not_write(place.folder / DATABASE):
+        raise GalleryError(f"{place.label}: {READ_ONLY}")
     with named_errors(place.label):
         backup_file.check_target(place.folder)
     folder = place.folder

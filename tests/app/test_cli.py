@@ -20,6 +20,7 @@ import pytest
 import app.cli.recognise
 from app.cli.main import hoisted, main
 from pipeline.version import __version__
+from tests.confined import weak
 from tests.fakes import write_bars
 
 
@@ -614,3 +615,37 @@ def test_the_demo_runs_twice_with_the_same_result(cli: Cli, sample_photos: Path,
     assert [face["subject"] for face in again.document["faces"]].count("Barack Obama") == 3
     assert (where / "report.html").read_bytes() == before
     assert b"Barack Obama" in before
+
+
+# --- a gallery that may not be written -------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
+def test_a_read_only_gallery_answers_and_refuses_enrolment(gallery: Path, obama: list[Path], models_home: Path) -> None:
+    before = {file.name: file.read_bytes() for file in gallery.iterdir()}
+    for file in gallery.iterdir():
+        file.chmod(0o400)
+    gallery.chmod(0o500)
+
+    def run(*arguments: object) -> tuple[int, Any]:
+        command = [sys.executable, "-m", "app.cli", "--json", "--gallery", str(gallery), *map(str, arguments)]
+        done = subprocess.run(command, preexec_fn=weak, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    try:
+        code, document = run("identify", obama[0])
+        assert (code, [face["subject"] for face in document["faces"]]) == (0, ["Barack Obama"])
+        assert run("verify", *obama)[0] == 0
+        code, document = run("gallery", "list")
+        people = [row["subject"] for row in document["subjects"]]
+        assert (code, len(people)) == (0, 4)
+        for command in (["show", people[0]], ["export", people[0]], ["stats"], ["check"]):
+            assert run("gallery", *command)[0] == 0
+        code, document = run("enrol", "Somebody", obama[0])
+        assert (code, document["error"]) == (3, "gallery_error")
+        assert "read-only" in document["message"]
+        assert "\n" not in document["message"]
+    finally:
+        gallery.chmod(0o700)
+    assert {file.name: file.read_bytes() for file in gallery.iterdir()} == before

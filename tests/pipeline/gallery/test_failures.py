@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -56,25 +55,6 @@ def test_a_disk_that_takes_no_more(tmp_path):
         assert len(gallery) == int(enrolled) + 1
         assert gallery.search(probe_of("old"))[0].subjects[0] == "old"
         gallery.enrol("later", [sample_of("later")])
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder(tmp_path):
-    with Gallery.open(tmp_path / "g", MODEL, DIMENSION) as gallery:
-        gallery.enrol("Ada", [sample_of("ada")])
-    (tmp_path / "g").chmod(0o500)
-    (tmp_path / "g" / "gallery.db").chmod(0o400)
-    try:
-        with (
-            pytest.raises(GalleryError, match=r"read-only|cannot be opened"),
-            Gallery.open(tmp_path / "g", MODEL, DIMENSION) as gallery,
-        ):
-            gallery.enrol("Bob", [sample_of("bob")])
-    finally:
-        (tmp_path / "g").chmod(0o700)
-        (tmp_path / "g" / "gallery.db").chmod(0o600)
-    with Gallery.open(tmp_path / "g", MODEL, DIMENSION) as gallery:
-        assert [info.name for info in gallery.subjects()] == ["Ada"]
 
 
 def test_a_database_that_may_not_be_written(tmp_path, monkeypatch):
