@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from pipeline.gallery.index import I64, SCAN_ERROR, check_ids, check_k, check_vectors, exact_scores
+from pipeline.gallery.index import I64, check_ids, check_k, check_vectors, exact_scores
 from pipeline.gallery.scan import scan
 from pipeline.gallery.segments import Segment
+from pipeline.gallery.settle import NOBODY_ELSE, Fetched, settle
 from pipeline.types import F32
 
-_SPARE = 14  # rows fetched beyond k, so that the exact scores can settle who is k-th
-_NO_SCORE = -3.0  # below every cosine
-_QUERIES = 256  # at a time
 _SMALL_TAIL = 4096  # a segment with more dead rows than this, and a quarter of it, is copied without them
 
 
@@ -106,7 +104,7 @@ class FaissIndex:
         k = min(k, sum(map(len, segments)))
         scores = np.zeros((len(vectors), k), np.float32)
         ids = np.zeros((len(vectors), k), np.int64)
-        for query, row_scores, row_ids, _ in _search(segments, vectors, k, by_label=False):
+        for query, row_scores, row_ids, _ in settle(partial(_fetch, segments), vectors, k, by_label=False):
             scores[query], ids[query] = row_scores, row_ids
         return scores, ids
 
@@ -123,7 +121,7 @@ class FaissIndex:
         vectors = check_vectors(vectors, self._dimension)
         check_k(k)
         answers = [(np.zeros(0, np.float32), np.zeros(0, np.int64))] * len(vectors)
-        for query, scores, _, labels in _search(self._segments, vectors, k, by_label=True):
+        for query, scores, _, labels in settle(partial(_fetch, self._segments), vectors, k, by_label=True):
             answers[query] = (scores, labels)
         return answers
 
@@ -135,40 +133,11 @@ def check_labels(labels: I64, count: int) -> I64:
     return labels
 
 
-_Answer = tuple[int, F32, I64, I64]  # number of the query; scores, ids and labels, best first
-
-
-def _search(segments: tuple[Segment, ...], queries: F32, k: int, *, by_label: bool) -> Iterator[_Answer]:
-    """Per query its k best rows, or the best rows of its k best labels; in no order of queries."""
-    segments = tuple(segment for segment in segments if len(segment))
-    if not k or not segments:
-        return
-    for start in range(0, len(queries), _QUERIES):
-        fetch = k + _SPARE
-        waiting = list(range(start, min(start + _QUERIES, len(queries))))
-        while waiting:
-            scores, ids, labels, others = _fetch(segments, queries[waiting], fetch)
-            unsettled = []
-            for line, query in enumerate(waiting):
-                chosen = _first_of_each(labels[line].tolist(), k) if by_label else list(range(min(k, ids.shape[1])))
-                worst = scores[line, chosen[-1]] if len(chosen) == k else _NO_SCORE
-                if worst > others[line] + 2 * SCAN_ERROR:
-                    yield query, scores[line, chosen], ids[line, chosen], labels[line, chosen]
-                else:
-                    unsettled.append(query)
-            waiting = unsettled
-            fetch *= 8
-
-
-def _fetch(segments: tuple[Segment, ...], queries: F32, fetch: int) -> tuple[F32, I64, I64, list[float]]:
-    """The `fetch` best rows or more of each query, best first, and what the scores of all others stay below.
-
-    Returns:
-        scores, ids and labels (Q, K), and Q bounds: lower than any score where no row is left out.
-    """
-    others = np.full(len(queries), 3 * _NO_SCORE)
+def _fetch(segments: tuple[Segment, ...], queries: F32, fetch: int) -> Fetched:
+    """The `fetch` best rows or more of each query; see `settle.Fetch`."""
+    others = np.full(len(queries), NOBODY_ELSE)
     parts = []
-    for segment in segments:
+    for segment in [segment for segment in segments if len(segment)] or segments[:1]:
         matrix = segment.vectors[: segment.count]
         rows, approximate = scan(matrix, queries, fetch, segment.dead)
         if rows.shape[1] < len(segment):
@@ -180,16 +149,3 @@ def _fetch(segments: tuple[Segment, ...], queries: F32, fetch: int) -> tuple[F32
     lines = np.arange(len(queries))[:, None]
     order = np.lexsort((ids, -scores), axis=-1)
     return scores[lines, order], ids[lines, order], labels[lines, order], others.tolist()
-
-
-def _first_of_each(labels: list[int], k: int) -> list[int]:
-    """Positions where the first k different labels stand first."""
-    seen: set[int] = set()
-    positions = []
-    for position, label in enumerate(labels):
-        if label not in seen:
-            seen.add(label)
-            positions.append(position)
-            if len(positions) == k:
-                break
-    return positions

@@ -14,8 +14,8 @@ from pipeline.gallery import check, documents, enrolment, names, store, upkeep
 from pipeline.gallery.engine import Place
 from pipeline.gallery.index import bad_rows
 from pipeline.gallery.live import LiveIndex
-from pipeline.gallery.mirror import Progress
 from pipeline.gallery.records import NewSample, Problem, SubjectDetail, SubjectInfo
+from pipeline.gallery.rows import Progress
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.values import bad_values

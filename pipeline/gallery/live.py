@@ -9,8 +9,9 @@ from typing import Any
 
 from pipeline.errors import GalleryBusyError
 from pipeline.gallery import check, store
-from pipeline.gallery.mirror import Mirror, Progress
+from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem
+from pipeline.gallery.rows import Progress
 from pipeline.gallery.snapshot import file_for
 from pipeline.gallery.truth import Truth
 from pipeline.types import F32, Candidates, SubjectScore

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,15 @@ from sqlalchemy.engine import Connection
 
 from pipeline.gallery import snapshot
 from pipeline.gallery.faiss_index import FaissIndex
-from pipeline.gallery.index import I64, bad_rows
-from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, subjects, templates
+from pipeline.gallery.index import I64
+from pipeline.gallery.rows import Progress, TruthRows
+from pipeline.gallery.schema import subjects
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta, read_meta
 from pipeline.gallery.subject_index import fused_index, refuse, subjects_of
 from pipeline.types import F32, SubjectScore
 
-Progress = Callable[[int, int], None]
 _log = logging.getLogger(__name__)
-_BATCH = 8192
 
 
 class Mirror:
@@ -40,8 +38,13 @@ class Mirror:
         answers = index if subject_score == "best" else FaissIndex(dimension)
         self.published: tuple[FaissIndex, dict[int, str], FaissIndex] = (index, {}, answers)
         self.at: Meta | None = None
-        self.skipped: set[int] = set()
+        self._rows = TruthRows(model_id, dimension)
         self.saved = -1  # generation of the index file
+
+    @property
+    def skipped(self) -> set[int]:
+        """Ids of the damaged templates that were left out."""
+        return self._rows.skipped
 
     @property
     def index(self) -> FaissIndex:
@@ -104,15 +107,8 @@ class Mirror:
             self.rebuild(connection, progress)
             return True
         since = self.at.generation
-        gone = np.fromiter(
-            connection.execute(sa.select(removed.c.template_id).where(removed.c.generation > since)).scalars(), np.int64
-        )
-        query = (
-            sa.select(templates.c.id, samples.c.subject_id, LENIENT_VECTOR)
-            .join(templates, templates.c.sample_id == samples.c.id)
-            .where((samples.c.changed > since) & (templates.c.model_id == self.model_id))
-        )
-        ids, labels, vectors = self._columns([tuple(row) for row in connection.execute(query)])
+        gone = self._rows.gone(connection, since)
+        ids, labels, vectors = self._rows.changed(connection, since)
         changed = connection.execute(sa.select(subjects.c.id, subjects.c.name).where(subjects.c.changed > since))
         self.names.update((key, name) for key, name in changed)
         touched = subjects_of(self.index, np.concatenate([gone, ids])) if self.answers is not self.index else gone
@@ -127,21 +123,11 @@ class Mirror:
     def rebuild(self, connection: Connection, progress: Progress | None = None) -> None:
         """Reads everything anew; `progress(done, total)` is told how far it is."""
         now = read_meta(connection)
-        mine = templates.c.model_id == self.model_id
-        total = int(connection.execute(sa.select(sa.func.count()).select_from(templates).where(mine)).scalar_one())
-        query = (
-            sa.select(templates.c.id, samples.c.subject_id, LENIENT_VECTOR)
-            .join(samples, samples.c.id == templates.c.sample_id)
-            .where(mine)
-            .order_by(templates.c.id)
-            .execution_options(yield_per=_BATCH)
-        )
+        total = self._rows.count(connection)
         vectors = np.empty((total, self.dimension), np.float32)
         ids, labels = np.empty(total, np.int64), np.empty(total, np.int64)
         filled = 0
-        self.skipped.clear()
-        for rows in connection.execute(query).partitions():
-            part_ids, part_labels, part_vectors = self._columns([tuple(row) for row in rows])
+        for part_ids, part_labels, part_vectors in self._rows.all(connection):
             end = filled + len(part_ids)
             ids[filled:end], labels[filled:end], vectors[filled:end] = part_ids, part_labels, part_vectors
             filled = end
@@ -149,23 +135,6 @@ class Mirror:
                 progress(filled, total)
         names = {row.id: row.name for row in connection.execute(sa.select(subjects.c.id, subjects.c.name))}
         self.adopt(connection, Segment.of(vectors[:filled], ids[:filled], labels[:filled]), names, now)
-
-    def _columns(self, rows: list[tuple[int, int, bytes]]) -> tuple[I64, I64, F32]:
-        """Ids, labels and vectors of (id, subject, vector) rows; rows that no index may hold are left out."""
-        width = 4 * self.dimension
-        fitting = [row for row in rows if len(row[2]) == width]
-        ids = np.array([row[0] for row in fitting], np.int64)
-        labels = np.array([row[1] for row in fitting], np.int64)
-        vectors = np.frombuffer(b"".join([row[2] for row in fitting]), "<f4").astype(np.float32, copy=False)
-        vectors = vectors.reshape(len(fitting), self.dimension)
-        bad = bad_rows(vectors)
-        if len(bad) or len(fitting) < len(rows):
-            keep = np.ones(len(fitting), np.bool_)
-            keep[bad] = False
-            self.skipped |= {row[0] for row in rows} - set(ids[keep].tolist())
-            _log.warning("%d damaged templates are left out; `knownface gallery check` names them", len(self.skipped))
-            ids, labels, vectors = ids[keep], labels[keep], vectors[keep]
-        return ids, labels, vectors
 
     def difference(self, connection: Connection) -> str | None:
         """What distinguishes this mirror from the truth at the same generation, in words; None when nothing does."""
