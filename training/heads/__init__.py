@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from training.heads.base import Head
 from training.heads.dense import DenseHead
+from training.heads.fused import FusedSGD, step_together
 from training.heads.shards import class_range
+from training.heads.tiled import TiledHead
 
-__all__ = ["DenseHead", "Head", "class_range"]
+__all__ = ["DenseHead", "FusedSGD", "Head", "TiledHead", "class_range", "step_together"]

@@ -38,7 +38,8 @@ def initial_rows(
     device = device or torch.device("cpu")
     rows = torch.empty((len(classes), per_class * dimension), device=device)
     for block in range(classes.start // BLOCK, -(-classes.stop // BLOCK)):
-        generator = torch.Generator(device).manual_seed((seed << 32) + block)
+        mixed = (block * 0x9E3779B1 + seed * 0x85EBCA77) % 2**32  # the CPU generator takes 32 bits; odd: no block twice
+        generator = torch.Generator(device).manual_seed(mixed)
         low, high = max(classes.start, block * BLOCK), min(classes.stop, (block + 1) * BLOCK)
         values = torch.empty((BLOCK, per_class * dimension), device=device).normal_(0, 0.01, generator=generator)
         rows[low - classes.start : high - classes.start] = values[low - block * BLOCK : high - block * BLOCK]
