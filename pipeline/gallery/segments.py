@@ -16,6 +16,7 @@ from pipeline.gallery.index import I64
 from pipeline.types import F32
 
 Rows = npt.NDArray[np.intp]
+_ROOM = 64 << 20  # bytes of vectors
 _NO_ROWS: Rows = np.zeros(0, np.intp)
 
 
@@ -65,9 +66,13 @@ class Segment:
         return rows[~np.isin(rows, self.dead)] if len(self.dead) else rows
 
     def appended(self, vectors: F32, ids: I64, labels: I64) -> Segment:
-        """This segment with rows behind its end; its buffers grow by doubling."""
+        """This segment with rows behind its end; its buffers grow by doubling.
+
+        They begin large, since a search waits while they are copied: memory that no row has touched costs nothing.
+        """
         end = self.count + len(ids)
-        grown = self if end <= len(self.ids) else self._with_room(max(end, 2 * self.count, 1024))
+        room = max(end, 2 * self.count, _ROOM // (4 * self.vectors.shape[1]))
+        grown = self if end <= len(self.ids) else self._with_room(room)
         grown.vectors[self.count : end] = vectors
         grown.ids[self.count : end] = ids
         grown.labels[self.count : end] = labels

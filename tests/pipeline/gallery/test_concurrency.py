@@ -146,3 +146,46 @@ def test_another_process_finds_what_was_just_enrolled(location):
             assert ask("ada") == "-"
             reader.stdin.close()
             assert reader.wait() == 0
+
+
+WRITER = """
+import sys
+sys.path.insert(0, {here!r})
+from gallery_samples import DIMENSION, MODEL, sample_of
+from pipeline.gallery.gallery import Gallery
+with Gallery.open({folder!r}, MODEL, DIMENSION) as gallery:
+    for step in range({steps}):
+        gallery.enrol_many([(f"{{step}}-{{n}}", sample_of((step, n))) for n in range({size})])
+        print(step, flush=True)
+"""
+
+
+def test_a_reader_beside_a_writer_sees_whole_transactions_and_each_at_once(tmp_path):
+    """Another process enrols in transactions: no search or list shows a part of one, nor misses one that is over."""
+    steps, size = 8, 150
+    program = WRITER.format(here=str(HERE), folder=str(tmp_path), steps=steps, size=size)
+    with (
+        Gallery.open(tmp_path, MODEL, DIMENSION) as gallery,
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as writer,
+    ):
+        acknowledged, stop = [-1], threading.Event()
+
+        def look(number):
+            if number == 0:
+                for line in writer.stdout:
+                    acknowledged[0] = int(line)
+                stop.set()
+            while not stop.is_set():
+                done = acknowledged[0] + 1  # transactions that were over before this question
+                [found] = gallery.search(probe_of("anybody"), k=steps * size)
+                counts = np.bincount([int(name.split("-")[0]) for name in found.subjects], minlength=steps)
+                assert set(counts.tolist()) <= {0, size}
+                assert counts[:done].all()
+                listed, samples = len(gallery.subjects()), gallery.sample_count
+                assert done * size <= listed <= samples
+                assert listed % size == samples % size == 0
+
+        in_threads(3, look)
+        assert writer.wait() == 0
+        assert len(gallery.search(probe_of("anybody"), k=steps * size)[0].subjects) == steps * size
+        assert gallery.check() == []
