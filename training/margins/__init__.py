@@ -11,16 +11,20 @@ from training.margins.adaface import AdaFace
 from training.margins.annealing import Annealing
 from training.margins.arcface import ArcFace
 from training.margins.base import Margin, Rows, Targets
+from training.margins.centre import CentreLoss
 from training.margins.combined import Combined
+from training.margins.contrastive import ContrastiveLoss
 from training.margins.cosface import CosFace
 from training.margins.crystal import Crystal
 from training.margins.curricularface import CurricularFace
 from training.margins.lsoftmax import LSoftmax
 from training.margins.magface import MagFace
 from training.margins.normface import NormFace
+from training.margins.ring import RingLoss
 from training.margins.softmax import Softmax
 from training.margins.sphereface import SphereFace
 from training.margins.subcentre import SubcentreArcFace
+from training.margins.triplet import TripletLoss
 
 MARGINS: dict[str, type[Margin]] = {
     "softmax": Softmax,
@@ -42,7 +46,9 @@ __all__ = [
     "AdaFace",
     "Annealing",
     "ArcFace",
+    "CentreLoss",
     "Combined",
+    "ContrastiveLoss",
     "CosFace",
     "Crystal",
     "CurricularFace",
@@ -50,9 +56,11 @@ __all__ = [
     "MagFace",
     "Margin",
     "NormFace",
+    "RingLoss",
     "Rows",
     "Softmax",
     "SphereFace",
     "SubcentreArcFace",
     "Targets",
+    "TripletLoss",
 ]
