@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.errors import DegenerateLandmarksError
@@ -66,13 +68,16 @@ class TemplateAligner:
 
     Args:
         template: Name of a template in TEMPLATES.
+        zoom: Enlarges the face about the middle of the crop by this factor.
 
     Raises:
         KeyError: There is no such template.
     """
 
-    def __init__(self, template: str = "arcface-112") -> None:
-        self._points, self._size = TEMPLATES[template]
+    def __init__(self, template: str = "arcface-112", zoom: float = 1.0) -> None:
+        points, self._size = TEMPLATES[template]
+        middle = (self._size - 1) / 2
+        self._points: F64 = points if zoom == 1.0 else (points - middle) * zoom + middle
 
     @property
     def size(self) -> int:
@@ -96,3 +101,29 @@ class TemplateAligner:
         to_original = np.array(photo.image_hw[::-1], np.float64) / np.array(pixels.shape[1::-1], np.float64)
         crops = np.stack([warp(pixels, matrix, to_original, self._size) for matrix in matrices])
         return AlignedFaces(crops, matrices.astype(np.float32))
+
+
+class SeveralAligner:
+    """Cuts each face out in several ways: the first gives the crops, the rest `others`.
+
+    Args:
+        aligners: At least one.
+    """
+
+    def __init__(self, aligners: Sequence[TemplateAligner]) -> None:
+        self._first, *self._rest = aligners
+
+    @property
+    def size(self) -> int:
+        """Side of the first crop in pixels."""
+        return self._first.size
+
+    def align(self, photo: Photo, detections: Detections) -> AlignedFaces:
+        """One row per detection, in their order.
+
+        Raises:
+            DegenerateLandmarksError: The landmarks of a face do not determine a similarity; names the photo.
+        """
+        first = self._first.align(photo, detections)
+        others = tuple(aligner.align(photo, detections) for aligner in self._rest)
+        return AlignedFaces(first.crops, first.transforms, others)

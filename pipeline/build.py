@@ -6,19 +6,21 @@ meanwhile.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.config import Settings
-from pipeline.errors import CardError, ModelMissingError
-from pipeline.protocols import Session
+from pipeline.errors import CardError, ConfigError, ModelMissingError
+from pipeline.protocols import Aligner, Session
 from pipeline.runtime import PendingSession, load_session
-from pipeline.types import FLIP_SUFFIX, OperatingPoint
-from pipeline.weights import Card, InstalledModel, ModelStore
+from pipeline.types import OperatingPoint, fusion_suffix
+from pipeline.weights import Card, InstalledModel, Member, ModelStore
+from pipeline.weights.ensembles import ensemble_sha256
 
 if TYPE_CHECKING:
     from pipeline.detect import MultiScaleDetector
-    from pipeline.embed import NetworkEmbedder
+    from pipeline.embed import EnsembleEmbedder, NetworkEmbedder
     from pipeline.landmarks import OnetRefiner
     from pipeline.recognizer import Recognizer
 
@@ -30,12 +32,13 @@ class Stack:
     """The models named in the settings, and their sessions.
 
     Attributes:
-        detector, refiner, embedder: A model and its session each; the refiner is None where it is turned off.
+        detector, refiner, embedder: A model and its session each; the refiner is None where it is turned off, and the
+            embedder has a session for each member of an ensemble.
     """
 
     detector: tuple[InstalledModel, Session]
     refiner: tuple[InstalledModel, Session] | None
-    embedder: tuple[InstalledModel, Session]
+    embedder: tuple[InstalledModel, tuple[Session, ...]]
 
 
 def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
@@ -55,7 +58,8 @@ def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
     embedder = _installed(store, settings.embedder, "embedder")
     detector = _installed(store, settings.detector, "detector")
     refiner = None if settings.refiner == "none" else _installed(store, settings.refiner, "refiner")
-    embedding = _session(embedder, settings, expect)  # takes longest to load, so it starts first
+    # These take longest to load, so they start first.
+    embedding = tuple(_session(member, settings, expect) for member in embedder.members or (embedder,))
     return Stack(
         detector=(detector, _session(detector, settings, expect)),
         refiner=(refiner, _session(refiner, settings, expect)) if refiner else None,
@@ -76,22 +80,13 @@ def build_recognizer(
     Raises:
         ModelError: As `start_loading` does.
     """
-    from pipeline.align import TEMPLATES, TemplateAligner
     from pipeline.recognizer import Recognizer
 
     settings = settings or Settings.load()
     stack = stack or start_loading(settings, expect)
-    card = stack.embedder[0].card
-    template = card.preprocessing.template
-    if template not in TEMPLATES:
-        raise CardError(f"{card.name}: its card asks for the landmark template {template!r}, which is not known")
-    if card.preprocessing.input_hw != (TEMPLATES[template][1],) * 2:
-        raise CardError(f"{card.name}: its card asks for the template {template}, whose crops are of another size")
+    aligner, embedder = _embedding(*stack.embedder, settings)
     return Recognizer(
-        _detector(*stack.detector, settings),
-        _refiner(*stack.refiner) if stack.refiner else None,
-        TemplateAligner(template),
-        _embedder(*stack.embedder, settings),
+        _detector(*stack.detector, settings), _refiner(*stack.refiner) if stack.refiner else None, aligner, embedder
     )
 
 
@@ -101,16 +96,39 @@ def embedder_identity(settings: Settings) -> tuple[str, int]:
     Raises:
         ModelMissingError, ModelDamagedError, CardError: As `build_recognizer` does.
     """
-    store, suffix = ModelStore(settings.models_dir), FLIP_SUFFIX if settings.flip_fusion else ""
+    store = ModelStore(settings.models_dir)
     try:
         model = _installed(store, settings.embedder, "embedder")
     except ModelMissingError:  # whoever wants to list or erase people need not pull a model first
         card = store.card(settings.embedder)
-        expected = next((source.result_sha256 for source in card.sources if source.result_sha256), None)
-        if expected is None:
+        expected = [_expected_sha256(store.card(member.name)) for member in card.members] or [_expected_sha256(card)]
+        known = [sha256 for sha256 in expected if sha256]
+        if len(known) < len(expected):
             raise
-        return f"{card.name}@{expected[:8]}{suffix}", card.dimension or 0
-    return model.model_id + suffix, model.card.dimension or 0
+        sha256 = ensemble_sha256(card, known) if card.members else known[0]
+        return f"{card.name}@{sha256[:8]}{_views(card, settings)[1]}", card.dimension or 0
+    return model.model_id + _views(model.card, settings)[1], model.card.dimension or 0
+
+
+def _expected_sha256(card: Card) -> str | None:
+    return next((source.result_sha256 for source in card.sources if source.result_sha256), None)
+
+
+def _views(card: Card, settings: Settings) -> tuple[tuple[Member, ...], str]:
+    """What each network of an embedder looks at, and what the settings add to its model_id.
+
+    Raises:
+        ConfigError: The settings choose views for an ensemble, whose card does.
+    """
+    suffix = fusion_suffix(settings.flip_fusion, settings.crop_zooms)
+    if not card.members:
+        return (Member(name=card.name, weight=1.0, flip=settings.flip_fusion, zooms=settings.crop_zooms),), suffix
+    if suffix:
+        raise ConfigError(
+            f"flip_fusion and crop_zooms are for a single embedder, but {card.name} says itself what its members see: "
+            "take them out of the settings, or choose another ensemble"
+        )
+    return card.members, ""
 
 
 def operating_points(settings: Settings) -> tuple[OperatingPoint, ...]:
@@ -162,7 +180,38 @@ def _refiner(model: InstalledModel, session: Session) -> OnetRefiner:
     return OnetRefiner(session, mean=prep.mean[0], std=prep.std[0])
 
 
-def _embedder(model: InstalledModel, session: Session, settings: Settings) -> NetworkEmbedder:
+def _embedding(
+    model: InstalledModel, sessions: Sequence[Session], settings: Settings
+) -> tuple[Aligner, NetworkEmbedder | EnsembleEmbedder]:
+    """The embedder, and the aligner that cuts out every view its networks look at."""
+    from pipeline.align import SeveralAligner, TemplateAligner
+    from pipeline.embed import EnsembleEmbedder
+
+    aligners: list[TemplateAligner] = []
+    embedders = []
+    members, _ = _views(model.card, settings)
+    for member, network, session in zip(members, model.members or (model,), sessions, strict=True):
+        template = _template(network.card)
+        embedders.append((_embedder(network, session, member, first_view=len(aligners)), member.weight))
+        aligners += [TemplateAligner(template, zoom) for zoom in (1.0, *member.zooms)]
+    aligner = aligners[0] if len(aligners) == 1 else SeveralAligner(aligners)
+    if not model.members:
+        return aligner, embedders[0][0]
+    return aligner, EnsembleEmbedder(embedders, model_id=model.model_id)
+
+
+def _template(card: Card) -> str:
+    from pipeline.align import TEMPLATES
+
+    template = card.preprocessing.template
+    if template not in TEMPLATES:
+        raise CardError(f"{card.name}: its card asks for the landmark template {template!r}, which is not known")
+    if card.preprocessing.input_hw != (TEMPLATES[template][1],) * 2:
+        raise CardError(f"{card.name}: its card asks for the template {template}, whose crops are of another size")
+    return template
+
+
+def _embedder(model: InstalledModel, session: Session, member: Member, first_view: int) -> NetworkEmbedder:
     from pipeline.embed import NetworkEmbedder
 
     prep = model.card.preprocessing
@@ -175,7 +224,10 @@ def _embedder(model: InstalledModel, session: Session, settings: Settings) -> Ne
         mean=prep.mean[0],
         std=prep.std[0],
         bgr=prep.colour == "bgr",
-        flip_fusion=settings.flip_fusion,
+        flip_fusion=member.flip,
+        zooms=member.zooms,
+        first_view=first_view,
+        size=prep.input_hw[0],
     )
 
 

@@ -9,7 +9,7 @@ import os
 import stat
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -51,6 +51,7 @@ class Settings(BaseModel):
         nms_iou: Boxes that overlap more than this are one face.
         min_face: Smallest face (side of its box, in pixels of the original photo) that is reported.
         flip_fusion: Average the templates of the crop and of its mirror image.
+        crop_zooms: Average with further crops of each face, larger by these factors (0.94 is smaller).
         max_bytes: Largest file that is read.
         max_pixels: Largest photo that is decoded; checked before decoding.
         verify_fmr: Verify (1:1) uses the operating point with the largest measured false match rate up to this one.
@@ -74,6 +75,7 @@ class Settings(BaseModel):
     nms_iou: float = Field(default=0.4, gt=0.0, le=1.0)
     min_face: float = Field(default=16.0, ge=0.0)
     flip_fusion: bool = False
+    crop_zooms: tuple[Annotated[float, Field(ge=0.5, le=2.0)], ...] = ()
     max_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1)
     verify_fmr: float = Field(default=1e-3, gt=0.0, lt=1.0)

@@ -19,6 +19,7 @@
     │   ├── FetchError                   fetch_failed         a download failed
     │   ├── HashMismatchError            hash_mismatch        a download is not what its card promises
     │   ├── LicenceError                 licence_not_accepted
+    │   ├── CropError                    crop_unsuited        aligned faces are not cut out as the network needs them
     │   └── RuntimeUnavailableError      runtime_unavailable  a runtime or provider was asked for that is not there
     ├── GalleryError
     │   ├── SubjectNotFoundError         subject_not_found
@@ -169,6 +170,12 @@ class LicenceError(ModelError):
     """The licence of the weights has to be accepted first."""
 
     code = "licence_not_accepted"
+
+
+class CropError(ModelError):
+    """Aligned faces are not cut out the way the network needs them."""
+
+    code = "crop_unsuited"
 
 
 class RuntimeUnavailableError(ModelError):

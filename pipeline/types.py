@@ -24,8 +24,14 @@ SubjectScore = Literal["best", "fused"]
 """What a probe is compared with: the best sample of each subject, or one template fused over its samples."""
 
 UNIT_TOLERANCE = 1e-3
-#: Ends the model_id of templates in which the mirrored crop was averaged in.
+#: In the model_id of templates in which the mirrored crop was averaged in.
 FLIP_SUFFIX = "+flip"
+
+
+def fusion_suffix(flip: bool, zooms: Sequence[float] = ()) -> str:
+    """What a model_id says about the views of a face that were averaged: `+flip`, `+zoom0.94_1.06`, both, or ""."""
+    zoom = "+zoom" + "_".join(f"{zoom:g}" for zoom in zooms) if zooms else ""
+    return (FLIP_SUFFIX if flip else "") + zoom
 
 
 def _check(name: str, array: npt.NDArray[Any], dtype: type[np.generic], shape: tuple[int | None, ...]) -> None:
@@ -89,28 +95,38 @@ class AlignedFaces:
     Attributes:
         crops: (N, S, S, 3) uint8 RGB; S is the template's size, 112 for the usual one.
         transforms: (N, 2, 3) float32, the similarity that takes pixels of the original photo to pixels of the crop.
+        others: The same N faces cut out in other ways, for embedders that look at each face more than once.
     """
 
     crops: Image
     transforms: F32
+    others: tuple[AlignedFaces, ...] = ()
 
     def __post_init__(self) -> None:
         _check("crops", self.crops, np.uint8, (None, None, None, 3))
         _check("transforms", self.transforms, np.float32, (len(self.crops), 2, 3))
+        if any(len(other) != len(self) or other.others for other in self.others):
+            raise ValueError("others must hold the same faces, each cut out once")
 
     def __len__(self) -> int:
         return len(self.crops)
 
     def __getitem__(self, rows: slice) -> AlignedFaces:
         """The chosen rows, as new AlignedFaces."""
-        return AlignedFaces(self.crops[rows], self.transforms[rows])
+        return AlignedFaces(self.crops[rows], self.transforms[rows], tuple(other[rows] for other in self.others))
+
+    @property
+    def views(self) -> tuple[AlignedFaces, ...]:
+        """Every way the faces were cut out: these crops, then the others."""
+        return self, *self.others
 
     @classmethod
     def concatenate(cls, parts: Sequence[AlignedFaces], size: int = 112) -> AlignedFaces:
         """All faces of several photos, in order; `size` is the side of the crop when there are none."""
         if not parts:
             return cls(np.zeros((0, size, size, 3), np.uint8), np.zeros((0, 2, 3), np.float32))
-        return cls(np.concatenate([p.crops for p in parts]), np.concatenate([p.transforms for p in parts]))
+        others = tuple(cls.concatenate(same) for same in zip(*(part.others for part in parts), strict=True))
+        return cls(np.concatenate([p.crops for p in parts]), np.concatenate([p.transforms for p in parts]), others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli import models_fuse
 from app.cli.context import Context, printable
 from app.cli.model_output import fetch_progress, megabytes, model_row, note_ignored, print_table
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
     from pipeline.weights import Card, InstalledModel, ModelStore
 
-app = typer.Typer(help="The models: list, show, pull, verify, add, use.", no_args_is_help=True)
+app = typer.Typer(help="The models: list, show, pull, verify, add, use, fuse.", no_args_is_help=True)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models or packs.", show_default=False)]
 _TASKS = ("detector", "refiner", "embedder")
@@ -57,7 +58,7 @@ def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME",
     card = store.card(name)
     row = next((row for row in store.list() if row.card.name == card.name), None)
     installed = model_row(row, _stack(context.settings)) if row else None
-    document = card.model_dump(mode="json")
+    document = card.model_dump(mode="json", exclude={"preprocessing"} if card.members else None)
     if context.machine:
         context.emit({"card": document, "state": installed})
         return
@@ -85,7 +86,8 @@ def pull(
     from pipeline.weights.packs import PACKS, pull_pack
 
     store = _store(context)
-    wanted = list(dict.fromkeys(names or [name for name in _stack(context.settings).values() if name != "none"]))
+    named = names or [name for name in _stack(context.settings).values() if name != "none"]
+    wanted = list(dict.fromkeys(part for name in named for part in store.networks(name)))
     pulled: list[dict[str, Any]] = []
     for name in wanted:
         with fetch_progress(context) as progress:
@@ -251,3 +253,6 @@ def _finish(context: Context, store: ModelStore, model: InstalledModel) -> dict[
         chosen = f": {model.runtime.runtime} ({ms})" if model.runtime else ""
         context.console().print(f"{model.model_id}{chosen}")
     return document
+
+
+models_fuse.register(app)

@@ -142,13 +142,18 @@ def _install(store: ModelStore, card: Card, source: FileSource, file: Path) -> I
         raise CardError(f"the name {card.name} belongs to another model; choose one with `--name`")
     with store.lock(card.name):
         installed = store.install(card, source, file)
-        store.cards_dir.mkdir(exist_ok=True)
-        target = store.cards_dir / f"{card.name}.toml"
-        temporary = target.with_name(f".{uuid4().hex}")
-        temporary.write_text(to_toml(card.model_dump(mode="json", exclude_defaults=True)), encoding="utf-8")
-        temporary.replace(target)
-    store.forget_cards()
+        write_card(store, card)
     return installed
+
+
+def write_card(store: ModelStore, card: Card) -> None:
+    """Keeps a card among the user's; it wins over one of its name that comes with Knownface."""
+    store.cards_dir.mkdir(parents=True, exist_ok=True)
+    target = store.cards_dir / f"{card.name}.toml"
+    temporary = target.with_name(f".{uuid4().hex}")
+    temporary.write_text(to_toml(card.model_dump(mode="json", exclude_defaults=True)), encoding="utf-8")
+    temporary.replace(target)
+    store.forget_cards()
 
 
 def _new_card(file: Path, sha256: str, found: Identity, origin: _Origin, taken: set[str]) -> Card:

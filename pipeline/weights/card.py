@@ -16,16 +16,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.config import parse_toml, read_text
 from pipeline.errors import CardError
-from pipeline.types import OperatingPoint
+from pipeline.types import OperatingPoint, fusion_suffix
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_.-]*"
+_FUSION = r"(\+flip)?(\+zoom[0-9._]+)?"
+#: Of a member of an ensemble: its name, and what it sees beside the crop.
+LABEL = rf"(?P<name>{NAME_PATTERN})(?P<flip>\+flip)?(\+zoom(?P<zooms>[0-9._]+))?"
+_ENSEMBLE = rf"{NAME_PATTERN}{_FUSION}(\+{NAME_PATTERN}{_FUSION})+"
 
 _UNSHOWN = ("Cc", "Zl", "Zp")  # control characters; separators of lines and paragraphs
 _TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the direction of writing
 
+_WEIGHT_TOLERANCE = 1e-6
+
+Zoom = Annotated[float, Field(ge=0.5, le=2.0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Task = Literal["detector", "refiner", "embedder"]
-Family = Literal["yunet", "scrfd", "onet", "sface", "arcface", "dlib"]
+Family = Literal["yunet", "scrfd", "onet", "sface", "arcface", "dlib", "ensemble"]
 Step = Literal["from_dlib", "fold_dequantize", "dynamic_batch", "dynamic_size", "clean"]
 
 
@@ -172,6 +179,10 @@ class Preprocessing(_Frozen):
         return self.input_hw == (0, 0)
 
 
+#: Of an ensemble. No network's: it divides by nothing.
+_NO_PREPROCESSING = Preprocessing(input_hw=(0, 0), colour="rgb", mean=(0, 0, 0), std=(0, 0, 0))
+
+
 class Licence(_Frozen):
     """Under which terms the parts of a model may be used; "not stated" where nobody says.
 
@@ -212,18 +223,40 @@ class RuntimeRecord(_Frozen):
     max_abs_difference: float
 
 
+class Member(_Frozen):
+    """One embedder of an ensemble.
+
+    Attributes:
+        name: Of its card.
+        weight: Its share of the score, above 0; the weights of an ensemble sum to 1.
+        flip: It sees the mirrored crop too.
+        zooms: It sees further crops too, larger by these factors.
+    """
+
+    name: str = Field(pattern=f"^{NAME_PATTERN}$")
+    weight: float = Field(gt=0, le=1)
+    flip: bool = False
+    zooms: tuple[Zoom, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Its name with what it sees, as it stands in the ensemble's name."""
+        return self.name + fusion_suffix(self.flip, self.zooms)
+
+
 class Card(_Frozen):
     """A model card.
 
     Attributes:
-        name: `arch.tag`, also the name of the file.
+        name: `arch.tag`, also the name of the file; of an ensemble the labels of its members, joined by "+".
         title: One line for people.
         task: Which stage of the pipeline it serves.
         family: Which decoder of the pipeline reads its outputs.
         pack: Name of the pack it belongs to, "" if to none; `models pull PACK` pulls them all.
         sources: Where to get it, in order of preference.
         transform: Steps applied to the fetched ONNX file, in order.
-        preprocessing: What the network wants to be fed.
+        preprocessing: What the network wants to be fed; ensembles have none.
+        members: The embedders of an ensemble.
         dimension: Length of its templates; embedders only.
         licence: Terms of use.
         paper: Where the method is described.
@@ -231,14 +264,15 @@ class Card(_Frozen):
         operating_points: What was measured for it; `model_id` says for which result of the transform.
     """
 
-    name: str = Field(pattern=f"^{NAME_PATTERN}$")
+    name: str = Field(pattern=f"^({NAME_PATTERN}|{_ENSEMBLE})$")
     title: str = ""
     task: Task
     family: Family
     pack: str = ""
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...] = ()
     transform: tuple[Step, ...] = ()
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing = _NO_PREPROCESSING
+    members: tuple[Member, ...] = ()
     dimension: int | None = Field(default=None, gt=0)
     licence: Licence
     paper: Paper | None = None
@@ -249,10 +283,22 @@ class Card(_Frozen):
     def _consistent(self) -> Self:
         if (self.task == "embedder") != (self.dimension is not None):
             raise ValueError("dimension belongs to an embedder, and only there")
+        if self.family == "ensemble":
+            self._check_members()
+        elif self.members or "+" in self.name or self.preprocessing == _NO_PREPROCESSING:
+            raise ValueError("a network needs its preprocessing; members, and a + in the name, belong to an ensemble")
         for point in self.operating_points:
-            if not re.fullmatch(re.escape(self.name) + r"@[0-9a-f]{8}(\+flip)?", point.model_id):
+            if not re.fullmatch(re.escape(self.name) + r"@[0-9a-f]{8}" + _FUSION, point.model_id):
                 raise ValueError(f"operating point of {point.model_id} in the card of {self.name}")
         return self
+
+    def _check_members(self) -> None:
+        if self.task != "embedder" or self.sources or self.transform or self.preprocessing != _NO_PREPROCESSING:
+            raise ValueError("an ensemble is an embedder and has members instead of sources, transform, preprocessing")
+        if self.name != "+".join(member.label for member in self.members):
+            raise ValueError("the name of an ensemble is its members' names, joined by +")
+        if abs(sum(member.weight for member in self.members) - 1) > _WEIGHT_TOLERANCE:
+            raise ValueError("the weights of the members must sum to 1")
 
     @classmethod
     def read(cls, file: Path) -> Self:

@@ -50,11 +50,12 @@ class InstalledModel:
 
     Attributes:
         card: Its card.
-        file: The ONNX file.
-        sha256: Of the file.
+        file: The ONNX file; of an ensemble, which has none, the folder of all models.
+        sha256: Of the file; of an ensemble, of its members, their options and weights.
         runtime: The runtime measured to be fastest on this machine; None before `models pull` has measured it.
         origin: Where it came from, in words.
         installed_at: ISO 8601, UTC.
+        members: The networks of an ensemble, in the order of its card.
     """
 
     card: Card
@@ -63,6 +64,7 @@ class InstalledModel:
     runtime: RuntimeRecord | None = None
     origin: str = ""
     installed_at: str = ""
+    members: tuple[InstalledModel, ...] = ()
 
     @property
     def model_id(self) -> str:

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import CardError, FetchError, HashMismatchError, LicenceError, ModelDamagedError, ModelMissingError
 from pipeline.weights.card import Card, RuntimeRecord, Source, cards_dir, file_hash, load_cards
+from pipeline.weights.ensembles import assemble
 from pipeline.weights.files import Progress, remove, sha256_of
 from pipeline.weights.records import Added, InstalledModel, InstallRecord, StoreRow
 
@@ -78,8 +79,15 @@ class ModelStore:
                 if Path(name).name == name and (file := folder / f"{name}.toml").is_file():
                     return Card.read(file)
         if name not in self.cards:
-            raise CardError(f"{name}: no such model; `knownface models list` shows those there are")
+            known = "`knownface models list` shows those there are"
+            fuse = f"; `knownface models fuse {name.replace('+', ' ')} --folder DIR` makes one" if "+" in name else ""
+            raise CardError(f"{name}: no such model; {known}{fuse}")
         return self.cards[name]
+
+    def networks(self, name: str) -> list[str]:
+        """The models whose networks a name stands for: the members of an ensemble, else itself."""
+        known = "+" in name or name in self.cards
+        return [member.name for member in self.card(name).members] or [name] if known else [name]
 
     def in_pack(self, pack: str) -> list[Card]:
         """The cards of a pack, e.g. `buffalo_l`; empty if there is no such pack."""
@@ -94,6 +102,8 @@ class ModelStore:
             ModelDamagedError: Its file is not what was installed.
         """
         card = self.card(name)
+        if card.members:
+            return assemble(card, self.models_dir, self.installed)
         return self._model(card, self._check(card, full=False))
 
     def verify(self, name: str) -> InstalledModel:
@@ -103,6 +113,8 @@ class ModelStore:
             CardError, ModelMissingError, ModelDamagedError: As `installed` does.
         """
         card = self.card(name)
+        if card.members:
+            return assemble(card, self.models_dir, self.verify)
         return self._model(card, self._check(card, full=True))
 
     def list(self) -> list[StoreRow]:
@@ -110,13 +122,14 @@ class ModelStore:
         rows = []
         for card in self.cards.values():
             try:
-                record = self._check(card, full=False)
+                model = self.installed(card.name)
             except ModelMissingError:
                 rows.append(StoreRow(card, None, 0, ""))
-            except ModelDamagedError as error:
+            except (CardError, ModelDamagedError) as error:
                 rows.append(StoreRow(card, None, 0, error.message))
             else:
-                rows.append(StoreRow(card, self._model(card, record), record.size, ""))
+                size = sum(part.file.stat().st_size for part in model.members or (model,))
+                rows.append(StoreRow(card, model, size, ""))
         return rows
 
     def pull(self, name: str, *, accept_licence: bool = False, progress: Progress | None = None) -> InstalledModel:
@@ -135,6 +148,10 @@ class ModelStore:
             FetchError, HashMismatchError: No source gave what the card promises.
         """
         card = self.card(name)
+        if card.members:
+            for member in card.members:
+                self.pull(member.name, accept_licence=accept_licence, progress=progress)
+            return self.installed(name)
         if (present := self.present(card)) is not None:
             return present
         require_licence(card, accepted=accept_licence)

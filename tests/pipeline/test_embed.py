@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.embed import NetworkEmbedder
+from pipeline.embed import EnsembleEmbedder, NetworkEmbedder
+from pipeline.errors import CropError
 from pipeline.images import open_photo
 from pipeline.protocols import Array
 from pipeline.types import FLIP_SUFFIX, AlignedFaces
@@ -122,3 +123,52 @@ def test_the_real_embedder_wants_rgb(sample_photos: Path) -> None:
     assert right > wrong + 0.02
     norms = recognizer.embed_aligned(swapped(one)).norms[0], one.templates.norms[0]
     assert norms[1] > 0
+
+
+def views(n: int, *sides: int) -> AlignedFaces:
+    """n faces, each cut out once for each side."""
+    parts = []
+    for number, side in enumerate(sides):
+        crops = np.random.default_rng(number).integers(0, 256, (n, side, side, 3), np.uint8)
+        parts.append(AlignedFaces(crops, np.zeros((n, 2, 3), np.float32)))
+    return AlignedFaces(parts[0].crops, parts[0].transforms, tuple(parts[1:]))
+
+
+def test_several_crops_are_averaged_as_unit_vectors() -> None:
+    some = views(3, 8, 8, 8)
+    templates = embedder(session(), zooms=(0.94, 1.06), flip_fusion=True).embed(some)
+    assert templates.model_id == "net.tag@01234567+flip+zoom0.94_1.06"
+    plain = embedder(session())
+    for row in range(3):
+        total = np.zeros(DIMENSION)
+        for view in some.views:
+            for crops in (view.crops, view.crops[:, :, ::-1]):
+                one = AlignedFaces(np.ascontiguousarray(crops[row : row + 1]), np.zeros((1, 2, 3), np.float32))
+                total += plain.embed(one).vectors[0]
+        np.testing.assert_allclose(templates.vectors[row], total / np.linalg.norm(total), atol=1e-6)
+
+
+def test_the_score_of_an_ensemble_is_the_weighted_mean_of_its_members() -> None:
+    some = views(5, 8, 8)
+    one, other = embedder(session()), embedder(session(), first_view=1, bgr=True)
+    fused = EnsembleEmbedder([(one, 0.3), (other, 0.7)], model_id="a.b+c.d@01234567")
+    assert fused.dimension == 2 * DIMENSION
+    templates = fused.embed(some)
+    assert templates.model_id == fused.model_id == "a.b+c.d@01234567"
+    np.testing.assert_allclose(np.linalg.norm(templates.vectors, axis=1), 1, atol=1e-6)
+    a, b = one.embed(some), other.embed(some)
+    np.testing.assert_allclose(templates.scores(templates), 0.3 * a.scores(a) + 0.7 * b.scores(b), atol=1e-6)
+    np.testing.assert_array_equal(templates.norms, a.norms)
+
+
+def test_an_ensemble_of_no_faces() -> None:
+    fused = EnsembleEmbedder([(embedder(session()), 0.5), (embedder(session()), 0.5)], model_id="a.b+c.d@01234567")
+    none = AlignedFaces.concatenate([], 8)
+    assert fused.embed(none).vectors.shape == (0, 2 * DIMENSION)
+
+
+def test_crops_of_another_size_or_number_are_a_named_error() -> None:
+    with pytest.raises(CropError, match="takes crops of 12x12 pixels, not 8x8"):
+        embedder(session(), size=12).embed(faces(2))
+    with pytest.raises(CropError, match="needs 3 views of each face, not 1"):
+        embedder(session(), first_view=2).embed(faces(2))
