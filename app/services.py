@@ -230,7 +230,7 @@ class Services:
         if not len(faces):
             return Identification(faces.source, faces, error=no_face(faces.source))
         point, size = point or self.identify_point(), len(self.gallery)
-        candidates = self.gallery.search(faces.templates, k=2)
+        candidates = self.gallery.search(faces.templates, k=2, threshold=point.threshold)
         return Identification(faces.source, faces, tuple(decide_identify(c, point, size) for c in candidates))
 
     def _sample(self, faces: Faces) -> NewSample:

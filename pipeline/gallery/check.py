@@ -116,8 +116,8 @@ def _wrong_with_file(connection: Connection, mirror: Mirror, file: Path) -> str 
         saved = snapshot.load(file, mirror.model_id, mirror.dimension, now)
     except (snapshot.SnapshotError, OSError, ValueError) as error:
         return str(error)
-    other = Mirror(mirror.model_id, mirror.dimension)
-    other.adopt(connection, saved.rows, saved.names, saved.at)
+    other = Mirror(mirror.model_id, mirror.dimension, compress=False)
+    other.adopt(connection, saved.segments, saved.names, saved.at)
     other.follow(connection)
     what = other.difference(connection)
     if what is None and now.removal > saved.at.generation:

@@ -1,18 +1,30 @@
-"""The index that is used: exact inner products, safe to search from many threads while it changes."""
+"""The index that is used: exact inner products, safe to search from many threads while it changes.
+
+With a `Coding` large segments carry codes (see `codes`), and a search looks at those first. The scores are exact all
+the same, and so is the answer but for the probability stated there.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from pipeline.gallery.codes import Coding, Progress
 from pipeline.gallery.index import I64, check_ids, check_k, check_vectors, exact_scores
-from pipeline.gallery.scan import scan
-from pipeline.gallery.segments import Segment
-from pipeline.gallery.settle import NOBODY_ELSE, Fetched, settle
+from pipeline.gallery.segments import Segment, joined
+from pipeline.gallery.settle import NOBODY_ELSE, SPARE, Answer, Fetched, settle
+from pipeline.gallery.shortlist import shortlist
 from pipeline.types import F32
 
+SEALED = 1 << 15
+"""From this many rows on it pays to encode a segment; the rows added last are fewer, and are scanned exactly."""
+
+_SEGMENTS = 8  # with codes; when there are more they are joined
+_NO_FLOOR = -3.0  # below every cosine
 _SMALL_TAIL = 4096  # a segment with more dead rows than this, and a quarter of it, is copied without them
 
 
@@ -23,11 +35,28 @@ class FaissIndex:
     in one assignment.
     """
 
-    def __init__(self, dimension: int, base: Segment | None = None) -> None:
-        empty = Segment.of(np.zeros((0, dimension), np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+    def __init__(
+        self,
+        dimension: int,
+        base: Segment | Iterable[Segment] = (),
+        coding: Coding | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> None:
+        """An index of these rows.
+
+        Args:
+            dimension: Length of a vector.
+            base: The rows to begin with; ids are distinct over all segments.
+            coding: How large segments are compressed; None: not at all.
+            progress: Told (done, total) rows while a segment is encoded.
+        """
         self._dimension = dimension
-        self._segments: tuple[Segment, Segment] = (base or empty, empty)  # the loaded rows, the rows added since
+        self._coding = coding
         self._lock = threading.Lock()
+        given = (base,) if isinstance(base, Segment) else tuple(base)
+        self._segments: tuple[Segment, ...] = (*given, joined((), dimension))  # the last are the rows added since
+        self.recode(coding, progress)
 
     @property
     def dimension(self) -> int:
@@ -35,9 +64,33 @@ class FaissIndex:
         return self._dimension
 
     @property
-    def segments(self) -> tuple[Segment, Segment]:
-        """The rows, as they are now."""
+    def coding(self) -> Coding | None:
+        """How large segments are compressed."""
+        return self._coding
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The rows, as they are now; those with codes first."""
         return self._segments
+
+    def recode(self, coding: Coding | None, progress: Progress | None = None) -> None:
+        """Compresses anew where the coding asks for it, or forgets the codes; searches go on meanwhile."""
+        with self._lock:
+            segments = tuple(_recoded(segment, coding, progress) for segment in self._segments[:-1])
+            self._segments = (*_codes_first(segments), self._segments[-1])
+            self._coding = coding
+
+    def tidy(self) -> None:
+        """Leaves no dead row among the codes, and none but a small number of rows without: the form to save."""
+        if (coding := self._coding) is None:
+            return
+        with self._lock:
+            with_codes = [segment.encoded(coding.bits) for segment in self._segments if segment.codes and len(segment)]
+            rest = tuple(segment for segment in self._segments if not segment.codes)
+            if len(rest) > 1 and sum(map(len, rest)) >= SEALED:
+                with_codes.append(joined(rest, self._dimension).encoded(coding.bits))
+                rest = (joined((), self._dimension),)
+            self._segments = (*with_codes, *rest)
 
     def __len__(self) -> int:
         """Vectors held."""
@@ -75,19 +128,30 @@ class FaissIndex:
         ids = check_ids(ids, len(vectors))
         labels = check_labels(labels, len(vectors))
         with self._lock:
-            base, tail = (segment.without(segment.find(removed)) for segment in self._segments)
-            if len(base.find(ids)) or len(tail.find(ids)):
+            *bases, tail = (segment.without(segment.find(removed)) for segment in self._segments)
+            if any(len(segment.find(ids)) for segment in (*bases, tail)):
                 if not move:
                     raise ValueError("an id is there already")
-                base, tail = base.relabelled(ids, labels), tail.relabelled(ids, labels)
-                new = np.flatnonzero(~np.isin(ids, np.concatenate([s.ids[s.find(ids)] for s in (base, tail)])))
+                *bases, tail = (segment.relabelled(ids, labels) for segment in (*bases, tail))
+                new = np.flatnonzero(~np.isin(ids, np.concatenate([s.ids[s.find(ids)] for s in (*bases, tail)])))
                 vectors, ids, labels = vectors[new], ids[new], labels[new]
             if len(ids):
                 if np.isin(ids, tail.ids[: tail.count]).any():  # removed here and added again: its old row must go
                     tail = tail.compacted()
                 tail = tail.appended(vectors, ids, labels)
-            base, tail = (s.compacted() if len(s.dead) > max(_SMALL_TAIL, s.count // 4) else s for s in (base, tail))
-            self._segments = (base, tail)
+            self._segments = self._in_order((*bases, tail))
+
+    def _in_order(self, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+        """Without those that are mostly dead rows, and with the last one sealed when it is long."""
+        segments = tuple(_compacted(segment) for segment in segments)
+        if (coding := self._coding) is None or len(segments[-1]) < SEALED:
+            return segments
+        with_codes = [segment for segment in segments if segment.codes and len(segment)]
+        rest = [segment for segment in segments if not segment.codes]
+        if len(with_codes) >= _SEGMENTS:
+            with_codes, rest = [], [*with_codes, *rest]
+        sealed = joined(rest, self._dimension).encoded(coding.bits)
+        return (*with_codes, sealed, joined((), self._dimension))
 
     def search(self, vectors: F32, k: int) -> tuple[F32, I64]:
         """The k most similar of each of (Q, D) rows.
@@ -104,12 +168,18 @@ class FaissIndex:
         k = min(k, sum(map(len, segments)))
         scores = np.zeros((len(vectors), k), np.float32)
         ids = np.zeros((len(vectors), k), np.int64)
-        for query, row_scores, row_ids, _ in settle(partial(_fetch, segments), vectors, k, by_label=False):
+        for query, row_scores, row_ids, _ in self._answers(segments, vectors, k, _NO_FLOOR, by_label=False):
             scores[query], ids[query] = row_scores, row_ids
         return scores, ids
 
-    def search_labels(self, vectors: F32, k: int) -> list[tuple[F32, I64]]:
+    def search_labels(self, vectors: F32, k: int, floor: float = _NO_FLOOR) -> list[tuple[F32, I64]]:
         """The k labels with the most similar rows, for each of (Q, D) rows.
+
+        Args:
+            vectors: The queries, unit rows.
+            k: How many labels.
+            floor: Where the index has codes, labels below this score need not be the most similar of those below it,
+                which spares comparing every row to find out. The scores are exact in any case.
 
         Returns:
             Per query (K,) float32 scores, descending, each the best of its label, and (K,) int64 labels, all different;
@@ -121,9 +191,15 @@ class FaissIndex:
         vectors = check_vectors(vectors, self._dimension)
         check_k(k)
         answers = [(np.zeros(0, np.float32), np.zeros(0, np.int64))] * len(vectors)
-        for query, scores, _, labels in settle(partial(_fetch, self._segments), vectors, k, by_label=True):
+        for query, scores, _, labels in self._answers(self._segments, vectors, k, floor, by_label=True):
             answers[query] = (scores, labels)
         return answers
+
+    def _answers(
+        self, segments: tuple[Segment, ...], queries: F32, k: int, floor: float, *, by_label: bool
+    ) -> Iterator[Answer]:
+        fetch = partial(_fetch, segments, self._coding, floor, k + SPARE)
+        return settle(fetch, queries, k, by_label=by_label)
 
 
 def check_labels(labels: I64, count: int) -> I64:
@@ -133,19 +209,37 @@ def check_labels(labels: I64, count: int) -> I64:
     return labels
 
 
-def _fetch(segments: tuple[Segment, ...], queries: F32, fetch: int) -> Fetched:
-    """The `fetch` best rows or more of each query; see `settle.Fetch`."""
+def _fetch(
+    segments: tuple[Segment, ...], coding: Coding | None, floor: float, least: int, queries: F32, count: int
+) -> Fetched:
+    """The `count` best rows or more of each query; see `settle.Fetch`. A first pass widens as `count` exceeds `least`."""
     others = np.full(len(queries), NOBODY_ELSE)
+    first = 0 if coding is None else max(coding.first * count // least, count)
     parts = []
     for segment in [segment for segment in segments if len(segment)] or segments[:1]:
-        matrix = segment.vectors[: segment.count]
-        rows, approximate = scan(matrix, queries, fetch, segment.dead)
-        if rows.shape[1] < len(segment):
-            others = np.maximum(others, approximate.min(axis=1))
-        parts.append((exact_scores(queries, matrix, rows), segment.ids[rows], segment.labels[rows]))
+        rows, bounds = shortlist(segment, queries, count, first, floor)
+        others = np.maximum(others, bounds)
+        parts.append((exact_scores(queries, segment.vectors, rows), segment.ids[rows], segment.labels[rows]))
     scores, ids, labels = parts[0]
     if len(parts) > 1:
         scores, ids, labels = (np.concatenate(column, axis=1) for column in zip(*parts, strict=True))
     lines = np.arange(len(queries))[:, None]
     order = np.lexsort((ids, -scores), axis=-1)
     return scores[lines, order], ids[lines, order], labels[lines, order], others.tolist()
+
+
+def _recoded(segment: Segment, coding: Coding | None, progress: Progress | None) -> Segment:
+    if coding is None or len(segment) < SEALED:
+        return replace(segment, codes=None)
+    return segment.encoded(coding.bits, progress)
+
+
+def _codes_first(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    return tuple(sorted(segments, key=lambda segment: segment.codes is None))
+
+
+def _compacted(segment: Segment) -> Segment:
+    """The segment without its dead rows where these are many."""
+    if len(segment.dead) <= max(_SMALL_TAIL, segment.count // 4):
+        return segment
+    return segment.encoded(segment.codes.bits) if segment.codes else segment.compacted()

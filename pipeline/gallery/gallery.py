@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from pipeline.errors import ModelMismatchError
 from pipeline.gallery import check, documents, enrolment, names, store, upkeep
+from pipeline.gallery.codes import Progress
 from pipeline.gallery.engine import Place
 from pipeline.gallery.index import bad_rows
 from pipeline.gallery.live import LiveIndex
 from pipeline.gallery.records import NewSample, Problem, SubjectDetail, SubjectInfo
-from pipeline.gallery.rows import Progress
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.values import bad_values
@@ -228,12 +228,16 @@ class Gallery:
         with self._truth.reading() as connection:
             return store.read_meta(connection).generation
 
-    def search(self, templates: Templates, k: int = 2) -> list[Candidates]:
+    def search(self, templates: Templates, k: int = 2, *, threshold: float | None = None) -> list[Candidates]:
         """The k subjects most like each probe, by their best sample or, if opened so, by their fused template.
 
         Args:
             templates: (N, D) probes of the gallery's model.
             k: How many different subjects to return; fewer come back from a gallery with fewer.
+            threshold: The score of the operating point, where the candidates are only wanted for a decision at it. A
+                compressed index is much quicker to tell who reaches a score than who is nearest below it: subjects
+                below the threshold then come with their exact scores, but nearer ones may be missing. No decision
+                depends on those. The exact index takes no notice.
 
         Returns:
             One Candidates per probe, scores descending.
@@ -247,7 +251,7 @@ class Gallery:
                 f"the probe comes from {templates.model_id} ({templates.vectors.shape[1]}-d), the gallery is searched "
                 f"with {self._model_id} ({self.dimension}-d): embed both with one model"
             )
-        return self._index.search(templates.vectors, k)
+        return self._index.search(templates.vectors, k, threshold)
 
     def load(self, progress: Progress | None = None) -> None:
         """Brings the index in memory up to date; a search does this by itself.

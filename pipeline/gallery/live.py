@@ -9,9 +9,9 @@ from typing import Any
 
 from pipeline.errors import GalleryBusyError
 from pipeline.gallery import check, store
+from pipeline.gallery.codes import Progress
 from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem
-from pipeline.gallery.rows import Progress
 from pipeline.gallery.snapshot import file_for
 from pipeline.gallery.truth import Truth
 from pipeline.types import F32, Candidates, SubjectScore
@@ -63,12 +63,16 @@ class LiveIndex:
                 self._truth.erase()
             self._truth.clear_leftovers()
 
-    def search(self, vectors: F32, k: int) -> list[Candidates]:
-        """The k subjects most like each of (Q, D) unit rows, by their best sample or fused template."""
+    def search(self, vectors: F32, k: int, threshold: float | None = None) -> list[Candidates]:
+        """The k subjects most like each of (Q, D) unit rows, by their best sample or fused template.
+
+        Below the threshold, where there is one, they need not be the most similar; see `FaissIndex.search_labels`.
+        """
+        floor = -1.0 if threshold is None else threshold
         while True:
             self.load()
             _, names, answers = self._mirror.published
-            found = answers.search_labels(vectors, k)
+            found = answers.search_labels(vectors, k, floor)
             try:
                 return [Candidates(tuple([names[key] for key in labels.tolist()]), scores) for scores, labels in found]
             except KeyError:  # a subject went while we searched: ask the newer index
@@ -113,7 +117,11 @@ class LiveIndex:
         """What there is in memory, as it goes into JSON."""
         with self._lock:
             mirror = self._mirror
+            coding = mirror.answers.coding
             return {
+                "method": "exact" if coding is None else coding.as_document()["method"],
+                "code_bits": None if coding is None else coding.bits,
+                "first_pass": None if coding is None else coding.first,
                 "loaded": mirror.at is not None,
                 "subject_score": mirror.subject_score,
                 "vectors": len(mirror.index),

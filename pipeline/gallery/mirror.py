@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import snapshot
+from pipeline.gallery import index_choice, snapshot
+from pipeline.gallery.codes import Coding, Progress
 from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.index import I64
-from pipeline.gallery.rows import Progress, TruthRows
+from pipeline.gallery.rows import TruthRows
 from pipeline.gallery.schema import subjects
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta, read_meta
@@ -31,8 +33,11 @@ class Mirror:
     `adopt` replaces. The index that answers is that of the samples, or that of the templates fused from them.
     """
 
-    def __init__(self, model_id: str, dimension: int, subject_score: SubjectScore = "best") -> None:
+    def __init__(
+        self, model_id: str, dimension: int, subject_score: SubjectScore = "best", *, compress: bool = True
+    ) -> None:
         self.model_id = model_id
+        self.compress = compress  # if the gallery has chosen so
         self.subject_score = subject_score
         index = FaissIndex(dimension)
         answers = index if subject_score == "best" else FaissIndex(dimension)
@@ -71,12 +76,27 @@ class Mirror:
         """Length of a vector."""
         return self.index.dimension
 
-    def adopt(self, connection: Connection, base: Segment, names: dict[int, str], at: Meta) -> None:
+    def adopt(
+        self,
+        connection: Connection,
+        base: Segment | Iterable[Segment],
+        names: dict[int, str],
+        at: Meta,
+        progress: Progress | None = None,
+    ) -> None:
         """Starts from a saved state."""
-        index = FaissIndex(self.dimension, base)
-        fused = self.subject_score == "fused"
-        self.published = (index, names, fused_index(connection, index, self.model_id) if fused else index)
+        coding = self._coding(connection)
+        if self.subject_score == "best":
+            index = answers = FaissIndex(self.dimension, base, coding, progress=progress)
+        else:
+            index = FaissIndex(self.dimension, base)
+            answers = fused_index(connection, index, self.model_id)
+            answers.recode(coding, progress)
+        self.published = (index, names, answers)
         self.at = at
+
+    def _coding(self, connection: Connection) -> Coding | None:
+        return index_choice.chosen(connection, self.model_id, self.dimension) if self.compress else None
 
     def start(self, connection: Connection, file: Path) -> bool:
         """Starts from the saved index if it can be used; returns whether there is a file that must go."""
@@ -88,13 +108,14 @@ class Mirror:
         except (snapshot.SnapshotError, OSError, ValueError) as error:
             _log.warning("%s cannot be used (%s); the index is read from the database", file, error)
             return True
-        self.adopt(connection, saved.rows, saved.names, saved.at)
+        self.adopt(connection, saved.segments, saved.names, saved.at)
         self.saved = saved.at.generation
         return now.removal > saved.at.generation  # it holds what has been erased since
 
     def save(self, file: Path) -> None:
         """Saves the index; see `snapshot.save`."""
         if self.at is not None:
+            self.index.tidy()
             snapshot.save(file, self.index.segments, self.names, self.at, self.model_id, self.dimension)
             self.saved = self.at.generation
 
@@ -117,6 +138,8 @@ class Mirror:
             refuse(connection, self.answers, self.index, np.union1d(touched, labels), self.model_id)
         if now.removal > since:
             self._forget_names(connection)
+        if (coding := self._coding(connection)) != self.answers.coding:
+            self.answers.recode(coding, progress)
         self.at = now
         return True
 
@@ -134,11 +157,11 @@ class Mirror:
             if progress is not None:
                 progress(filled, total)
         names = {row.id: row.name for row in connection.execute(sa.select(subjects.c.id, subjects.c.name))}
-        self.adopt(connection, Segment.of(vectors[:filled], ids[:filled], labels[:filled]), names, now)
+        self.adopt(connection, Segment.of(vectors[:filled], ids[:filled], labels[:filled]), names, now, progress)
 
     def difference(self, connection: Connection) -> str | None:
         """What distinguishes this mirror from the truth at the same generation, in words; None when nothing does."""
-        fresh = Mirror(self.model_id, self.dimension, self.subject_score)
+        fresh = Mirror(self.model_id, self.dimension, self.subject_score, compress=False)
         fresh.rebuild(connection)
         if fresh.at != self.at:
             return "another generation"

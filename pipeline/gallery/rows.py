@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, templates
 from pipeline.gallery.store import chunks
 from pipeline.types import F32
 
-Progress = Callable[[int, int], None]
 Columns = tuple[I64, I64, F32]
 """Ids of templates (N,), ids of their subjects (N,), vectors (N, D) float32 unit rows."""
 

@@ -7,11 +7,13 @@ the segments it began with, without a lock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.gallery.codes import Codes, Progress
 from pipeline.gallery.index import I64
 from pipeline.types import F32
 
@@ -31,6 +33,7 @@ class Segment:
         count: Rows in use.
         dead: Rows that were removed, ascending.
         order: Rows [0, count) by ascending id, or None where they already are.
+        codes: Compressed copies of the rows [0, count), or None where there are none.
     """
 
     vectors: F32
@@ -39,6 +42,7 @@ class Segment:
     count: int
     dead: Rows
     order: Rows | None
+    codes: Codes | None = None
 
     @classmethod
     def of(cls, vectors: F32, ids: I64, labels: I64) -> Segment:
@@ -103,9 +107,26 @@ class Segment:
         return replace(self, labels=changed)
 
     def compacted(self) -> Segment:
-        """The live rows alone, in new arrays."""
+        """The live rows alone, in new arrays, without codes."""
         live = np.flatnonzero(self.live)
         return Segment.of(self.vectors[live], self.ids[live], self.labels[live])
+
+    def encoded(self, bits: int, progress: Progress | None = None) -> Segment:
+        """The live rows with codes of this length; itself where it is so already."""
+        if self.codes is not None and self.codes.bits == bits and not len(self.dead):
+            return self
+        rows = self.compacted() if len(self.dead) or self.count < len(self.ids) else self
+        return replace(rows, codes=Codes.encode(rows.vectors, bits, progress))
+
+
+def joined(segments: Sequence[Segment], dimension: int) -> Segment:
+    """The live rows of several segments as one, without codes."""
+    live = [segment.compacted() for segment in segments if len(segment)]
+    if not live:
+        return Segment.of(np.zeros((0, dimension), np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+    return Segment.of(
+        *(np.concatenate([getattr(part, name) for part in live]) for name in ("vectors", "ids", "labels"))
+    )
 
 
 def _order(ids: I64) -> Rows | None:

@@ -13,7 +13,9 @@ NO_SCORE = -3.0
 NOBODY_ELSE = 3 * NO_SCORE
 """The bound where no row is left out."""
 
-_SPARE = 14  # rows fetched beyond k, so that the exact scores can settle who is k-th
+SPARE = 14
+"""Rows fetched at first beyond k, so that the exact scores can settle who is k-th."""
+
 _QUERIES = 256  # at a time
 
 Fetched = tuple[F32, I64, I64, list[float]]
@@ -28,7 +30,7 @@ Answer = tuple[int, F32, I64, I64]
 def settle(fetch: Fetch, queries: F32, k: int, *, by_label: bool) -> Iterator[Answer]:
     """Per query its k best rows, or the best rows of its k best labels, in no order; nothing where k is 0."""
     for start in range(0, len(queries) if k else 0, _QUERIES):
-        count = k + _SPARE
+        count = k + SPARE
         waiting = list(range(start, min(start + _QUERIES, len(queries))))
         while waiting:
             scores, ids, labels, others = fetch(queries[waiting], count)

@@ -1,7 +1,8 @@
 """The index on disk: written whole to a temporary file, renamed, memory-mapped when it is opened.
 
-    "KFINDEX1" · length and SHA-256 of the header · header (JSON) · sections, each at a multiple of 4,096 bytes
+    "KFINDEX2" · length and SHA-256 of the header · header (JSON) · sections, each at a multiple of 4,096 bytes
     sections: vectors (N, D) float32 · ids and labels (N,) int64 · name_ids (S,) int64 · names, UTF-8, one a line
+              codes of the first rows, where the index has some, in FAISS's own form
 
 The header carries the gallery's identity, the generation it shows, the model, and a CRC-32 for every 64 MB of each
 section; all are checked before anything is used. A file that does not fit is not an error of the gallery: it is thrown
@@ -17,7 +18,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,11 +26,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.gallery import private
+from pipeline.gallery.codes import Codes
 from pipeline.gallery.engine import DATABASE
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta
 
-_MAGIC = b"KFINDEX1"
+_MAGIC = b"KFINDEX2"
 _PREFIX = struct.Struct("<8sQ32s")
 _ALIGN = 4096
 _BLOCK = 64 << 20
@@ -47,7 +49,7 @@ class SnapshotError(Exception):
 class Snapshot:
     """An index as of one generation: its rows, the subjects' names by id, and where the truth was."""
 
-    rows: Segment
+    segments: tuple[Segment, ...]
     names: dict[int, str]
     at: Meta
 
@@ -62,6 +64,14 @@ def save(
 ) -> None:
     """Writes the index: temporary file, fsync, rename, fsync of the folder.
 
+    Args:
+        file: Where it goes.
+        segments: The rows; dead ones are left out. Those with codes stand first and have no dead rows.
+        names: The subjects' names by id.
+        at: The generation that all this shows.
+        model_id: The model of the vectors.
+        dimension: The length of a vector.
+
     Raises:
         OSError: It could not be written; the file that was there is untouched and the temporary one is removed.
     """
@@ -73,7 +83,11 @@ def save(
         "names": [np.frombuffer("\n".join(names.values()).encode(), np.uint8)],
     }
     header: dict[str, Any] = {"at": list(at), "model_id": model_id, "dimension": dimension}
-    header |= {"count": sum(map(len, segments)), "subjects": len(names), "sections": {}}
+    header |= {"count": sum(map(len, segments)), "subjects": len(names), "codes": [], "sections": {}}
+    for number, segment in enumerate(segments):
+        if segment.codes is not None:
+            sections[f"codes_{number}"] = [segment.codes.to_bytes()]
+            header["codes"].append([len(segment), segment.codes.bits])
     temporary = file.with_name(f"{file.name}.{os.getpid()}{TEMPORARY}")
     private.new_file(temporary, beside=file.with_name(DATABASE))
     try:
@@ -123,7 +137,19 @@ def load(file: Path, model_id: str, dimension: int, truth: Meta) -> Snapshot:
     name_ids = parts["name_ids"].view(np.int64).tolist()
     vectors = parts["vectors"].view(np.float32).reshape(header["count"], dimension)
     rows = Segment.of(vectors, parts["ids"].view(np.int64), parts["labels"].view(np.int64))
-    return Snapshot(rows, dict(zip(name_ids, names, strict=True)), at)
+    return Snapshot(tuple(_segments(rows, header["codes"], parts)), dict(zip(name_ids, names, strict=True)), at)
+
+
+def _segments(rows: Segment, coded: list[list[int]], parts: dict[str, npt.NDArray[np.uint8]]) -> Iterator[Segment]:
+    """The rows with codes, one segment for each section of codes, and the others."""
+    low = 0
+    for number, (count, bits) in enumerate(coded):
+        part = slice(low, low + count)
+        segment = Segment.of(rows.vectors[part], rows.ids[part], rows.labels[part])
+        codes = Codes.from_bytes(parts[f"codes_{number}"], rows.vectors.shape[1], bits, count)
+        yield replace(segment, codes=codes)
+        low += count
+    yield Segment.of(rows.vectors[low:], rows.ids[low:], rows.labels[low:]) if low else rows
 
 
 def generation_of(file: Path) -> int:
@@ -160,8 +186,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def _room_for_header(header: dict[str, Any], dimension: int) -> int:
-    blocks = int(header["count"]) * (4 * dimension + 16) // _BLOCK + 16
-    return -(-(2048 + len(json.dumps(header)) + 12 * blocks) // _ALIGN) * _ALIGN
+    bits = max((bits for _, bits in header["codes"]), default=0)
+    blocks = int(header["count"]) * (4 * dimension + 16 + bits // 8 + 8) // _BLOCK + 16 + 2 * len(header["codes"])
+    return -(-(2048 + 64 * len(header["codes"]) + len(json.dumps(header)) + 12 * blocks) // _ALIGN) * _ALIGN
 
 
 def _live(segments: tuple[Segment, ...], column: str) -> Iterator[npt.NDArray[Any]]:

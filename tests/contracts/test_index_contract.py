@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.gallery.codes import Coding
 from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.index import ExactIndex
 from pipeline.gallery.segments import Segment
@@ -29,9 +30,35 @@ def preloaded(dimension: int) -> FaissIndex:
     return index
 
 
-@pytest.fixture(params=[ExactIndex, FaissIndex, preloaded], ids=lambda f: f.__name__)
+def compressed(dimension: int) -> FaissIndex:
+    """An index whose every segment of 32 rows has codes, and whose first pass examines one row: all else is widened."""
+    return FaissIndex(dimension, coding=Coding(bits=64, first=1))
+
+
+def compressed_and_preloaded(dimension: int) -> FaissIndex:
+    """The same beginning with a segment whose rows are all dead but keep their codes."""
+    rng = np.random.default_rng(7)
+    ids = np.arange(-500, 0, dtype=np.int64)
+    base = Segment.of(unit(rng, 500, dimension), ids, ids)
+    index = FaissIndex(dimension, base, Coding(bits=64, first=16))
+    assert index.segments[0].codes is not None
+    assert index.remove(ids) == 500
+    return index
+
+
+KINDS = [FaissIndex, preloaded, compressed, compressed_and_preloaded]
+
+
+@pytest.fixture(params=[ExactIndex, *KINDS], ids=lambda f: f.__name__)
 def make(request):
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def _small_segments(monkeypatch):
+    """Codes come into play from a few rows on."""
+    monkeypatch.setattr("pipeline.gallery.faiss_index.SEALED", 32)
+    monkeypatch.setattr("pipeline.gallery.shortlist._WORTHWHILE", 1)
 
 
 def ids_of(*values: int) -> np.ndarray:
@@ -152,14 +179,14 @@ def test_a_score_does_not_depend_on_the_batch(make):
         assert alone[1].tolist() == together[1][number : number + 1].tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_equals_the_oracle_through_any_history(data):
     """Adds, removals and searches in any order, with few distinct vectors so that ties abound."""
     seed = data.draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     palette = unit(rng, 12, 4)
-    oracle, subjects = ExactIndex(4), [FaissIndex(4), preloaded(4)]
+    oracle, subjects = ExactIndex(4), [kind(4) for kind in KINDS]
     for _ in range(data.draw(st.integers(1, 12))):
         action = data.draw(st.sampled_from(["add", "add", "remove", "search"]))
         if action == "add":
@@ -182,14 +209,16 @@ def test_equals_the_oracle_through_any_history(data):
                 assert ids.tolist() == expected[1].tolist()
 
 
+@pytest.mark.parametrize("coding", [None, Coding(bits=128, first=64)], ids=["exact", "compressed"])
 @pytest.mark.parametrize("queries", [1, 2, 64])
 @pytest.mark.parametrize("rows", [1000, 30_000])
-def test_equals_the_oracle_on_many_rows(rows, queries):
+def test_equals_the_oracle_on_many_rows(rows, queries, coding):
     """Several tiles of the batched scan, dead rows among the best, ids in no order."""
     rng = np.random.default_rng(9)
     vectors = unit(rng, rows, 8)
     ids = rng.permutation(rows).astype(np.int64)
-    oracle, index = ExactIndex(8), FaissIndex(8, Segment.of(vectors[: rows // 2], ids[: rows // 2], ids[: rows // 2]))
+    base = Segment.of(vectors[: rows // 2], ids[: rows // 2], ids[: rows // 2])
+    oracle, index = ExactIndex(8), FaissIndex(8, base, coding)
     oracle.add(vectors, ids)
     index.add(vectors[rows // 2 :], ids[rows // 2 :])
     probes = unit(rng, queries, 8)
@@ -201,13 +230,13 @@ def test_equals_the_oracle_on_many_rows(rows, queries):
     assert got[0].tolist() == expected[0].tolist()
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 6), labels=st.integers(1, 8))
-def test_labels_are_different_and_have_their_best_row(seed, k, labels):
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 6), labels=st.integers(1, 8), kind=st.sampled_from(KINDS))
+def test_labels_are_different_and_have_their_best_row(seed, k, labels, kind):
     rng = np.random.default_rng(seed)
     vectors = unit(rng, 400, 6)
     owner = rng.integers(0, labels, 400).astype(np.int64)
-    index = FaissIndex(6)
+    index = kind(6)
     index.apply(vectors, np.arange(400, dtype=np.int64), owner, ids_of())
     probes = unit(rng, 3, 6)
     for probe, (scores, found) in zip(probes, index.search_labels(probes, k), strict=True):

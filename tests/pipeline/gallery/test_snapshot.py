@@ -97,7 +97,7 @@ def test_every_flipped_byte_is_noticed(tmp_path):
     with sqlite3.connect(tmp_path / "gallery.db") as database:
         truth = snapshot.Meta(*database.execute("SELECT gallery_id, generation, removal, horizon FROM meta").fetchone())
     database.close()
-    assert len(snapshot.load(file, MODEL, DIMENSION, truth).rows) == 30
+    assert len(snapshot.load(file, MODEL, DIMENSION, truth).segments[0]) == 30
     rng = np.random.default_rng(0)
     header = int.from_bytes(data[8:16], "little") + 48
     payload = rng.integers(8192, len(data) - 1, 60)

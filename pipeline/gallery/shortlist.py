@@ -1,0 +1,64 @@
+"""Which rows of a segment are worth an exact score: by a scan of all vectors, or by a first pass over their codes.
+
+Both say what they left out: a scan's scores are good to `SCAN_ERROR`, the estimates of a first pass to `codes.margin`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.gallery.codes import Codes, margin
+from pipeline.gallery.scan import scan
+from pipeline.gallery.segments import Rows, Segment
+from pipeline.gallery.settle import NO_SCORE, NOBODY_ELSE
+from pipeline.types import F32, F64
+
+_WORTHWHILE = 16  # a first pass that would examine more than one row in so many is no quicker than the exact scan
+
+
+def shortlist(segment: Segment, queries: F32, fetch: int, first: int, floor: float) -> tuple[Rows, F64]:
+    """The rows that may be among the `fetch` best of each query.
+
+    Args:
+        segment: Where to look; one with codes is looked through by them if that is quicker.
+        queries: (Q, D) float32 unit rows.
+        fetch: How many rows per query.
+        first: How many rows a first pass examines, at least `fetch`; 0: none.
+        floor: Who scores less does not matter to whoever asks.
+
+    Returns:
+        rows (Q, K), K at least `fetch` where there are as many, and (Q,) bounds: no other row's score exceeds its
+        query's, but for the error of the scan, and, after a first pass, the probability stated in `codes`, and except
+        that a bound below the floor stands for the floor.
+    """
+    if first and segment.codes is not None and first * _WORTHWHILE <= segment.count:
+        found = _by_codes(segment, segment.codes, queries, min(fetch, len(segment)), first, floor)
+        if found is not None:
+            return found
+    rows, scores = scan(segment.vectors[: segment.count], queries, fetch, segment.dead)
+    if rows.shape[1] == len(segment):
+        return rows, np.full(len(queries), NOBODY_ELSE)
+    return rows, scores.min(axis=1).astype(np.float64)
+
+
+def _by_codes(
+    segment: Segment, codes: Codes, queries: F32, fetch: int, first: int, floor: float
+) -> tuple[Rows, F64] | None:
+    """As `shortlist`; None where too many of the rows with the best estimates are dead."""
+    examined, estimates = codes.nearest(queries, first)
+    unexamined = estimates.astype(np.float64) + margin(codes.bits)
+    bounds = np.where(unexamined < floor, NO_SCORE, unexamined)
+    vectors = np.asarray(segment.vectors)
+    rows = np.empty((len(queries), fetch), np.intp)
+    for line, query in enumerate(queries):
+        live = examined[line]
+        if len(segment.dead):
+            live = live[~np.isin(live, segment.dead)]
+        if len(live) < fetch:
+            return None
+        scores = np.vecdot(vectors[live], query)
+        best = np.argpartition(scores, len(live) - fetch)[len(live) - fetch :]
+        rows[line] = live[best]
+        if len(live) > fetch:
+            bounds[line] = max(bounds[line], float(scores[best].min()))
+    return rows, bounds
