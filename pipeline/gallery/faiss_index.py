@@ -212,7 +212,7 @@ def check_labels(labels: I64, count: int) -> I64:
 def _fetch(
     segments: tuple[Segment, ...], coding: Coding | None, floor: float, least: int, queries: F32, count: int
 ) -> Fetched:
-    """The `count` best rows or more of each query; see `settle.Fetch`. A first pass widens as `count` exceeds `least`."""
+    """The `count` best rows or more of each query; see `settle.Fetch`. A first pass widens with `count` / `least`."""
     others = np.full(len(queries), NOBODY_ELSE)
     first = 0 if coding is None else max(coding.first * count // least, count)
     parts = []
