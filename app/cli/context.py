@@ -69,6 +69,21 @@ class Context:
         if location and "://" not in location and not Path(location).exists():
             self.note(f"{location}: there was no gallery there, so a new, empty one is made")
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether somebody sits there: stdin and stderr are a terminal, and no program reads stdout."""
+        if self.machine or sys.stdin is None or sys.stdin.closed:
+            return False
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def confirm(self, question: str) -> None:
+        """Asks before something is destroyed; leaves with 1 unless the answer is yes."""
+        import typer
+
+        if not typer.confirm(printable(question), err=True):
+            self.note("nothing was changed")
+            raise typer.Exit(1)
+
     def emit(self, document: Any) -> None:
         """Prints one JSON document on stdout."""
         write_json(document, indent=None if self.json_lines else 2)

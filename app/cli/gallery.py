@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="SUBJECT", help="The subject's name, exactly as it is listed.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; only a terminal is asked anyway.")]
 
 
 @contextmanager
@@ -88,10 +89,13 @@ def show(ctx: typer.Context, subject: Name) -> None:
 
 
 @app.command()
-def remove(ctx: typer.Context, subject: Name) -> None:
+def remove(ctx: typer.Context, subject: Name, yes: Yes = False) -> None:
     """Remove a subject and everything held about it."""
     context: Context = ctx.obj
     with _open(context) as gallery:
+        if context.may_ask and not yes:
+            info = gallery.subject(subject).info
+            context.confirm(f"remove {info.name}, {info.samples} samples and everything held about them, for good?")
         samples = gallery.remove(subject)
     _done(context, {"removed": subject, "samples": samples}, f"removed {subject} and {samples} samples")
 
@@ -162,12 +166,17 @@ def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A new 
 
 
 @app.command()
-def restore(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A file made by `backup`.")]) -> None:
+def restore(
+    ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A file made by `backup`.")], yes: Yes = False
+) -> None:
     """Replace everything in the gallery by a backup."""
     context: Context = ctx.obj
     from pipeline.gallery import Gallery
 
-    Gallery.restore(file, context.settings.gallery_location)
+    location = context.settings.gallery_location
+    if context.may_ask and not yes and Path(location).exists():
+        context.confirm(f"replace everything in the gallery {location} by {file}?")
+    Gallery.restore(file, location)
     with _open(context) as gallery:
         subjects, samples = len(gallery), gallery.sample_count
     document = {"restored": str(file), "subjects": subjects, "samples": samples}

@@ -649,3 +649,80 @@ def test_a_read_only_gallery_answers_and_refuses_enrolment(gallery: Path, obama:
     finally:
         gallery.chmod(0o700)
     assert {file.name: file.read_bytes() for file in gallery.iterdir()} == before
+
+
+# --- asking before something is destroyed ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def people(isolated_home: Path, tmp_path: Path) -> Path:
+    """A gallery of two made-up people; no model is needed."""
+    from app.services import Services
+    from pipeline.config import Settings
+    from pipeline.gallery import NewSample
+
+    services = Services(Settings.load(gallery=str(tmp_path / "people")))
+    vector = np.zeros(services.gallery.dimension, np.float32)
+    vector[0] = 1.0
+    box, landmarks = (0.0, 0.0, 9.0, 9.0), np.zeros((5, 2), np.float32)
+    for name in ("Ada", "Bob"):
+        services.gallery.enrol(name, [NewSample(f"{name}.jpg", name, box, landmarks, 0.9, (9, 9), vector, 1.0)])
+    services.gallery.backup(tmp_path / "backup.db")
+    services.close()
+    return tmp_path / "people"
+
+
+def names_in(cli: Cli, gallery: Path) -> list[str]:
+    return [row["subject"] for row in cli("--json", "--gallery", gallery, "gallery", "list").document["subjects"]]
+
+
+def at_a_terminal(answer: str, *arguments: object) -> tuple[int, str]:
+    """Exit code and what a person saw, whose stdin, stdout and stderr are one terminal."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    child = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    seen = b""
+    with contextlib.suppress(OSError):  # EIO: the other side has left
+        while part := os.read(ours, 4096):
+            seen += part
+    os.close(ours)
+    return child.wait(), seen.decode()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+@pytest.mark.parametrize("command", [["remove", "Ada"], ["restore", "backup.db"]], ids=["remove", "restore"])
+def test_a_terminal_is_asked_before_something_is_destroyed(
+    cli: Cli, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.chdir(tmp_path)
+    cli("--gallery", people, "gallery", "rename", "Bob", "Robert")
+    after = {"remove": ["Robert"], "restore": ["Ada", "Bob"]}[command[0]]
+    for answer in ("\n", "\x04"):  # the default, which is no, and the end of the input
+        code, seen = at_a_terminal(answer, "--gallery", people, "gallery", *command)
+        assert (code, "[y/N]" in seen) == (1, True)
+        assert names_in(cli, people) == ["Ada", "Robert"]
+    code, seen = at_a_terminal("y\n", "--gallery", people, "gallery", *command)
+    assert (code, "[y/N]" in seen) == (0, True)
+    assert names_in(cli, people) == after
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+def test_nobody_is_asked_who_said_yes_or_is_a_program(
+    cli: Cli, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    for extra in (["--yes"], ["--json"]):
+        code, seen = at_a_terminal("", "--gallery", people, "gallery", "remove", "Ada", *extra)
+        assert (code, "[y/N]" in seen) == (0, False)
+        assert names_in(cli, people) == ["Bob"]
+        assert cli("--gallery", people, "gallery", "restore", tmp_path / "backup.db").code == 0  # no terminal here
+        assert names_in(cli, people) == ["Ada", "Bob"]
+    assert cli("--gallery", people, "gallery", "remove", "Ada").code == 0
+    assert names_in(cli, people) == ["Bob"]
+    missing = at_a_terminal("", "--gallery", people, "gallery", "remove", "Eve")
+    assert missing[0] == 3  # before anything is asked
