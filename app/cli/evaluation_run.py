@@ -1,62 +1,130 @@
-"""What the commands of `knownface evaluate` share: services, cache, progress, and how figures are shown."""
+"""What the commands of `knownface evaluate` share: services, cache, progress, and where the figures go."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from app.cli.context import Context
 
 if TYPE_CHECKING:
     from app.evaluation.cache import EmbeddingCache
-    from app.evaluation.identification import Plan, Search
+    from app.evaluation.output import Run
+    from app.evaluation.pairs import PairsReport
+    from app.evaluation.pictures import Pictures
+    from app.evaluation.plans import Plan
     from app.evaluation.records import Pair
+    from app.evaluation.templates import Media
     from app.services import Services
     from pipeline.images import Photo
+    from pipeline.types import SubjectScore
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where the figures go besides stdout.
+
+    Attributes:
+        scores: CSV file of every score, or None.
+        out: Folder of the report, or None.
+        pictures: The report may show photos.
+    """
+
+    scores: Path | None
+    out: Path | None
+    pictures: bool
 
 
 class EvaluationRun:
     """One evaluation.
 
     Args:
-        context: Of the command.
+        ctx: Of the command.
+        output: Where the figures go.
         aligned: The photos are aligned crops.
         cached: Keep templates, and use those that were kept.
     """
 
-    def __init__(self, context: Context, *, aligned: bool, cached: bool) -> None:
-        self._context, self._aligned, self._cached = context, aligned, cached
+    def __init__(self, ctx: typer.Context, output: Output, *, aligned: bool, cached: bool) -> None:
+        from app.evaluation.output import Run
+
+        self._context: Context = ctx.obj
+        self._output, self._aligned, self._cached = output, aligned, cached
+        self._run: Run = Run(command_of(ctx), self._context.settings)
 
     @cached_property
     def services(self) -> Services:
         """Recognizer and settings."""
         return self._context.services()
 
-    def pairs(
-        self, protocol: str, listed: Sequence[Pair], opener: Callable[[str], Photo], *, scores: Path | None
-    ) -> None:
+    def pairs(self, protocol: str, listed: Sequence[Pair], opener: Callable[[str], Photo]) -> None:
         """1:1: scores the pairs and shows the figures."""
-        from app.evaluation.pairs import score_pairs, write_scores
+        from app.evaluation.pairs import score_pairs
 
         report = score_pairs(
             self.services, listed, opener, watch=self._watch, aligned=self._aligned, cache=self._cache()
         )
-        if scores:
-            write_scores(scores, report)
-        self._show({**report.as_dict(), "protocol": protocol}, verification_lines)
+        self._verified(report, {**report.as_dict(), "protocol": protocol}, self._pictures(opener))
 
-    def identification(self, protocol: str, plan: Plan, *, search: Search, max_rank: int, scores: Path | None) -> None:
+    def templates(self, protocol: str, listed: Sequence[Pair], media: Media, opener: Callable[[str], Photo]) -> None:
+        """1:1 on templates of several photos."""
+        from app.evaluation.embed import embed
+        from app.evaluation.pairs import compare_found
+        from app.evaluation.templates import fuse
+        from pipeline.errors import PhotoError
+
+        names = media.names()
+        found = embed(self.services, self._watch(names), opener, aligned=self._aligned, cache=self._cache())
+        fused = fuse(media, found)
+        report = compare_found(listed, fused, self.services.recognizer.model_id)
+        figures = {
+            **report.as_dict(),
+            "protocol": protocol,
+            "templates": len(fused),
+            "fte": sum(isinstance(result, PhotoError) for result in fused.values()),
+            "photos": len(names),
+            "fta_photos": sum(isinstance(result, PhotoError) for result in found.values()),
+        }
+        self._verified(report, figures, self._pictures(opener, media.first_photo))
+
+    def identification(self, protocol: str, plan: Plan, *, search: SubjectScore, max_rank: int) -> None:
         """1:N: searches the probes and shows the figures."""
         from app.evaluation.identification import evaluate_identification, write_searches
+        from app.evaluation.output import write_identification_report
 
         report = evaluate_identification(
             self.services, plan, self._watch, search=search, aligned=self._aligned, cache=self._cache()
         )
-        if scores:
-            write_searches(scores, report)
-        self._show({**report.as_dict(max_rank), "protocol": protocol, "search": search}, identification_lines)
+        figures = {**report.as_dict(max_rank), "protocol": protocol, "search": search}
+        if self._output.scores:
+            write_searches(self._output.scores, report)
+        if self._output.out:
+            pictures = self._pictures(lambda name: self.services.open(plan.files[name]))
+            write_identification_report(self._output.out, figures, report, self._run, pictures)
+        self._show(figures, "identification")
+
+    def _verified(self, report: PairsReport, figures: dict[str, Any], pictures: Pictures | None) -> None:
+        from app.evaluation.output import write_pairs_report
+        from app.evaluation.pairs import write_scores
+
+        if self._output.scores:
+            write_scores(self._output.scores, report)
+        if self._output.out:
+            write_pairs_report(self._output.out, figures, report, self._run, pictures)
+        self._show(figures, "verification")
+
+    def _pictures(self, opener: Callable[[str], Photo], photo_of: Callable[[str], str] = str) -> Pictures | None:
+        from app.evaluation.pictures import Pictures
+
+        if not self._output.pictures:
+            return None
+        return Pictures(self.services, opener, aligned=self._aligned, photo_of=photo_of)
 
     def _cache(self) -> EmbeddingCache | None:
         from app.evaluation.cache import EmbeddingCache, cache_file, recipe_of
@@ -69,48 +137,45 @@ class EvaluationRun:
     def _watch(self, names: Sequence[str]) -> Iterable[str]:
         return self._context.progress(names, len(names), "embedding")
 
-    def _show(self, document: dict[str, Any], lines: Callable[[dict[str, Any]], Iterable[str]]) -> None:
+    def _show(self, figures: dict[str, Any], kind: str) -> None:
         if self._context.machine:
-            self._context.emit(document)
+            self._context.emit(figures)
         else:
-            for line in lines(document):
+            for line in lines_of({**figures, "kind": kind}):
                 self._context.say(line)
+        if self._output.out:
+            self._context.note(f"the report is {self._output.out / 'report.html'}")
 
 
-def verification_lines(document: dict[str, Any]) -> Iterable[str]:
-    """The figures of a 1:1 evaluation, for people."""
-    counts = f"{document['mated']} mated, {document['non_mated']} non-mated"
-    yield f"{document['pairs']} pairs ({counts}), {document['subjects']} subjects, {document['model_id']}"
-    yield f"failures to acquire: {document['fta']}"
-    accuracy = document["accuracy"]
-    yield f"{accuracy['folds']}-fold accuracy: {accuracy['mean']:.4f} ± {accuracy['std']:.4f}"
-    yield f"equal error rate: {document['eer']:.4f}{_span(document['eer_interval'])}"
-    for row in document["tar_at_fmr"]:
-        rate = f"{row['tar']:.4f}{_span(row['subject_interval'] or row['interval'])}"
-        yield f"TAR at FMR {row['fmr']:g}: {rate}, threshold {row['threshold']:.4f}"
-    for column, rows in document["groups"].items():
-        for row in rows:
-            rates = ", ".join(
-                f"{name.upper()} {row[name]:.4f}{_span(row[f'{name}_interval'])} of {row[count]}"
-                for name, count in (("fnmr", "mated"), ("fmr", "non_mated"))
-                if row[name] is not None
-            )
-            yield f"{column} {row['value'] or '(none)'}: {rates}"
+def command_of(ctx: typer.Context) -> str:
+    """The command with those of its options that are not the defaults."""
+    words = ctx.command_path.split()
+    context: Context = ctx.obj
+    if context.gallery and "probes" in ctx.params:
+        words += ["--gallery", context.gallery]
+    for parameter in ctx.command.params:
+        value = ctx.params.get(parameter.name or "")
+        if value is None or value is False or value == parameter.default:
+            continue
+        words += [] if parameter.param_type_name == "argument" else [parameter.opts[0]]
+        words += [] if value is True else [str(value)]
+    return shlex.join(words)
 
 
-def identification_lines(document: dict[str, Any]) -> Iterable[str]:
-    """The figures of a 1:N evaluation, for people."""
-    yield f"{document['subjects']} subjects enrolled with {document['samples']} photos, {document['model_id']}"
-    yield f"failures to enrol: {document['fte']} subjects, {document['fte_photos']} photos"
-    yield f"{document['probes']} probes ({document['mated']} mated, {document['non_mated']} non-mated)"
-    yield f"failures to acquire: {document['fta']}"
-    if document["rank_1"] is not None:
-        yield f"rank-1: {document['rank_1']:.4f}{_span(document['rank_1_subject_interval'])}"
-    for row in document["fnir_at_fpir"]:
-        if row["fnir"] is not None:
-            rate = f"{row['fnir']:.4f}{_span(row['subject_interval'] or row['interval'])}"
-            yield f"FNIR at FPIR {row['fpir']:g}: {rate}, threshold {row['threshold']:.4f}"
+def lines_of(document: dict[str, Any]) -> Iterable[str]:
+    """The figures for people: the headline, and every table."""
+    from app.evaluation.tables import headline, tables_of, title_of
 
-
-def _span(interval: list[float] | None) -> str:
-    return f" (95 % {interval[0]:.4f} to {interval[1]:.4f})" if interval else ""
+    yield f"{title_of(document)}, {document['model_id']}"
+    for name, value, more in headline(document):
+        yield f"{name}: {value} ({more})"
+    for table in tables_of(document):
+        if not table.rows:
+            continue
+        rows = [list(table.columns), *table.rows]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
+        yield ""
+        yield table.title
+        for first, *others in rows:
+            cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+            yield "  " + "  ".join([first.ljust(widths[0]), *cells]).rstrip()

@@ -27,7 +27,16 @@ from pipeline.weights import ModelStore
 _FORMAT = 1
 _TIMEOUT_S = 60.0
 #: Settings that do not change a template. Any other one does, and one that is added later is taken to.
-_WITHOUT_EFFECT = {"home", "gallery", "workers", "verify_fmr", "identify_fpir", "keep_crops", "max_bytes"}
+_WITHOUT_EFFECT = {
+    "home",
+    "gallery",
+    "workers",
+    "verify_fmr",
+    "identify_fpir",
+    "keep_crops",
+    "max_bytes",
+    "subject_score",
+}
 _ASKED = 500  # SQLite allows a limited number of parameters in a statement
 _SCHEMA = """
 create table if not exists templates (

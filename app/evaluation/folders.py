@@ -56,8 +56,8 @@ def draw_pairs(folder: Path, people: Photos, *, folds: int = 10, per_kind: int =
     for fold in range(folds):
         members = order[fold::folds]
         wanted = per_kind * (fold + 1) // folds - per_kind * fold // folds
-        pairs += [Pair(a, b, True, fold) for a, b in _mated(people, members, wanted, rng)]
-        pairs += [Pair(a, b, False, fold) for a, b in _non_mated(people, members, wanted, rng)]
+        pairs += [_pair(a, b, True, fold) for a, b in _mated(people, members, wanted, rng)]
+        pairs += [_pair(a, b, False, fold) for a, b in _non_mated(people, members, wanted, rng)]
     return pairs
 
 
@@ -98,6 +98,10 @@ def _some(total: int, wanted: int, rng: np.random.Generator) -> npt.NDArray[np.i
     if total <= wanted:
         return np.arange(total, dtype=np.int64)
     return np.sort(rng.choice(total, wanted, replace=False)).astype(np.int64)
+
+
+def _pair(a: str, b: str, mated: bool, fold: int) -> Pair:
+    return Pair(a, b, mated, fold, subject_a=subject_of(a), subject_b=subject_of(b))
 
 
 def subject_of(name: str) -> str:

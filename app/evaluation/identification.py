@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,11 @@ import numpy.typing as npt
 from app.evaluation import figures
 from app.evaluation.cache import EmbeddingCache
 from app.evaluation.embed import embed
-from app.evaluation.folders import people_in
 from app.evaluation.pairs import Watch
+from app.evaluation.plans import Plan
 from app.services import Services
-from pipeline.errors import ConfigError, PhotoError
+from pipeline.errors import PhotoError
+from pipeline.gallery.fusion import fuse_groups
 from pipeline.metrics import (
     Bools,
     ScoreSweep,
@@ -31,62 +33,12 @@ from pipeline.metrics import (
     threshold_at_fpir,
     wilson_interval,
 )
-from pipeline.types import F32, F64
+from pipeline.types import F32, F64, SubjectScore
 
-Search = Literal["best", "mean"]
 #: From scores (P, S) of probes with subjects to scores of the same shape (score normalisation).
 Normalise = Callable[[F32], F32]
 _CMC_DEPTH = 20
 _PROBES = 512  # searched at a time
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Who is enrolled with which photos, and which photos are searched.
-
-    Attributes:
-        enrolled: (subject, photo) of each enrolment.
-        probes: (subject, photo) of each probe; the subject need not be enrolled.
-        files: Path of each photo, by its name.
-    """
-
-    enrolled: Sequence[tuple[str, str]]
-    probes: Sequence[tuple[str, str]]
-    files: Mapping[str, Path]
-
-
-def plan_of_folders(gallery: Path, probes: Path) -> Plan:
-    """Two folders with a sub-folder per person. A probe whose person has none in the gallery's is non-mated.
-
-    Raises:
-        ConfigError: One of them has no photos in sub-folders.
-    """
-    parts: dict[str, list[tuple[str, str]]] = {}
-    files: dict[str, Path] = {}
-    for role, folder in (("gallery", gallery), ("probes", probes)):
-        people = people_in(folder)
-        parts[role] = [(person, f"{role}/{name}") for person, names in people.items() for name in names]
-        files |= {f"{role}/{name}": folder / name for names in people.values() for name in names}
-    return Plan(parts["gallery"], parts["probes"], files)
-
-
-def plan_of_one_folder(folder: Path, *, photos: int = 1, seed: int = 0) -> Plan:
-    """One folder: people with more than `photos` photos are enrolled with so many, drawn; all other photos are probes.
-
-    Raises:
-        ConfigError: Nobody has so many photos, or everybody has.
-    """
-    people = people_in(folder)
-    rng = np.random.default_rng(seed)
-    enrolled, probes = list[tuple[str, str]](), list[tuple[str, str]]()
-    for person, names in people.items():
-        chosen = set(rng.permutation(len(names))[:photos].tolist()) if len(names) > photos else set()
-        for place, name in enumerate(names):
-            (enrolled if place in chosen else probes).append((person, name))
-    if not enrolled or len({person for person, _ in enrolled}) == len(people):
-        few = f"people with more than {photos} photos to enrol, and others to be unknown"
-        raise ConfigError(f"{folder}: needs {few}; or give --gallery DIR and --probes DIR")
-    return Plan(enrolled, probes, {name: folder / name for names in people.values() for name in names})
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +46,7 @@ class IdentificationReport:
     """What searching every probe gave.
 
     Attributes:
+        enrolled: (subject, photo) of each photo to be enrolled.
         probes: (subject, photo) of each of the P probes.
         mated: (P,) whether the probe's subject is in the gallery (enrolled, or meant to be).
         mate_scores: (P,) float64, score of its own subject; -inf where there is none or something failed.
@@ -105,9 +58,9 @@ class IdentificationReport:
         enrolment_failures: Error's code of each photo that could not be enrolled, by subject and photo.
         not_enrolled: Subjects of whom no photo could be enrolled (failures to enrol).
         model_id: The model that made the scores.
-        samples: Photos to be enrolled.
     """
 
+    enrolled: Sequence[tuple[str, str]]
     probes: Sequence[tuple[str, str]]
     mated: Bools
     mate_scores: F64
@@ -119,7 +72,6 @@ class IdentificationReport:
     enrolment_failures: Mapping[tuple[str, str], str]
     not_enrolled: Sequence[str]
     model_id: str
-    samples: int
 
     def as_dict(self, max_rank: int = 1) -> dict[str, Any]:
         """The figures, as `knownface evaluate identify --json` prints them."""
@@ -132,7 +84,7 @@ class IdentificationReport:
         second = figures.subject_interval(ends[:, 0], 1 - float(shares[0]), people)
         return {
             "subjects": self.subjects,
-            "samples": self.samples,
+            "samples": len(self.enrolled),
             "fte": len(self.not_enrolled),
             "fte_photos": len(self.enrolment_failures),
             "probes": len(self.probes),
@@ -195,7 +147,7 @@ def evaluate_identification(
     plan: Plan,
     watch: Watch = lambda names: names,
     *,
-    search: Search = "best",
+    search: SubjectScore = "best",
     normalise: Normalise | None = None,
     aligned: bool = False,
     cache: EmbeddingCache | None = None,
@@ -206,7 +158,7 @@ def evaluate_identification(
         services: Recognizer and settings.
         plan: Who is enrolled and who is searched.
         watch: Passes the names of the photos through, to show progress.
-        search: A subject's score is the `best` of its samples (as the gallery searches), or that of their `mean`.
+        search: A subject's score is that of its `best` sample, or of the template `fused` over them, as in the gallery.
         normalise: Applied to the scores of probes with all subjects, (P, S).
         aligned: The photos are aligned crops.
         cache: Where templates are kept between runs.
@@ -230,7 +182,7 @@ def gallery_of(
 
 
 def subject_scores(
-    probes: F32, samples: F32, owners: npt.NDArray[np.intp], subjects: int, search: Search = "best"
+    probes: F32, samples: F32, owners: npt.NDArray[np.intp], subjects: int, search: SubjectScore = "best"
 ) -> F32:
     """Score of each probe with each subject.
 
@@ -249,10 +201,10 @@ def subject_scores(
         return scores
     order = np.argsort(owners, kind="stable")
     present, starts = np.unique(owners[order], return_index=True)
-    if search == "mean":
-        sums = np.add.reduceat(samples[order].astype(np.float64), starts, axis=0)
-        means = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float32)
-        scores[:, present] = probes @ means.T
+    if search == "fused":
+        unknown = np.full(len(samples), np.nan)
+        _, fused = fuse_groups(samples, np.arange(len(samples)), owners.astype(np.int64), unknown)
+        scores[:, present] = probes @ fused.T
     else:
         scores[:, present] = np.maximum.reduceat(probes @ samples[order].T, starts, axis=1)
     return scores
@@ -263,7 +215,7 @@ def search_found(
     found: Mapping[str, F32 | PhotoError],
     model_id: str,
     *,
-    search: Search = "best",
+    search: SubjectScore = "best",
     normalise: Normalise | None = None,
 ) -> IdentificationReport:
     """The same for templates that are there already, all made by one model."""
@@ -295,6 +247,7 @@ def search_found(
         own[places[mated]], ranks[places[mated]] = mate_ranks(scores[mated], mates[places[mated]])
     enrolled = set(owners.tolist())
     return IdentificationReport(
+        plan.enrolled,
         plan.probes,
         mates >= 0,
         own,
@@ -306,23 +259,27 @@ def search_found(
         enrolment_failures={(s, p): e.code for s, p in plan.enrolled if isinstance(e := found[p], PhotoError)},
         not_enrolled=[subject for row, subject in enumerate(subjects) if row not in enrolled],
         model_id=model_id,
-        samples=len(plan.enrolled),
     )
 
 
 def write_searches(file: Path, report: IdentificationReport) -> None:
     """CSV: a row per probe with its subject, whether that is enrolled, its score and rank, and who came first."""
-    columns = ["probe", "subject", "mated", "mate_score", "mate_rank", "top_subject", "top_score", "failure"]
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        for row, (subject, photo) in enumerate(report.probes):
-            own, top = report.mate_scores[row], report.tops[row]
-            mated = bool(report.mated[row])
-            rank = report.ranks[row] if mated else ""
-            who = (photo, subject, int(mated), _text(own), rank)
-            writer.writerow([*who, report.named[row], _text(top), report.failures[row]])
+    with file.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(searches_csv(report))
+
+
+def searches_csv(report: IdentificationReport) -> str:
+    """The text of that CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["probe", "subject", "mated", "mate_score", "mate_rank", "top_subject", "top_score", "failure"])
+    for row, (subject, photo) in enumerate(report.probes):
+        mated = bool(report.mated[row])
+        rank = report.ranks[row] if mated else ""
+        who = (photo, subject, int(mated), _text(report.mate_scores[row]), rank)
+        writer.writerow([*who, report.named[row], _text(report.tops[row]), report.failures[row]])
+    return text.getvalue()
 
 
 def _text(score: float) -> str:
-    return f"{score:.6f}" if np.isfinite(score) else ""
+    return repr(float(score)) if np.isfinite(score) else ""

@@ -189,7 +189,7 @@ def compare_found(pairs: Sequence[Pair], found: Mapping[str, F32 | PhotoError], 
 
 def write_scores(file: Path, report: PairsReport) -> None:
     """CSV with the columns a, b, mated, score, failure; score is empty where a photo failed."""
-    with file.open("w", newline="", encoding="utf-8") as stream:
+    with file.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
         writer = csv.writer(stream)
         writer.writerow(["a", "b", "mated", "score", "failure"])
         for pair, score, failure in zip(report.pairs, report.scores, report.failures, strict=True):

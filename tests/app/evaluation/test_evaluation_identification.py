@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 
 from app.evaluation.identification import (
-    Plan,
     evaluate_identification,
-    plan_of_folders,
-    plan_of_one_folder,
     search_found,
     subject_scores,
     write_searches,
 )
+from app.evaluation.plans import Plan, plan_of_folders, plan_of_one_folder
 from app.services import Services
 from pipeline.config import Settings
 from pipeline.errors import ConfigError, NoFaceError
+from pipeline.gallery.fusion import fuse
 from tests.fakes import BLUE, GREEN, MODEL_ID, RED, YELLOW, fake_recognizer, write_bars
 
 
@@ -97,7 +96,7 @@ def world(seed: int, subjects: int, per_subject: int, unknown: int) -> tuple[Pla
     return Plan(enrolled, probes, {}), found
 
 
-@pytest.mark.parametrize("search", ["best", "mean"])
+@pytest.mark.parametrize("search", ["best", "fused"])
 def test_searching_is_the_definition(search: str) -> None:
     """More probes than are searched at a time; every score, rank and top one by one."""
     plan, found = world(1, subjects=40, per_subject=3, unknown=700)
@@ -108,7 +107,9 @@ def test_searching_is_the_definition(search: str) -> None:
     for row in [*range(0, 80, 7), *range(80, 780, 97)]:
         subject, photo = plan.probes[row]
         scores = {
-            name: float(max(v @ found[photo] for v in rows) if search == "best" else unit(*sum(rows)) @ found[photo])
+            name: float(
+                max(v @ found[photo] for v in rows) if search == "best" else fuse(np.stack(rows)) @ found[photo]
+            )
             for name, rows in samples.items()
         }
         assert report.tops[row] == pytest.approx(max(scores.values()), abs=1e-6)
