@@ -73,7 +73,7 @@ def test_pairs(run: Run, photos: Path, tmp_path: Path) -> None:
     assert report | document == report, "the report says what the command said"
     assert report["command"].startswith("knownface evaluate pairs --photos")
     assert "report.html" in err
-    assert run("evaluate", "cache")[1]["templates"] == 16
+    assert run("evaluate", "cache")[1]["templates"] == 13
     assert run(*command, "--no-cache")[1] == document
     assert run(*command)[1] == document, "from the cache"
     assert run("evaluate", "cache", "--clear")[1]["templates"] == 0
