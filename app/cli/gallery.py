@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.context import Context, cell
+from app.cli.gallery_tune import tune
 
 if TYPE_CHECKING:
     from pipeline.gallery import Gallery
@@ -199,6 +200,9 @@ def compact(ctx: typer.Context) -> None:
         gallery.compact()
         figures = gallery.stats()
     _done(context, figures, "compacted")
+
+
+app.command()(tune)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from pipeline.errors import ModelMismatchError
-from pipeline.gallery import check, documents, enrolment, names, store, upkeep
+from pipeline.gallery import check, documents, enrolment, index_choice, names, store, tuning, upkeep
 from pipeline.gallery.codes import Progress
 from pipeline.gallery.engine import Place
 from pipeline.gallery.index import bad_rows
@@ -269,6 +269,25 @@ class Gallery:
         """
         self._index.load()
         return self._index.save()
+
+    def tune(self, threshold: float, target_recall: float, probes: int, note: tuning.Note) -> dict[str, Any]:
+        """Measures the exact index and compressed ones on this gallery's vectors, and uses the best from now on.
+
+        Args:
+            threshold: The score of the operating point.
+            target_recall: Share of enrolled probes whose best subject must be the exact index's, in (0, 1].
+            probes: How many probes of each kind.
+            note: Told, in words, what is being done.
+
+        Returns:
+            The choice and its evidence, as kept in the gallery's document "index"; see `tuning`.
+        """
+        coding, found = tuning.measure(self._index.loaded(), threshold, target_recall, probes, note)
+        circumstances = {"threshold": threshold, "target_recall": target_recall, "probes": probes}
+        circumstances |= {"vectors": len(self._index.loaded()), "dimension": self.dimension}
+        chosen = tuning.document(coding, found, **circumstances, generation=self.generation)
+        self.put_document(index_choice.KIND, chosen)
+        return chosen
 
     # --- upkeep -----------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import GalleryBusyError
-from pipeline.gallery import check, store
+from pipeline.gallery import check, index_choice, store
 from pipeline.gallery.codes import Progress
+from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem
 from pipeline.gallery.snapshot import file_for
@@ -78,6 +79,11 @@ class LiveIndex:
             except KeyError:  # a subject went while we searched: ask the newer index
                 continue
 
+    def loaded(self) -> FaissIndex:
+        """The index that a search is asked of, up to date."""
+        self.load()
+        return self._mirror.answers
+
     def save(self) -> bool:
         """Saves the index; returns whether it was: not on a server, on a full disk, or while another process does."""
         with self._lock:
@@ -118,6 +124,9 @@ class LiveIndex:
         with self._lock:
             mirror = self._mirror
             coding = mirror.answers.coding
+            if mirror.at is None:  # nothing is loaded: what the first search will use
+                with self._truth.reading() as connection:
+                    coding = index_choice.chosen(connection, mirror.model_id, mirror.dimension)
             return {
                 "method": "exact" if coding is None else coding.as_document()["method"],
                 "code_bits": None if coding is None else coding.bits,

@@ -120,8 +120,12 @@ class Segment:
 
 
 def joined(segments: Sequence[Segment], dimension: int) -> Segment:
-    """The live rows of several segments as one, without codes."""
-    live = [segment.compacted() for segment in segments if len(segment)]
+    """The live rows of several segments as one; without codes, and without a copy where that can be."""
+    filled = [segment for segment in segments if len(segment)]
+    if len(filled) == 1 and not len(filled[0].dead):
+        [one] = filled
+        return Segment.of(one.vectors[: one.count], one.ids[: one.count], one.labels[: one.count])
+    live = [segment.compacted() for segment in filled]
     if not live:
         return Segment.of(np.zeros((0, dimension), np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
     return Segment.of(
