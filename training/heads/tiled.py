@@ -32,9 +32,9 @@ class TiledHead(Head):
     """Walks the classes in tiles; loss and gradients are those of `DenseHead`, to rounding, for every margin.
 
     Memory beyond weights and optimiser, in bytes: 4 (C/R) K D for the gradient of the class vectors (none if
-    `fused`), and about 16 B T for a tile, where B is the global batch and R the number of ranks. Four matrix products
-    of B x C x D: two going forward (logits, and the gradient to the embeddings with them), two for the gradient of
-    the classes.
+    `fused`), and about 4 T (K D + 4 B) for a tile, where B is the global batch and R the number of ranks. Four matrix
+    products of B x C x D: two going forward (logits, and the gradient to the embeddings with them), two for the
+    gradient of the classes.
 
     With a group, the classes are divided over its ranks; each sees the embeddings of all. What a rank's loss gives to
     its embeddings is right once the gradients of the backbone are averaged over the ranks (DDP does), and the
@@ -52,7 +52,7 @@ class TiledHead(Head):
         dimension: D.
         sample_rate: Share of the classes in a training step, in (0, 1].
         fused: The class gradient is never formed; `sgd()` makes the optimiser.
-        tile: T; None: as many classes as make 4 B T bytes half a megabyte (256 on CUDA), at least 256.
+        tile: T; None: as many classes as make 4 T max(B, D) bytes 2 MB (256 on CUDA), at least 256.
         product_dtype: Takes the products with the other classes in this precision (bfloat16, float16); the statistics
             stay float32. None: float32. On CUDA `torch.set_float32_matmul_precision("high")` is the gentler choice.
         seed: Of initial values and sampling.
@@ -104,8 +104,8 @@ class TiledHead(Head):
 
     def walk(self, rows: int) -> Walk:
         """A walk over this rank's classes for a batch of so many rows."""
-        budget = 256 << 20 if self.weight.is_cuda else 1 << 19
-        tile = self.tile or max(256, budget // (4 * rows * self.margin.centres))
+        budget = 256 << 20 if self.weight.is_cuda else 2 << 20
+        tile = self.tile or max(256, budget // (4 * max(rows, self.dimension) * self.margin.centres))
         return Walk(self.weight.detach(), self.margin, tile, self.product_dtype)
 
     def losses(self, query: Tensor, norms: Tensor, labels: Tensor) -> tuple[Tensor, Batch, Derivatives]:
@@ -142,7 +142,7 @@ class TiledHead(Head):
         lengths = torch.linalg.vector_norm(vectors, dim=1)
         if self.margin.unit_classes:
             vectors = vectors / lengths.clamp_min(1e-12)[:, None]
-        both = torch.stack([(query * vectors).sum(dim=1), lengths])
+        both = torch.stack([_row_by_row(query, vectors), lengths])
         products, class_norms = total(both * here, self.group)
         return targets, vectors, Targets(products, norms, class_norms)
 
@@ -203,6 +203,11 @@ def _class_gradient(head: TiledHead, weight: Tensor, batch: Batch, slope: Slope)
         values = (tile.vectors * by_row[:, None]).addmm_(coefficients.T, batch.query)
         gradient[walk.rows_of(tile.classes)] = values
     return gradient
+
+
+def _row_by_row(a: Tensor, b: Tensor) -> Tensor:
+    """(B,) products of the rows of two (B, D), rounded as a matrix product rounds them, like those of the tiles."""
+    return torch.cat([(x @ y.T).diagonal() for x, y in zip(torch.split(a, 128), torch.split(b, 128), strict=True)])
 
 
 def _detached(rows: Rows) -> Rows:
