@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.gallery.gallery import Gallery
-from scripts.benches.search import MODEL, people, samples
+from scripts.benches._vectors import MODEL, people, samples
 
 
 def fsyncs(folder: Path, count: int = 200) -> float:

@@ -29,7 +29,7 @@ import numpy as np
 
 from pipeline.gallery.gallery import Gallery
 from pipeline.types import Templates
-from scripts.benches.search import MODEL, people, samples
+from scripts.benches._vectors import MODEL, people, samples
 
 _SCHEDSTAT = Path("/proc/thread-self/schedstat")
 _GOAL_MS = 50.0

@@ -1,18 +1,24 @@
-"""The gallery's search and enrolment, side by side with raw FAISS and numpy on the same vectors.
+"""The gallery's index side by side with raw FAISS and numpy on the same vectors, and opening a saved gallery.
 
-    scripts/bench search [--sizes 10000,100000] [--dims 128,512] [--enrol 20000] [--open 0] [--rounds 15] [--json]
+    scripts/bench search [--sizes 10000,100000] [--dims 128,512] [--rounds 15] [--probes 1000] [--open 0] [--full]
 
-Identities are random centres, samples lie at a cosine of 0.6 to 0.8 to them. `isotropic` vectors fill all directions
-alike; `anisotropic` ones have a spectrum that falls like the inverse square root, which is nearer to real templates.
-Every configuration is run once per round, in turn, so that what else runs on the machine hits all alike. `ms` is wall
-time, `cpu_ms` the processor time of all threads; both are medians. The ratios compare medians of processor time (which
-other work disturbs least) with one thread, of wall time with more. Each number of threads has a process of its own.
+Vectors: see `scripts/benches/_vectors.py`. Every configuration is run once per round, in turn, so that what else runs
+on the machine hits all alike. `ms` is wall time, `cpu_ms` the processor time of all threads; both are medians. The
+ratios compare medians of processor time (which other work disturbs least) with one thread, of wall time with more. Each
+number of threads has a process of its own, and all threads have a second one, `tuned`, in which FAISS's bundled
+OpenBLAS is told to use the kernels of a recent processor. FAISS is asked as it comes, with BLAS and without.
+
+From --compress vectors on the compressed index is measured too, with all threads: against the exact one at batch 1 and
+64; for --probes new photos of people who are enrolled and as many of people who are not; at the operating point, the
+score that one in a hundred of these strangers reaches in the exact index. A decision is changed when the subjects that
+reach it, or their scores, differ.
+
+--full: 10k, 100k and 1M vectors, 10,000 probes, and opening galleries of 1M templates; it takes an hour or so.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import resource
@@ -28,160 +34,173 @@ from typing import Any
 import faiss
 import numpy as np
 
+from pipeline.gallery.codes import Coding
 from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.gallery import Gallery
-from pipeline.gallery.records import NewSample
+from pipeline.gallery.index_choice import KIND
 from pipeline.gallery.segments import Segment
 from pipeline.types import Templates
+from scripts.benches._vectors import MODEL, PHOTOS, in_turn, new_photos, people, samples
 
-MODEL = "bench.vectors@00000000"
-
-
-def people(count: int, dimension: int, seed: int, *, anisotropic: bool = False) -> np.ndarray:
-    """Count samples, three to an identity, (count, dimension) float32 unit rows."""
-    rng = np.random.default_rng(seed)
-    scale = np.ones(dimension, np.float32)
-    if anisotropic:
-        scale /= np.sqrt(np.arange(1, dimension + 1, dtype=np.float32))
-
-    def directions(number: int) -> np.ndarray:
-        rows = rng.standard_normal((number, dimension), dtype=np.float32) * scale
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-    centres = np.repeat(directions(-(-count // 3)), 3, axis=0)[:count]
-    noise = directions(count)
-    noise -= np.einsum("nd,nd->n", noise, centres)[:, None] * centres
-    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    cosine = rng.uniform(0.6, 0.8, (count, 1)).astype(np.float32)
-    rows = cosine * centres + np.sqrt(1 - cosine**2) * noise
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+_NO_BLAS = 1 << 30  # no batch has so many elements
+_FULL = ["--sizes", "10000,100000,1000000", "--probes", "10000", "--open", "1000000"]
+CODING = Coding(bits=1024, first=2048)
 
 
-def in_turn(configurations: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, float]]:
-    """Median wall and processor milliseconds of each configuration, after one round that does not count."""
-    wall: dict[str, list[float]] = {name: [] for name in configurations}
-    cpu: dict[str, list[float]] = {name: [] for name in configurations}
-    for number in range(rounds + 1):
-        for name, call in configurations.items():
-            time.sleep(0.01)  # until the threads of the one before have stopped spinning
-            start, start_cpu = time.perf_counter(), time.process_time()
-            call()
-            if number:
-                cpu[name].append(time.process_time() - start_cpu)
-                wall[name].append(time.perf_counter() - start)
-
-    def medians(seconds: dict[str, list[float]]) -> dict[str, float]:
-        return {name: round(statistics.median(values) * 1e3, 3) for name, values in seconds.items()}
-
-    return {"ms": medians(wall), "cpu_ms": medians(cpu)}
+def coding_for(dimension: int) -> Coding:
+    """What `gallery tune` comes to on such vectors: bits enough that few rows have to be compared."""
+    return CODING if dimension > 128 else Coding(bits=4 * dimension, first=CODING.first)
 
 
-def compare(count: int, dimension: int, rounds: int, threads: int, *, anisotropic: bool) -> dict[str, Any]:
-    """One size: batch 1 and 64, raw configurations against ours."""
-    vectors = people(count, dimension, 1, anisotropic=anisotropic)
-    probes = people(64, dimension, 2, anisotropic=anisotropic)
-    flat = faiss.IndexFlatIP(dimension)
-    flat.add(vectors)
-    ids = np.arange(count, dtype=np.int64)
-    ours = FaissIndex(dimension, Segment.of(vectors, ids, ids // 3))
-    all_threads = f"faiss_{threads}_threads"
+def configurations(
+    flat: Any, vectors: np.ndarray, ours: FaissIndex, probes: np.ndarray, threads: int
+) -> dict[str, Callable[[], object]]:
+    """Raw FAISS and numpy as they can be set, and ours, for these probes."""
+    count = len(vectors)
+    default = faiss.cvar.distance_compute_blas_threshold
 
-    def raw(threads: int, queries: int) -> Callable[[], object]:
+    def raw(threads: int, blas_from: int) -> Callable[[], object]:
         def call() -> object:
             faiss.omp_set_num_threads(threads)
-            return flat.search(probes[:queries], 2)
+            faiss.cvar.distance_compute_blas_threshold = blas_from
+            try:
+                return flat.search(probes, 2)
+            finally:
+                faiss.cvar.distance_compute_blas_threshold = default
 
         return call
 
-    def plain(queries: int) -> Callable[[], object]:
-        def call() -> object:
-            scores = probes[:queries] @ vectors.T
-            return np.argpartition(scores, count - 2, axis=1)[:, count - 2 :]
+    def plain() -> object:
+        scores = probes @ vectors.T
+        return np.argpartition(scores, count - 2, axis=1)[:, count - 2 :]
 
-        return call
+    found: dict[str, Callable[[], object]] = {"faiss_default": raw(threads, default)}
+    if threads > 1:
+        found["faiss_one_thread"] = raw(1, default)
+    if len(probes) > 1:
+        found |= {"faiss_without_blas": raw(threads, _NO_BLAS), "faiss_with_blas": raw(threads, 1)}
+    return found | {
+        "numpy": plain,
+        "ours": lambda: ours.search(probes, 2),
+        "ours_by_subject": lambda: ours.search_labels(probes, 2),
+    }
 
-    result: dict[str, Any] = {"vectors": count, "dimension": dimension, "anisotropic": anisotropic}
+
+def compare(vectors: np.ndarray, probes: np.ndarray, rounds: int, threads: int) -> dict[str, Any]:
+    """Batch 1 and 64, raw configurations against ours."""
+    flat = faiss.IndexFlatIP(vectors.shape[1])
+    flat.add(vectors)
+    ids = np.arange(len(vectors), dtype=np.int64)
+    ours = FaissIndex(vectors.shape[1], Segment.of(vectors, ids, ids // PHOTOS))
+    result: dict[str, Any] = {}
     for queries in (1, 64):
-        configurations = {"faiss_one_thread": raw(1, queries), all_threads: raw(threads, queries)}
-        if threads == 1:
-            del configurations["faiss_one_thread"]
-        configurations |= {
-            "numpy": plain(queries),
-            "ours": lambda queries=queries: ours.search(probes[:queries], 2),
-            "ours_by_subject": lambda queries=queries: ours.search_labels(probes[:queries], 2),
-        }
-        figures: dict[str, Any] = in_turn(configurations, rounds if queries == 1 else max(3, rounds // 3))
+        calls = configurations(flat, vectors, ours, probes[:queries], threads)
+        figures: dict[str, Any] = in_turn(calls, rounds if queries == 1 else max(3, rounds // 3))
         counted = figures["cpu_ms" if threads == 1 else "ms"]
         best = min((name for name in counted if not name.startswith("ours")), key=counted.__getitem__)
         figures["best_raw"] = best
         figures["ours_over_best_raw"] = round(counted["ours"] / counted[best], 3)
-        figures["faiss_default_over_ours"] = round(counted[all_threads] / counted["ours"], 3)
+        figures["faiss_default_over_ours"] = round(counted["faiss_default"] / counted["ours"], 3)
         result[f"batch_{queries}"] = figures
     faiss.omp_set_num_threads(threads)
-    scores, found = flat.search(probes, 1)
-    mine = ours.search(probes, 1)
+    scores, found = flat.search(probes[:64], 1)
+    mine = ours.search(probes[:64], 1)
     result["same_best_as_faiss"] = float(np.mean(found == mine[1]))
     result["largest_score_difference"] = float(np.abs(scores - mine[0]).max())
-    result["megabytes_of_vectors"] = round(vectors.nbytes / 1e6, 1)
+    result["megabytes_per_million"] = round(4 * vectors.shape[1] + 16.0, 1)
     return result
 
 
-def samples(vectors: np.ndarray, start: int = 0) -> Iterator[tuple[str, NewSample]]:
-    """Enrolments of these vectors, three to a subject."""
-    landmarks = np.zeros((5, 2), np.float32)
-    for number, vector in enumerate(vectors, start):
-        sha = hashlib.sha256(str(number).encode()).hexdigest()
-        box = (0.0, 0.0, 100.0, 120.0)
-        name = f"subject {number // 3:07d}"
-        yield name, NewSample(f"{number}.jpg", sha, box, landmarks, 0.9, (480, 640), vector, 10.0)
+def compressed(vectors: np.ndarray, enrolled: np.ndarray, strangers: np.ndarray, rounds: int) -> dict[str, Any]:
+    """The compressed index against the exact one."""
+    ids = np.arange(len(vectors), dtype=np.int64)
+    coding = coding_for(vectors.shape[1])
+    exact = FaissIndex(vectors.shape[1], Segment.of(vectors, ids, ids // PHOTOS))
+    start = time.perf_counter()
+    index = FaissIndex(vectors.shape[1], Segment.of(vectors, ids, ids // PHOTOS), coding)
+    built = time.perf_counter() - start
+    truth = [answers(exact, kind, -1.0) for kind in (enrolled, strangers)]
+    threshold = float(np.quantile([scores[0] for scores, _ in truth[1]], 0.99))
+    given = [answers(index, kind, threshold) for kind in (enrolled, strangers)]
+    recalls = [
+        np.mean([a[1][0] == b[1][0] for a, b in zip(*pair, strict=True)]) for pair in zip(truth, given, strict=True)
+    ]
+    changed = [
+        sum(reach(a, threshold) != reach(b, threshold) for a, b in zip(*pair, strict=True))
+        for pair in zip(truth, given, strict=True)
+    ]
+    one = {f"exact_{n}": lambda n=n: exact.search_labels(strangers[n : n + 1], 2) for n in range(4)}
+    one |= {f"compressed_{n}": lambda n=n: index.search_labels(strangers[n : n + 1], 2, threshold) for n in range(4)}
+    many = {
+        "exact": lambda: exact.search_labels(strangers[:64], 2),
+        "compressed": lambda: index.search_labels(strangers[:64], 2, threshold),
+    }
+    single, batch = in_turn(one, max(3, rounds // 3))["ms"], in_turn(many, max(3, rounds // 5))["ms"]
+    ms = {kind: statistics.median(value for name, value in single.items() if name.startswith(kind)) for kind in many}
+    return {
+        **coding.as_document(),
+        "built_s": round(built, 2),
+        "code_megabytes_per_million": round(coding.bits / 8 + 8, 1),
+        "threshold": round(threshold, 4),
+        "probes_of_each_kind": len(strangers),
+        "recall_at_1_enrolled": round(float(recalls[0]), 5),
+        "recall_at_1_unenrolled": round(float(recalls[1]), 5),
+        "changed_decisions_enrolled": changed[0],
+        "changed_decisions_unenrolled": changed[1],
+        "batch_1_ms": ms,
+        "batch_64_ms": batch,
+        "batch_1_exact_over_compressed": round(ms["exact"] / ms["compressed"], 2),
+        "batch_64_exact_over_compressed": round(batch["exact"] / batch["compressed"], 2),
+    }
 
 
-def enrolment(count: int, dimension: int, folder: Path, singles: int = 500) -> dict[str, Any]:
-    """Durable single commits, bulk enrolment, and search through the whole gallery."""
-    vectors = people(count + singles, dimension, 3)
-    items = list(samples(vectors))
-    result: dict[str, Any] = {"dimension": dimension, "fsync": "SQLite WAL, synchronous=FULL: one fsync per commit"}
+def answers(index: FaissIndex, probes: np.ndarray, floor: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The two best subjects of each probe."""
+    parts = [index.search_labels(probes[low : low + 64], 2, floor) for low in range(0, len(probes), 64)]
+    return [answer for part in parts for answer in part]
+
+
+def reach(answer: tuple[np.ndarray, np.ndarray], threshold: float) -> list[tuple[float, int]]:
+    """The subjects that reach the threshold, with their scores."""
+    return [pair for pair in zip(answer[0].tolist(), answer[1].tolist(), strict=True) if pair[0] >= threshold]
+
+
+def opening(count: int, dimension: int, folder: Path) -> dict[str, Any]:
+    """Opening a gallery after a clean save, to the first answer; with the exact and with the compressed index."""
+    vectors = people(count, dimension, 3)
     with Gallery.open(folder, MODEL, dimension) as gallery:
-        times = []
-        for item in items[:singles]:
-            start = time.perf_counter()
-            gallery.enrol_many([item])
-            times.append(time.perf_counter() - start)
-        result["single_commits_per_s"] = round(singles / sum(times), 1)
-        result["single_commit_ms_median"] = round(statistics.median(times) * 1e3, 3)
+        items = samples(vectors)
+        for low in range(0, count, 1000):
+            gallery.enrol_many([next(items) for _ in range(min(1000, count - low))])
         start = time.perf_counter()
-        for low in range(singles, len(items), 1000):
-            gallery.enrol_many(items[low : low + 1000])
-        seconds = time.perf_counter() - start
-        result |= {"bulk_templates": count, "bulk_s": round(seconds, 2), "bulk_per_s": round(count / seconds)}
-        probes = [Templates(vectors[n : n + 64], np.ones(64, np.float32), MODEL) for n in range(0, 640, 64)]
-        start = time.perf_counter()
-        gallery.search(probes[0])
-        result["first_search_from_database_s"] = round(time.perf_counter() - start, 3)
-        figures = in_turn(
-            {"batch_1": lambda: gallery.search(probes[1][:1]), "batch_64": lambda: gallery.search(probes[1])}, 9
-        )
-        result["search"] = figures
-    return result | opening(folder, dimension, vectors[:1])
+        gallery.load()
+        result: dict[str, Any] = {
+            "templates": count,
+            "dimension": dimension,
+            "from_database_s": round(time.perf_counter() - start, 2),
+        }
+        gallery.save_index()
+    result["exact"] = _opened(folder, dimension, vectors[:1])
+    with Gallery.open(folder, MODEL, dimension) as gallery:
+        gallery.put_document(KIND, coding_for(dimension).as_document())
+        gallery.save_index()
+    result["compressed"] = _opened(folder, dimension, vectors[:1])
+    result["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return result
 
 
-def opening(folder: Path, dimension: int, probe: np.ndarray) -> dict[str, Any]:
-    """Opening after a clean save, to the first answer."""
+def _opened(folder: Path, dimension: int, probe: np.ndarray) -> dict[str, float]:
     times, first = [], []
     for _ in range(3):
         start = time.perf_counter()
         with Gallery.open(folder, MODEL, dimension) as gallery:
             gallery.load()
             times.append(time.perf_counter() - start)
-            gallery.search(Templates(probe, np.ones(1, np.float32), MODEL))
+            gallery.search(Templates(probe, np.ones(1, np.float32), MODEL), threshold=0.5)
             first.append(time.perf_counter() - start)
-            held = len(gallery), gallery.sample_count
     return {
-        "subjects": held[0],
-        "templates": held[1],
         "open_s": round(statistics.median(times), 3),
         "open_and_first_answer_s": round(statistics.median(first), 3),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 
 
@@ -191,29 +210,52 @@ def run(args: list[str]) -> dict[str, Any]:
     parser.add_argument("--sizes", default="10000,100000")
     parser.add_argument("--dims", default="128,512")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--enrol", type=int, default=20_000, help="templates to enrol in bulk; 0: leave out")
-    parser.add_argument("--open", type=int, default=0, help="measure opening a gallery of this many 128-d templates")
+    parser.add_argument("--probes", type=int, default=1000, help="of each kind, for the compressed index")
+    parser.add_argument("--compress", type=int, default=100_000, help="measure the compressed index from this size on")
+    parser.add_argument("--open", type=int, default=0, help="measure opening galleries of this many templates")
     parser.add_argument("--threads", default=f"1,{os.cpu_count()}", help="numbers of threads to measure with")
+    parser.add_argument("--full", action="store_true", help="everything, as in the module")
     parser.add_argument("--inside", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args(args)
+    parser.add_argument("--opening", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--no-codes", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args([*_FULL, *args] if "--full" in args else args)
+    if options.opening:
+        with tempfile.TemporaryDirectory() as folder:
+            return {"result": opening(options.open, options.opening, Path(folder) / "gallery")}
     if options.inside:
-        return {"search": list(every_size(options, options.inside))}
+        return {"result": list(every_size(options, options.inside))}
     result: dict[str, Any] = {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 2)}
-    for threads in dict.fromkeys(options.threads.split(",")):
-        command = [sys.executable, "-m", "scripts.benches", "search", "--json", *args, "--inside", threads]
+    numbers = list(dict.fromkeys(options.threads.split(",")))
+    for threads in numbers:
         variables = {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
-        done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
-        result[f"threads_{threads}"] = json.loads(done.stdout)["search"]
-    with tempfile.TemporaryDirectory() as folder:
-        if options.enrol:
-            result["enrolment"] = enrolment(options.enrol, 512, Path(folder) / "enrol")
-        if options.open:
-            result["opening"] = enrolment(options.open, 128, Path(folder) / "open", singles=1)
+        last = threads == numbers[-1]
+        inner = [*args, "--inside", threads]
+        result[f"threads_{threads}"] = _process([*inner, *([] if last else ["--no-codes"])], variables)
+        if last:
+            result["tuned"] = _process([*inner, "--no-codes"], {**variables, "OPENBLAS_CORETYPE": "Haswell"})
+    for dimension in map(int, options.dims.split(",") if options.open else ()):
+        result[f"opening_{dimension}"] = _process([*args, "--opening", str(dimension)], {})
+    result["load_after"] = round(os.getloadavg()[0], 2)
     return result
+
+
+def _process(arguments: list[str], variables: dict[str, str]) -> Any:
+    command = [sys.executable, "-m", "scripts.benches", "search", "--json", *arguments]
+    done = subprocess.run(command, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)["result"]
 
 
 def every_size(options: argparse.Namespace, threads: int) -> Iterator[dict[str, Any]]:
     for dimension in map(int, options.dims.split(",")):
         for count in map(int, options.sizes.split(",")):
             for anisotropic in (False, True):
-                yield compare(count, dimension, options.rounds, threads, anisotropic=anisotropic)
+                kind = "anisotropic" if anisotropic else "isotropic"
+                print(f"{count} x {dimension}, {kind}, {threads} threads", file=sys.stderr, flush=True)
+                vectors = people(count, dimension, 1, anisotropic=anisotropic)
+                strangers = people(max(64, options.probes), dimension, 2, anisotropic=anisotropic)
+                figures = {"vectors": count, "dimension": dimension, "kind": kind}
+                figures |= compare(vectors, strangers, options.rounds, threads)
+                if count >= options.compress and not options.no_codes:
+                    enrolled = new_photos(options.probes, dimension, 1, anisotropic=anisotropic)
+                    figures["compressed"] = compressed(vectors, enrolled, strangers[: options.probes], options.rounds)
+                yield figures
