@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+import typer.core
 
 from app.cli.context import Context
 from app.cli.evaluation_run import EvaluationRun, Output
 
-app = typer.Typer(help="Measure error rates on labelled photos.", no_args_is_help=True)
+
+class _Evaluate(typer.core.TyperGroup):
+    """Takes `evaluate A.json B.json` for `evaluate compare A.json B.json`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if len(args) == 2 and all(word.endswith(".json") for word in args):
+            args = ["compare", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(cls=_Evaluate, help="Measure error rates on labelled photos.", no_args_is_help=True)
 
 Photos = Annotated[Path, typer.Option("--photos", help="Folder of the photos.", exists=True, file_okay=False)]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned crops: nothing is detected.")]
@@ -170,6 +181,25 @@ def templates(
     media = read_media(media_file)
     listed = read_template_pairs(pairs_file, media)
     run.templates(pairs_file.name, listed, media, lambda name: run.services.open(photos / name))
+
+
+@app.command()
+def compare(
+    ctx: typer.Context,
+    a: Annotated[Path, typer.Argument(metavar="A.json", exists=True, dir_okay=False, help="The report.json of a run.")],
+    b: Annotated[Path, typer.Argument(metavar="B.json", exists=True, dir_okay=False, help="That of another.")],
+) -> None:
+    """Say which of two runs is better, and whether the difference exceeds its interval."""
+    from app.cli.evaluation_run import comparison_lines
+    from app.evaluation.compare import compare_runs, read_run
+
+    context: Context = ctx.obj
+    document = compare_runs(read_run(a), read_run(b))
+    if context.machine:
+        context.emit(document)
+    else:
+        for line in comparison_lines(document):
+            context.say(line)
 
 
 @app.command()

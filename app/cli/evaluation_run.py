@@ -162,6 +162,23 @@ def command_of(ctx: typer.Context) -> str:
     return shlex.join(words)
 
 
+def comparison_lines(document: dict[str, Any]) -> Iterable[str]:
+    """Which of two runs is better, for people."""
+    from app.evaluation.tables import percent
+
+    for side in "ab":
+        run = document[side]
+        yield f"{side.upper()}: {run['file']}, {run['protocol']}, {run['model_id']}"
+    yield f"{document['comparisons']:,} comparisons of {document['subjects']:,} subjects in common"
+    if document["left_out"]:
+        yield f"left out, since only one run has them: {document['left_out']:,}"
+    for row in document["measures"]:
+        low, high = row["interval"] or (None, None)
+        verdict = f"{row['better'].upper()} is better" if row["better"] else "no difference can be shown"
+        change = f"B - A = {percent(row['difference'])} (95 % {percent(low)} to {percent(high)})"
+        yield f"{row['measure']}: A {percent(row['a'])}, B {percent(row['b'])}; {change}: {verdict}"
+
+
 def lines_of(document: dict[str, Any]) -> Iterable[str]:
     """The figures for people: the headline, and every table."""
     from app.evaluation.tables import headline, tables_of, title_of

@@ -161,7 +161,7 @@ def percent(rate: float | None) -> str:
     """A rate in per cent with the digits it deserves; a dash where there is none."""
     if rate is None:
         return "–"
-    if 0 < rate < 0.001:
+    if 0 < abs(rate) < 0.001:
         return f"{rate * 100:.2g} %"
     return f"{rate * 100:.2f}".rstrip("0").rstrip(".") + " %"
 
