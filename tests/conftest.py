@@ -6,6 +6,7 @@ it); where it is missing the tests that need it are skipped, or fail if KNOWNFAC
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 import sys
@@ -110,6 +111,25 @@ def database(postgres: Node) -> Iterator[str]:
     postgres.execute(f"CREATE SCHEMA {name}")
     yield f"{postgres.url('postgres')}?options=-csearch_path%3D{name}%2Cpublic"
     postgres.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def milvus(lacking: Callable[[str], NoReturn]) -> Iterator[str]:
+    """The URL of a real Milvus server on the loopback."""
+    from tests.servers.milvus import installed, server
+
+    if importlib.util.find_spec("pymilvus") is None or not installed():
+        lacking("Milvus for the tests is not installed (Linux on x86-64 only): pip install 'knownface[test]'")
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def milvus_lite(lacking: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where Milvus Lite can keep its data."""
+    if importlib.util.find_spec("pymilvus") is None or importlib.util.find_spec("milvus_lite") is None:
+        lacking("Milvus Lite for the tests is not installed: pip install 'knownface[test]'")
+    return str(tmp_path_factory.mktemp("milvus") / "lite.db")
 
 
 @pytest.fixture(scope="session")

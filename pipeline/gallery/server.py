@@ -14,7 +14,8 @@ to the gallery's identity: what was derived before is made anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ CONNECT_TIMEOUT_S = 10
 _HIDDEN = {"password", "sslpassword", "passfile"}
 _DRIVERS = {"psycopg2": "psycopg2-binary", "psycopg": "knownface[postgres]", "MySQLdb": "mysqlclient"}
 _WRITER_LOCK = 0x6B6E6F776E66  # "knownf"
+_INDEX_LOCK = _WRITER_LOCK + 1
 _TIMELINE = """SELECT CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
     ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int END"""
 _WENT_AWAY = (
@@ -117,6 +119,16 @@ def _set_up(engine: Engine, lock_timeout_s: float) -> None:
 def timeline_of(connection: Connection) -> int:
     """The timeline of the server behind a connection; 0 where there is none, as with SQLite."""
     return int(connection.info.get("knownface_timeline", (0,))[0])
+
+
+@contextmanager
+def index_lock(engine: Engine, timeout_s: float) -> Iterator[None]:
+    """Lets one process at a time in, among all that are connected to the database."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(timeout_s * 1000)}")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_INDEX_LOCK})")
+        yield
 
 
 def rewrite(engine: Engine, tables: Sequence[str]) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from pipeline.errors import GalleryError
-from pipeline.gallery import private, read_only
+from pipeline.errors import GalleryBusyError, GalleryError
+from pipeline.gallery import private, read_only, server
 from pipeline.gallery.engine import (
     DATABASE,
     LOCK,
@@ -30,6 +30,8 @@ from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, generation_of
 from pipeline.gallery.store import read_meta
 
 _log = logging.getLogger(__name__)
+INDEX_LOCK = "index.lock"
+ALONE_S = 600.0
 
 
 class Truth:
@@ -158,6 +160,26 @@ class Truth:
         with self.file_lock() as held:
             for file in self.folder.glob(f"*{TEMPORARY}") if held else ():
                 file.unlink(missing_ok=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One process at a time brings an index outside of the processes up to date; the others wait for it.
+
+        Raises:
+            GalleryBusyError: It took longer than ten minutes.
+        """
+        folder = self.folder
+        if folder is None:
+            with named_errors(self.place.label), server.index_lock(self.engine, ALONE_S):
+                yield
+            return
+        from filelock import Timeout  # noqa: PLC0415
+
+        try:
+            with private.lock(folder / INDEX_LOCK, ALONE_S, beside=folder / DATABASE):
+                yield
+        except Timeout as error:
+            raise GalleryBusyError(f"{self.place.label}: another process is making the index; try again") from error
 
     @contextmanager
     def file_lock(self) -> Iterator[bool]:
