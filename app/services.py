@@ -95,11 +95,16 @@ class Services:
         """The gallery; opened, and made if need be, on first use."""
         with self._lock:
             if self._gallery is None:
-                from pipeline.gallery import Gallery
+                from pipeline.gallery import Gallery, IndexPlace
 
-                model_id, dimension = embedder_identity(self.settings)
+                settings = self.settings
+                model_id, dimension = embedder_identity(settings)
                 self._gallery = Gallery.open(
-                    self.settings.gallery_location, model_id, dimension, subject_score=self.settings.subject_score
+                    settings.gallery_location,
+                    model_id,
+                    dimension,
+                    subject_score=settings.subject_score,
+                    index=IndexPlace(settings.index, settings.index_url, settings.index_method),
                 )
             return self._gallery
 

@@ -15,7 +15,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import ConfigError, KnownfaceError
-from pipeline.types import SubjectScore
+from pipeline.types import IndexKind, IndexMethod, SubjectScore
 
 #: Largest settings file or model card that is read.
 TOML_BYTES = 1 << 20
@@ -57,6 +57,9 @@ class Settings(BaseModel):
         verify_fmr: Verify (1:1) uses the operating point with the largest measured false match rate up to this one.
         identify_fpir: Identify (1:N) uses the one with the largest false positive identification rate up to this one.
         subject_score: Identify compares a probe with each subject's best sample, or with one template fused over them.
+        index: Who searches the gallery: this process (`local`), the gallery's PostgreSQL (`pgvector`), or `milvus`.
+        index_url: Of Milvus: http://user:password@host:19530, or a path ending in .db for Milvus Lite.
+        index_method: Of pgvector and Milvus: `exact`, or `hnsw`, a graph, which may miss somebody.
         keep_crops: Keep the aligned crop of each sample (needed to change the model later without the photos).
     """
 
@@ -81,6 +84,9 @@ class Settings(BaseModel):
     verify_fmr: float = Field(default=1e-3, gt=0.0, lt=1.0)
     identify_fpir: float = Field(default=1e-2, gt=0.0, lt=1.0)
     subject_score: SubjectScore = "best"
+    index: IndexKind = "local"
+    index_url: str = ""
+    index_method: IndexMethod = "exact"
     keep_crops: bool = False
 
     @field_validator("home", "gallery")

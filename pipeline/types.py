@@ -20,6 +20,12 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 DecisionKind = Literal["match", "non_match", "unknown", "ambiguous", "poor_image", "no_face"]
 
+IndexKind = Literal["local", "pgvector", "milvus"]
+"""Who searches a gallery: this process, its PostgreSQL, or Milvus."""
+
+IndexMethod = Literal["exact", "hnsw"]
+"""How an engine elsewhere searches: every template, or a graph that may miss somebody."""
+
 SubjectScore = Literal["best", "fused"]
 """What a probe is compared with: the best sample of each subject, or one template fused over its samples."""
 

@@ -1,8 +1,9 @@
 """Search by an engine outside of this process, which holds a copy of the vectors: pgvector or Milvus.
 
-The engine proposes; the truth decides. What it finds is looked up in the database: who is not there any more is left out, the scores are computed from the database's vectors, the names are the database's. So the
-answers are those of the exact index as long as the engine proposes the right candidates, and nobody who was removed is
-ever found, however late the engine is.
+The engine proposes; the truth decides. What it finds is looked up in the database: who is not there any more is left
+out, the scores are computed from the database's vectors, the names are the database's. So the answers are those of the
+exact index as long as the engine proposes the right candidates, and nobody who was removed is ever found, however late
+the engine is.
 
 The engine keeps the generation it shows. Every search compares it with the truth's; one process at a time brings the
 engine forward, by what has changed or, where that cannot be told, by everything anew.
@@ -22,6 +23,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryError
 from pipeline.gallery.codes import Progress
+from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.index import I64, check_k, check_vectors, exact_scores
 from pipeline.gallery.records import Problem
 from pipeline.gallery.rows import Columns, TruthRows
@@ -108,7 +110,7 @@ class ExternalIndex(Protocol):
 def name_for(gallery_id: str, model_id: str) -> str:
     """What the copy of one model's templates of one gallery is called in an engine."""
     model = hashlib.sha256(model_id.encode()).hexdigest()[:12]
-    return f"knownface_{gallery_id.split('.')[0][:12]}_{model}"
+    return f"knownface_{gallery_id.split('.', maxsplit=1)[0][:12]}_{model}"
 
 
 def search(index: ExternalIndex, vectors: F32, k: int) -> tuple[F32, I64]:
@@ -143,8 +145,8 @@ def _fetch(index: ExternalIndex, look_up: Any, queries: F32, count: int) -> Fetc
     ids = np.full((len(found), width), _NOBODY, np.int64)
     labels, scores = ids.copy(), np.full(ids.shape, NO_SCORE, np.float32)
     others = []
-    for line, (mine, approximate) in enumerate(found):
-        mine = mine[np.isin(mine, known)]
+    for line, (candidates, approximate) in enumerate(found):
+        mine = candidates[np.isin(candidates, known)]
         rows = np.searchsorted(known, mine)
         ids[line, : len(mine)], labels[line, : len(mine)] = mine, owners[rows]
         scores[line, : len(mine)] = exact_scores(queries[line : line + 1], vectors, rows[None])[0]
@@ -222,6 +224,14 @@ class ExternalSearch:
             real = labels != _NOBODY
             answers[query] = Candidates(tuple([names[key] for key in labels[real].tolist()]), scores[real])
         return answers
+
+    def loaded(self) -> FaissIndex:
+        """There is none in memory.
+
+        Raises:
+            GalleryError: Always; it says so.
+        """
+        raise GalleryError(f'the gallery is searched by {self._index.label}: set index = "local" to tune the one here')
 
     def erased(self) -> None:
         """Takes what was just removed from the truth out of the engine; where that fails, the next search does it."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from pipeline.errors import ModelMismatchError
 from pipeline.gallery import check, documents, enrolment, index_choice, names, store, tuning, upkeep
 from pipeline.gallery.codes import Progress
 from pipeline.gallery.engine import Place
 from pipeline.gallery.index import bad_rows
-from pipeline.gallery.live import LiveIndex
+from pipeline.gallery.index_place import LOCAL, IndexPlace, open_index
 from pipeline.gallery.records import NewSample, Problem, SubjectDetail, SubjectInfo
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.truth import Truth
@@ -33,12 +35,20 @@ class Gallery:
         model_id: The model whose templates it holds and searches.
         dimension: Length of a vector of that model.
         subject_score: Whether a search takes each subject's best sample, or the template fused over its samples.
+        index: Where it is searched.
     """
 
-    def __init__(self, truth: Truth, model_id: str, dimension: int, subject_score: SubjectScore = "best") -> None:
+    def __init__(
+        self,
+        truth: Truth,
+        model_id: str,
+        dimension: int,
+        subject_score: SubjectScore = "best",
+        index: IndexPlace = LOCAL,
+    ) -> None:
         self._truth = truth
         self._model_id = model_id
-        self._index = LiveIndex(truth, model_id, dimension, subject_score)
+        self._index = open_index(index, truth, model_id, dimension, subject_score)
 
     @classmethod
     def open(
@@ -49,6 +59,7 @@ class Gallery:
         *,
         create: bool = True,
         subject_score: SubjectScore = "best",
+        index: IndexPlace = LOCAL,
     ) -> Self:
         """Opens a gallery, making or upgrading it where needed; the index is loaded by the first search.
 
@@ -58,14 +69,21 @@ class Gallery:
             dimension: Length of its vectors.
             create: Make the gallery if there is none.
             subject_score: As in the constructor.
+            index: As in the constructor.
 
         Raises:
             GalleryError: There is none and `create` is false, or it cannot be made here.
             GalleryDamagedError: The database cannot be read.
             GalleryVersionError: It was made by a newer version.
             GalleryBusyError: Another process kept it locked.
+            GalleryUnreachableError: The server of the database, or of the index, does not answer.
         """
-        return cls(Truth(Place.of(location), create=create), model_id, dimension, subject_score)
+        truth = Truth(Place.of(location), create=create)
+        try:
+            return cls(truth, model_id, dimension, subject_score, index)
+        except BaseException:
+            truth.close()
+            raise
 
     def close(self) -> None:
         """Saves the index if that is worth it, and gives the database's connections back."""
@@ -117,7 +135,7 @@ class Gallery:
         Raises:
             SubjectNotFoundError: There is no such subject; the message suggests the closest names.
         """
-        with self._truth.writing(erases=True) as connection:
+        with self._erasing() as connection:
             return store.remove_subject(connection, names.normalise(name))
 
     def remove_sample(self, sample_id: str) -> None:
@@ -126,7 +144,7 @@ class Gallery:
         Raises:
             SubjectNotFoundError: There is no such sample.
         """
-        with self._truth.writing(erases=True) as connection:
+        with self._erasing() as connection:
             store.remove_sample(connection, sample_id)
 
     def rename(self, old: str, new: str) -> None:
@@ -138,7 +156,7 @@ class Gallery:
             SubjectNameError: The new name cannot be used.
         """
         old, new = names.normalise(old), names.normalise(new)
-        with self._truth.writing(erases=True) as connection:
+        with self._erasing() as connection:
             store.rename(connection, old, new)
 
     def merge(self, source: str, target: str) -> int:
@@ -149,7 +167,7 @@ class Gallery:
             SubjectExistsError: Both are the same subject.
         """
         source, target = names.normalise(source), names.normalise(target)
-        with self._truth.writing(erases=True) as connection:
+        with self._erasing() as connection:
             return store.merge(connection, source, target)
 
     def split(self, sample_ids: Sequence[str], new_name: str) -> None:
@@ -163,7 +181,7 @@ class Gallery:
         new_name = names.normalise(new_name)
         if not sample_ids:
             return
-        with self._truth.writing(erases=True) as connection:
+        with self._erasing() as connection:
             store.split(connection, list(sample_ids), new_name)
 
     def put_document(self, kind: str, body: Mapping[str, Any]) -> None:
@@ -329,6 +347,7 @@ class Gallery:
     def compact(self) -> None:
         """Gives free space back and forgets what only helped other processes to follow."""
         upkeep.compact(self._truth)
+        self._index.compact()
 
     def stats(self) -> dict[str, Any]:
         """Counts, sizes and generations, as they go into JSON."""
@@ -336,6 +355,13 @@ class Gallery:
         return model | upkeep.figures(self._truth, self._model_id) | {"index": self._index.figures()}
 
     # --- inside -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _erasing(self) -> Iterator[Connection]:
+        """A write after which nothing that it removed is left, in an engine elsewhere either."""
+        with self._truth.writing(erases=True) as connection:
+            yield connection
+        self._index.erased()
 
     def _checked(self, sample: NewSample) -> NewSample:
         vector = sample.vector

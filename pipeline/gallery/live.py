@@ -84,6 +84,12 @@ class LiveIndex:
         self.load()
         return self._mirror.answers
 
+    def erased(self) -> None:
+        """Nothing to do: the truth has dropped the file, and what is in memory follows with the next search."""
+
+    def compact(self) -> None:
+        """Nothing to do; see `erased`."""
+
     def save(self) -> bool:
         """Saves the index; returns whether it was: not on a server, on a full disk, or while another process does."""
         with self._lock:

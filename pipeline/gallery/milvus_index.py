@@ -1,7 +1,7 @@
 """The copy of the vectors in Milvus: a server or cluster by its URL, or Milvus Lite in a folder on this machine.
 
-One collection per gallery and model. Exact by default (FLAT, inner product); `hnsw` is Milvus's graph. The generation that
-the collection shows stands among its properties, written after the rows it speaks of.
+One collection per gallery and model. Exact by default (FLAT, inner product); `hnsw` is Milvus's graph. The generation
+that the collection shows stands among its properties, written after the rows it speaks of.
 
 Milvus answers from what has reached its query nodes. For a while after a change a search therefore asks for strong
 consistency, which waits for Milvus's clock (about 0.2 s); later on it need not, because Milvus's bounded staleness
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -26,9 +26,7 @@ from pipeline.gallery import external
 from pipeline.gallery.external import IndexLostError
 from pipeline.gallery.index import I64, check_ids, check_vectors
 from pipeline.gallery.store import Meta
-from pipeline.types import F32
-
-IndexMethod = Literal["exact", "hnsw"]
+from pipeline.types import F32, IndexMethod
 
 STRONG_S = 15.0
 """How long after a change seen here a search waits for it; three times Milvus's bounded staleness."""
@@ -252,7 +250,8 @@ class MilvusIndex:
 def _connect(address: str, token: str) -> Any:
     from pymilvus import MilvusClient  # noqa: PLC0415
 
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it writes a traceback for what is raised as well
+    for name in ("pymilvus", "grpc._server"):  # they write a traceback for what is raised as well
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return MilvusClient(uri=address, token=token, timeout=_TIMEOUT_S, grpc_options=_CALM)
 
 

@@ -1,8 +1,8 @@
 """The copy of the vectors in the gallery's own PostgreSQL, searched by its extension pgvector.
 
-A table of its own (`id bigint, vector vector(D)`) beside the truth's, made when it is first wanted and dropped at will; no
-migration knows it, so a server without the extension holds a gallery all the same. Exact by default: the server reads
-every row. `hnsw` builds pgvector's graph instead, which is faster and may miss somebody.
+A table of its own (`id bigint, vector vector(D)`) beside the truth's, made when it is first wanted and dropped at will;
+no migration knows it, so a server without the extension holds a gallery all the same. Exact by default: the server
+reads every row. `hnsw` builds pgvector's graph instead, which is faster and may miss somebody.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Engine
 
 from pipeline.errors import GalleryError
@@ -22,15 +23,18 @@ from pipeline.gallery.engine import named_errors
 from pipeline.gallery.external import IndexLostError
 from pipeline.gallery.index import I64, check_ids, check_vectors
 from pipeline.gallery.store import Meta
-from pipeline.types import F32
+from pipeline.types import F32, IndexMethod
 
-_STATE = "knownface_pgvector"
 _INLINE_BYTES = 7800  # a longer vector does not fit into a page of 8 KiB
-_EF_MOST = 1000  # of hnsw.ef_search
+_EF_LEAST, _EF_MOST = 40, 1000  # of hnsw.ef_search
 _UNKNOWN_TABLE = "42P01"
+_REFUSED = "42501"
 _NOT_THERE = {"0A000", "58P01", "42704"}  # no such extension on the server, or no such type
 
-IndexMethod = Literal["exact", "hnsw"]
+_state = sa.Table(
+    "knownface_pgvector", sa.MetaData(), sa.Column("name", sa.Text, primary_key=True), sa.Column("at", sa.Text)
+)
+"""The generation that each table shows, as JSON."""
 
 
 class PgvectorIndex:
@@ -47,8 +51,9 @@ class PgvectorIndex:
     def __init__(self, engine: Engine, table: str, dimension: int, label: str, method: IndexMethod = "exact") -> None:
         if engine.dialect.name != "postgresql":
             raise GalleryError(f'{label}: index = "pgvector" needs a gallery on PostgreSQL; "local" searches any')
-        self._engine, self._table, self._dimension, self._method = engine, table, dimension, method
+        self._engine, self._dimension, self._method = engine, dimension, method
         self._label = f"pgvector in {label}"
+        self._table = _table(table, dimension)
 
     @property
     def dimension(self) -> int:
@@ -68,7 +73,7 @@ class PgvectorIndex:
     def __len__(self) -> int:
         """Vectors held."""
         with self._begin() as connection:
-            return int(connection.exec_driver_sql(f"SELECT count(*) FROM {self._table}").scalar_one())
+            return int(connection.execute(sa.select(sa.func.count()).select_from(self._table)).scalar_one())
 
     def add(self, vectors: F32, ids: I64) -> None:
         """Adds (N, D) float32 unit rows under N new, distinct int64 ids.
@@ -86,26 +91,23 @@ class PgvectorIndex:
         """Adds (N, D) rows; what an id stood for before is replaced."""
         if not len(ids):
             return
+        incoming = _table("incoming", self._dimension, prefixes=["TEMPORARY"], postgresql_on_commit="DROP")
+        rows = sa.select(incoming.c.id, incoming.c.vector)
+        insert = postgresql.insert(self._table).from_select(["id", "vector"], rows)
         with self._begin() as connection:
-            raw = _with_vectors(connection)
-            cursor = raw.cursor()
-            cursor.execute(
-                f"CREATE TEMPORARY TABLE incoming (id bigint, vector vector({self._dimension})) ON COMMIT DROP"
-            )
-            with cursor.copy("COPY incoming FROM STDIN WITH (FORMAT BINARY)") as copy:
+            incoming.create(connection)
+            with _driver(connection).cursor().copy("COPY incoming FROM STDIN WITH (FORMAT BINARY)") as copy:
                 copy.set_types(["int8", "vector"])
                 for key, vector in zip(ids.tolist(), vectors, strict=True):
                     copy.write_row((key, vector))
-            cursor.execute(
-                f"INSERT INTO {self._table} SELECT id, vector FROM incoming "
-                "ON CONFLICT (id) DO UPDATE SET vector = EXCLUDED.vector"
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["id"], set_={"vector": insert.excluded.vector})
             )
 
     def remove(self, ids: I64) -> int:
         """Removes what is there of the ids; returns how many were."""
         with self._begin() as connection:
-            statement = f"DELETE FROM {self._table} WHERE id = ANY(%s)"
-            return int(connection.exec_driver_sql(statement, (np.asarray(ids).tolist(),)).rowcount)
+            return int(connection.execute(sa.delete(self._table).where(self._among(ids))).rowcount)
 
     def search(self, vectors: F32, k: int) -> tuple[F32, I64]:
         """The k most similar of each of (Q, D) rows.
@@ -120,63 +122,64 @@ class PgvectorIndex:
 
     def nearest(self, queries: F32, count: int) -> list[tuple[I64, F32]]:
         """Per query ids and scores, best first."""
-        distance = f"vector <#> %(query)s::vector({self._dimension})"  # the negative inner product
-        statement = f"SELECT id, -({distance}) FROM {self._table} ORDER BY {distance} LIMIT {count}"
         found = []
         with self._begin() as connection:
             if self._method == "hnsw":
-                connection.exec_driver_sql(f"SET LOCAL hnsw.ef_search = {max(count, 40)}")
+                connection.exec_driver_sql(f"SET LOCAL hnsw.ef_search = {max(count, _EF_LEAST)}")
             for query in queries:
-                text = "[" + ",".join(map(repr, query.tolist())) + "]"
-                rows = connection.exec_driver_sql(statement, {"query": text}).all()
-                found.append((np.array([r[0] for r in rows], np.int64), np.array([r[1] for r in rows], np.float32)))
+                distance = self._table.c.vector.max_inner_product(query)  # the negative inner product
+                rows = connection.execute(sa.select(self._table.c.id, distance).order_by(distance).limit(count)).all()
+                found.append((np.array([r[0] for r in rows], np.int64), np.array([-r[1] for r in rows], np.float32)))
         return found
 
     def vectors_of(self, ids: I64) -> tuple[I64, F32]:
         """Those of the ids that are there, and their vectors."""
         with self._begin() as connection:
-            cursor = _with_vectors(connection).cursor()
-            cursor.execute(f"SELECT id, vector FROM {self._table} WHERE id = ANY(%s)", (np.asarray(ids).tolist(),))
-            rows = cursor.fetchall()
-        vectors = np.array([row[1].to_numpy() for row in rows], np.float32).reshape(len(rows), self._dimension)
-        return np.array([row[0] for row in rows], np.int64), vectors
+            rows = connection.execute(sa.select(self._table).where(self._among(ids))).all()
+        vectors = np.array([row.vector for row in rows], np.float32).reshape(len(rows), self._dimension)
+        return np.array([row.id for row in rows], np.int64), vectors
 
     def at(self) -> Meta | None:
         """The generation it shows."""
         with self._begin() as connection:
-            there = connection.exec_driver_sql("SELECT to_regclass(%s), to_regclass(%s)", (_STATE, self._table)).one()
-            if None in there:
+            if not {_state.name, self._table.name} <= set(sa.inspect(connection).get_table_names()):
                 return None
-            found = connection.exec_driver_sql(f"SELECT at FROM {_STATE} WHERE name = %s", (self._table,)).scalar()
+            found = connection.execute(sa.select(_state.c.at).where(_state.c.name == self._table.name)).scalar()
         return None if found is None else Meta(*json.loads(found))
 
     def mark(self, at: Meta | None) -> None:
         """Remembers the generation it shows."""
         with self._begin() as connection:
-            connection.exec_driver_sql(f"DELETE FROM {_STATE} WHERE name = %s", (self._table,))
+            connection.execute(sa.delete(_state).where(_state.c.name == self._table.name))
             if at is not None:
-                connection.exec_driver_sql(f"INSERT INTO {_STATE} VALUES (%s, %s)", (self._table, json.dumps(at)))
+                connection.execute(sa.insert(_state).values(name=self._table.name, at=json.dumps(at)))
 
     def clear(self) -> None:
         """Makes the table anew, without a row."""
         with self._begin() as connection:
-            run = connection.exec_driver_sql
-            run("CREATE EXTENSION IF NOT EXISTS vector")
-            run(f"CREATE TABLE IF NOT EXISTS {_STATE} (name text PRIMARY KEY, at text NOT NULL)")
-            run(f"DELETE FROM {_STATE} WHERE name = %s", (self._table,))
-            run(f"DROP TABLE IF EXISTS {self._table}")
-            run(f"CREATE TABLE {self._table} (id bigint PRIMARY KEY, vector vector({self._dimension}) NOT NULL)")
+            connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector")
+            _state.create(connection, checkfirst=True)
+            connection.execute(sa.delete(_state).where(_state.c.name == self._table.name))
+            self._table.drop(connection, checkfirst=True)
+            self._table.create(connection)
             if 4 * self._dimension < _INLINE_BYTES:  # in the row, not beside it: a search reads them all
-                run(f"ALTER TABLE {self._table} ALTER COLUMN vector SET STORAGE PLAIN")
+                quoted = connection.dialect.identifier_preparer.format_table(self._table)
+                connection.exec_driver_sql(f"ALTER TABLE {quoted} ALTER COLUMN vector SET STORAGE PLAIN")
             if self._method == "hnsw":
-                run(f"CREATE INDEX ON {self._table} USING hnsw (vector vector_ip_ops)")
+                column, kinds = self._table.c.vector, {"vector": "vector_ip_ops"}
+                graph = sa.Index(None, column, postgresql_using="hnsw", postgresql_ops=kinds, _table=self._table)
+                graph.create(connection)
 
     def erase(self) -> None:
         """Writes the table anew without what was removed; the server's write-ahead log is its own matter."""
-        server.rewrite(self._engine, [self._table])
+        server.rewrite(self._engine, [self._table.name])
 
     def close(self) -> None:
         """The engine belongs to the truth."""
+
+    def _among(self, ids: I64) -> sa.ColumnElement[bool]:
+        wanted = sa.cast(np.asarray(ids, np.int64).tolist(), postgresql.ARRAY(sa.BigInteger))
+        return self._table.c.id == sa.any_(wanted)
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
@@ -193,9 +196,11 @@ class PgvectorIndex:
     def _named(self, raised: Exception, error: BaseException) -> GalleryError:
         state = getattr(error, "sqlstate", None)
         if state == _UNKNOWN_TABLE:
-            return IndexLostError(f"{self._label}: there is no table {self._table}")
+            return IndexLostError(f"{self._label}: there is no table {self._table.name}")
         if state in _NOT_THERE:
             return GalleryError(f"{self._label}: the server lacks pgvector; install it there (PostgreSQL's `vector`)")
+        if state == _REFUSED:
+            return GalleryError(f"{self._label}: an administrator of the database must run: CREATE EXTENSION vector")
         try:
             with named_errors(self._label):
                 raise raised
@@ -203,12 +208,19 @@ class PgvectorIndex:
             return found
 
 
-def _with_vectors(connection: Connection) -> Any:
-    """The driver's own connection, which knows the type `vector`."""
+def _table(name: str, dimension: int, **options: Any) -> sa.Table:
     try:
-        from pgvector.psycopg import register_vector  # noqa: PLC0415
+        from pgvector.sqlalchemy import VECTOR  # noqa: PLC0415 - of the extra
     except ModuleNotFoundError as error:
         raise GalleryError(f"{error.name} is not installed: pip install 'knownface[postgres]'") from error
+    key = sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False)
+    return sa.Table(name, sa.MetaData(), key, sa.Column("vector", VECTOR(dimension), nullable=False), **options)
+
+
+def _driver(connection: Connection) -> Any:
+    """The driver's own connection, which knows the type `vector`."""
+    from pgvector.psycopg import register_vector  # noqa: PLC0415
+
     raw = connection.connection.driver_connection
     register_vector(raw)
     return raw

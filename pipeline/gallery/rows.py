@@ -50,8 +50,9 @@ class TruthRows:
         """All of them by ascending id, a few thousand at a time."""
         self.skipped.clear()
         query = self._query.order_by(templates.c.id).execution_options(yield_per=_BATCH)
-        for part in connection.execute(query).partitions():
-            yield self._columns([tuple(row) for row in part])
+        with connection.execute(query) as result:  # a server's cursor stays open where the rest is not wanted
+            for part in result.partitions():
+                yield self._columns([tuple(row) for row in part])
 
     def changed(self, connection: Connection, since: int) -> Columns:
         """Those whose sample was added or moved after a generation."""

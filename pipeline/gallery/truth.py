@@ -176,7 +176,9 @@ class Truth:
         from filelock import Timeout  # noqa: PLC0415
 
         try:
-            with private.lock(folder / INDEX_LOCK, ALONE_S, beside=folder / DATABASE):
+            with named_errors(self.place.label):
+                lock = private.lock(folder / INDEX_LOCK, ALONE_S, beside=folder / DATABASE)
+            with lock:
                 yield
         except Timeout as error:
             raise GalleryBusyError(f"{self.place.label}: another process is making the index; try again") from error

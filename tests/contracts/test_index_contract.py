@@ -87,7 +87,8 @@ def pgvector_indexes(postgres):
     from pipeline.gallery.pgvector_index import PgvectorIndex
     from pipeline.gallery.server import read_url, server_engine
 
-    engine = server_engine(read_url(postgres.url("postgres")), "PostgreSQL", 10)
+    postgres.execute("CREATE DATABASE contract")
+    engine = server_engine(read_url(postgres.url("contract")), "PostgreSQL", 10)
     yield Emptied(lambda name, dimension: PgvectorIndex(engine, name, dimension, "PostgreSQL"))
     engine.dispose()
 

@@ -1,7 +1,7 @@
 """A real Milvus server out of the package milvus: one process, standalone, on the loopback.
 
-The package's launcher changes the working folder and leaves sockets open, so it runs in a process of its own, which stops
-the server (by its id) when its standard input ends, even if the tests are killed.
+The package's launcher changes the working folder and leaves sockets open, so it runs in a process of its own, which
+stops the server (by its id) when its standard input ends, even if the tests are killed.
 """
 
 from __future__ import annotations
