@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ def headline(document: dict[str, Any]) -> list[tuple[str, str, str]]:
             ("EER", percent(document["eer"]), span(document["eer_interval"])),
         ]
         cards += [
-            (f"TAR at FMR {percent(row['fmr'])}", percent(row["tar"]), span(row["subject_interval"] or row["interval"]))
+            (f"TAR at FMR {percent(row['fmr'])}", percent(row["tar"]), span(wider(row)))
             for row in document["tar_at_fmr"][-1:]
         ]
     else:
@@ -48,7 +48,7 @@ def headline(document: dict[str, Any]) -> list[tuple[str, str, str]]:
             (
                 f"FNIR at FPIR {percent(row['fpir'])}",
                 percent(row["fnir"]),
-                span(row["subject_interval"] or row["interval"]),
+                span(wider(row)),
             )
             for row in document["fnir_at_fpir"][:2]
         ]
@@ -164,6 +164,12 @@ def percent(rate: float | None) -> str:
     if 0 < abs(rate) < 0.001:
         return f"{rate * 100:.2g} %"
     return f"{rate * 100:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def wider(row: Mapping[str, Any]) -> list[float] | None:
+    """The hull of the intervals by subject and by comparison: with a handful of errors the first can be too narrow."""
+    known = [ends for ends in (row["subject_interval"], row["interval"]) if ends]
+    return [min(low for low, _ in known), max(high for _, high in known)] if known else None
 
 
 def span(interval: Sequence[float] | None) -> str:
