@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ class FolderDataset:
         TrainingDataError: It is no folder, or has no identity with a photo.
     """
 
-    identities: tuple[str, ...]
+    identities: Sequence[str]
     labels: I64
 
     def __init__(self, root: Path) -> None:

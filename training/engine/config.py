@@ -162,7 +162,7 @@ class EvaluationChoice(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     path: Path = Field(strict=False)
     every_epochs: int = Field(default=1, ge=1)
-    photos: int = Field(default=4000, ge=2, le=20_000)
+    photos: int = Field(default=4000, ge=2, le=10_000)
 
 
 class TrainConfig(_Section):

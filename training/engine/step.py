@@ -104,7 +104,7 @@ class Stepper:
         embeddings = None
         for number, (photos, labels) in enumerate(micro_batches, 1):
             with self._synchronised(last=number == len(micro_batches)):
-                with self._autocast():
+                with self.autocast():
                     out = self.model(self.normalised(photos))
                 embeddings = out.detach().requires_grad_()
                 loss = self.head(embeddings, labels.to(self.world.device, non_blocking=True)) / len(micro_batches)
@@ -114,9 +114,11 @@ class Stepper:
         self.scaler.unscale_(self.optimiser)
         if self.shared_head:
             self.world.average_gradients(self.head.parameters())
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip or math.inf)
+        norm = nn.utils.get_total_norm(p.grad for p in self.network.parameters() if p.grad is not None)
         result = self._result(self.world.sum(total) / self.world.size, norm)
         self._check(result, step, rate, embeddings)
+        if self.clip and not result.skipped:
+            nn.utils.clip_grads_with_norm_(self.network.parameters(), self.clip, norm)
         self.scaler.step(self.optimiser)  # skipped if the gradients overflowed
         if not result.skipped:
             self.head_optimiser.step()
@@ -128,7 +130,8 @@ class Stepper:
         photos = photos.to(self.world.device, non_blocking=True).to(memory_format=self.memory_format)
         return (photos.float() - 127.5) / 127.5
 
-    def _autocast(self) -> AbstractContextManager[object]:
+    def autocast(self) -> AbstractContextManager[object]:
+        """The precision of the backbone's layers."""
         if self.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.world.device.type, dtype=_HALF[self.precision])

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.engine.runs import make_photos
+from training.data import Batches, FolderDataset, Plan
+from training.data.augment import flip
+from training.data.dataset import I64
+from training.data.loader import Key
+
+
+class Numbered:
+    """Crop number i is filled with i, and its right half with i + 100."""
+
+    identities: Sequence[str] = ("even", "odd")
+
+    def __init__(self, count: int) -> None:
+        self.labels: I64 = np.arange(count) % 2
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def read(self, index: int) -> np.ndarray:
+        crop = np.full((112, 112, 3), index, np.uint8)
+        crop[:, 56:] += 100
+        return crop
+
+    def name(self, index: int) -> str:
+        return str(index)
+
+
+PLAN = Plan(24, 8, 5, 2)
+
+
+def test_ranks_and_micro_batches_share_a_global_batch() -> None:
+    whole = [list(micro) for micro in Batches(Numbered(24), PLAN).keys(0)]
+    for ranks, accumulate in ((2, 1), (1, 4), (2, 2)):
+        shares: list[list[list[Key]]] = [
+            list(Batches(Numbered(24), PLAN, rank=r, ranks=ranks, accumulate=accumulate).keys(0)) for r in range(ranks)
+        ]
+        for step, expected in enumerate(whole):
+            parts = [shares[rank][step * accumulate + micro] for micro in range(accumulate) for rank in range(ranks)]
+            assert [key for part in parts for key in part] == expected
+    with pytest.raises(ValueError, match="not divisible"):
+        Batches(Numbered(24), PLAN, ranks=3)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_do_not_depend_on_where_they_begin_or_who_reads(workers: int, tmp_path: Path) -> None:
+    dataset = FolderDataset(make_photos(tmp_path, identities=4, photos=4))
+    plan = Plan(16, 4, 1, 2)
+    reference = list(Batches(dataset, plan, augmentations=[flip]).starting(0))
+    before = torch.get_rng_state()
+    found = list(Batches(dataset, plan, augmentations=[flip], workers=workers).starting(3))
+    assert torch.get_rng_state().equal(before)  # it belongs to the model
+    assert len(found) == plan.steps - 3 == 5
+    for ours, expected in zip(found, reference[3:], strict=True):
+        for (photos, labels), (others, other_labels) in zip(ours, expected, strict=True):
+            assert photos.shape == (4, 3, 112, 112)
+            assert photos.dtype == torch.uint8
+            assert photos.equal(others)
+            assert labels.equal(other_labels)
+
+
+def test_flips_are_drawn_per_sample_and_epoch() -> None:
+    seen: dict[int, set[bool]] = {}
+    plan = Plan(24, 8, 5, 12)
+    for micro in Batches(Numbered(24), plan, augmentations=[flip]).starting(0):
+        for photo, label in zip(*micro[0], strict=True):
+            left, right = int(photo[0, 0, 0]), int(photo[0, 0, -1])
+            assert abs(left - right) == 100
+            assert min(left, right) % 2 == int(label)
+            seen.setdefault(min(left, right), set()).add(left > right)
+    assert sum(len(ways) == 2 for ways in seen.values()) >= 20  # of 24: twelve tosses rarely fall alike
