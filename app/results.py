@@ -40,6 +40,7 @@ def identification_rows(row: Identification) -> tuple[list[dict[str, Any]], dict
                 "threshold": decision.threshold,
                 "runner_up": {"subject": runner_up[0], "score": runner_up[1]} if runner_up else None,
                 "reason": decision.reason,
+                "operating_point": decision.origin,
             }
         )
     return documents, None

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.photos import Source, name_of, open_source
+from app.photos import Source, is_folder, name_of, open_source
 from pipeline.build import Expect, Stack, build_recognizer, embedder_identity, operating_points
 from pipeline.config import Settings
-from pipeline.decide import choose_identify_point, choose_verify_point, decide_identify, decide_verify
+from pipeline.decide import choose_identify_point, choose_verify_point, decide_photo, decide_verify
 from pipeline.errors import (
     DuplicatePhotoError,
     KnownfaceError,
@@ -110,8 +111,24 @@ class Services:
 
     @cached_property
     def points(self) -> tuple[OperatingPoint, ...]:
-        """The operating points of the model in use."""
+        """What the card of the model in use states."""
         return operating_points(self.settings)
+
+    def calibration(self) -> tuple[OperatingPoint, ...]:
+        """The operating points that were calibrated for the gallery; none where there is no gallery."""
+        if self._gallery is None and not self._gallery_is_there():
+            return ()
+        from pipeline.calibration.records import KIND, from_document
+
+        return from_document(self.gallery.document(KIND))
+
+    def _gallery_is_there(self) -> bool:
+        location = self.settings.gallery_location
+        if "://" not in location and not is_folder(Path(location)):
+            return False  # most who only compare two photos have none: spare them the import of the database
+        from pipeline.gallery import exists
+
+        return exists(location)
 
     def close(self) -> None:
         """Closes the gallery."""
@@ -129,13 +146,14 @@ class Services:
         return open_source(source, max_bytes=self.settings.max_bytes, max_pixels=self.settings.max_pixels)
 
     def verify_point(self) -> OperatingPoint:
-        """The operating point for 1:1."""
-        return choose_verify_point(self.points, self.recognizer.model_id, self.settings.verify_fmr)
+        """The operating point for 1:1: the gallery's own calibration, or else the card's."""
+        points = (*self.calibration(), *self.points)
+        return choose_verify_point(points, self.recognizer.model_id, self.settings.verify_fmr)
 
     def identify_point(self) -> OperatingPoint:
-        """The operating point for 1:N at the gallery's present size."""
-        recognizer = self.recognizer
-        return choose_identify_point(self.points, recognizer.model_id, self.settings.identify_fpir, len(self.gallery))
+        """The operating point for 1:N at the gallery's present size: its own calibration, or else the card's."""
+        model_id, points = self.recognizer.model_id, (*self.calibration(), *self.points)
+        return choose_identify_point(points, model_id, self.settings.identify_fpir, len(self.gallery))
 
     def verify(self, a: Source, b: Source, *, face_a: int | None = None, face_b: int | None = None) -> Verification:
         """Compares the most prominent face of each photo, or the one whose number is given (1 is the first).
@@ -161,7 +179,9 @@ class Services:
         """The same for photos that are analysed already."""
         point = self.verify_point()
         first, second = pick_face(a, face_a or 1), pick_face(b, face_b or 1)
-        decision = decide_verify(compare(first.templates, second.templates), point)
+        norm = min(float(first.templates.norms[0]), float(second.templates.norms[0]))
+        score = compare(first.templates, second.templates)
+        decision = decide_verify(score, point, norm=norm, prior=self.settings.prior)
         return Verification(decision, first, second, len(a), len(b))
 
     def enrol(self, subject: str, sources: Sequence[Source], *, face: int | None = None) -> list[Enrolment]:
@@ -216,27 +236,43 @@ class Services:
         except PhotoError as error:
             return Enrolment(subject, faces.source, error=error)
 
-    def identify(self, sources: Iterable[Source]) -> Iterator[Identification]:
-        """Names the faces of photos, in their order. A photo that fails, or shows no face, is a row with an error."""
+    def identify(self, sources: Iterable[Source], *, allow_repeats: bool | None = None) -> Iterator[Identification]:
+        """Names the faces of photos, in their order. A photo that fails, or shows no face, is a row with an error.
+
+        Args:
+            sources: The photos.
+            allow_repeats: Name one person more than once in a photo; by default as the settings say.
+        """
         point = self.identify_point()
         for source, faces in self.recognizer.stream(sources, self.open, workers=self.settings.worker_count):
             if isinstance(faces, PhotoError):
                 yield Identification(name_of(source), error=faces)
             else:
-                yield replace(self.identify_faces(faces, point), photo=name_of(source))
+                row = self.identify_faces(faces, point, allow_repeats=allow_repeats)
+                yield replace(row, photo=name_of(source))
 
-    def identify_faces(self, faces: Faces, point: OperatingPoint | None = None) -> Identification:
+    def identify_faces(
+        self, faces: Faces, point: OperatingPoint | None = None, *, allow_repeats: bool | None = None
+    ) -> Identification:
         """The same for one photo that is analysed already.
 
         Args:
             faces: What the photo shows.
             point: The operating point, by default the one for the gallery's present size.
+            allow_repeats: As in `identify`.
         """
         if not len(faces):
             return Identification(faces.source, faces, error=no_face(faces.source))
         point, size = point or self.identify_point(), len(self.gallery)
-        candidates = self.gallery.search(faces.templates, k=2, threshold=point.threshold)
-        return Identification(faces.source, faces, tuple(decide_identify(c, point, size) for c in candidates))
+        candidates = self.gallery.search(faces.templates, k=len(faces) + 1, threshold=point.threshold)
+        decisions = decide_photo(
+            candidates,
+            point,
+            size,
+            norms=faces.templates.norms.tolist(),
+            allow_repeats=self.settings.allow_repeats if allow_repeats is None else allow_repeats,
+        )
+        return Identification(faces.source, faces, decisions)
 
     def _sample(self, faces: Faces) -> NewSample:
         from pipeline.gallery import NewSample

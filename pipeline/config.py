@@ -60,6 +60,8 @@ class Settings(BaseModel):
         index: Who searches the gallery: this process (`local`), the gallery's PostgreSQL (`pgvector`), or `milvus`.
         index_url: Of Milvus: http://user:password@host:19530, or a path ending in .db for Milvus Lite.
         index_method: Of pgvector and Milvus: `exact`, or `hnsw`, a graph, which may miss somebody.
+        prior: How likely one person is before a pair is compared; verify's probability starts from it.
+        allow_repeats: Let identify name one person more than once in a photo.
         keep_crops: Keep the aligned crop of each sample (needed to change the model later without the photos).
     """
 
@@ -87,6 +89,8 @@ class Settings(BaseModel):
     index: IndexKind = "local"
     index_url: str = ""
     index_method: IndexMethod = "exact"
+    prior: float = Field(default=0.5, gt=0.0, lt=1.0)
+    allow_repeats: bool = False
     keep_crops: bool = False
 
     @field_validator("home", "gallery")

@@ -35,6 +35,7 @@
     │   ├── CheckpointError              checkpoint_invalid   a checkpoint or file of weights cannot be used
     │   └── DivergedError                diverged             the loss or the gradients are no longer finite
     ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
+    ├── CalibrationError                 calibration_refused  the data cannot support what was asked for
     └── ConfigError                      config_invalid
 
 The message of each is one line that says which file or thing, what is wrong and what to do.
@@ -281,6 +282,12 @@ class NoOperatingPointError(KnownfaceError):
     """Neither the model's card nor a calibration says which score is a match."""
 
     code = "no_operating_point"
+
+
+class CalibrationError(KnownfaceError):
+    """The data cannot support the rate that was asked for; the message says what it would take."""
+
+    code = "calibration_refused"
 
 
 class ConfigError(KnownfaceError):

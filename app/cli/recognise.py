@@ -109,10 +109,13 @@ def verify(
                 "threshold": decision.threshold,
                 "model_id": decision.model_id,
                 "reason": decision.reason,
+                "probability": decision.probability,
+                "log_likelihood_ratio": decision.log_ratio,
+                "operating_point": decision.origin,
             }
         )
     else:
-        answer = "match" if decision.kind == "match" else "no match"
+        answer = {"match": "match", "poor_image": "cannot say"}.get(decision.kind, "no match")
         context.say(f"{answer}: {decision.reason}")
         for name, count in ((a, result.faces_in_a), (b, result.faces_in_b)):
             if count > 1:
@@ -123,6 +126,9 @@ def verify(
 def identify(
     ctx: typer.Context,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, or folders of photos.")],
+    allow_repeats: Annotated[
+        bool, typer.Option("--allow-repeats", help="Let one person be named more than once in a photo.")
+    ] = False,
 ) -> None:
     """Name the faces in photos: a row per face, and a row per photo that could not be used."""
     context: Context = ctx.obj
@@ -138,7 +144,9 @@ def identify(
     faces: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     rows: list[Identification] = []
-    for row in context.progress(services.identify(photos), len(photos), "identifying"):
+    for row in context.progress(
+        services.identify(photos, allow_repeats=allow_repeats or None), len(photos), "identifying"
+    ):
         documents, error = identification_rows(row)
         faces += documents
         for document in documents:

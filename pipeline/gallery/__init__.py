@@ -1,8 +1,20 @@
 """The gallery: who is enrolled. The truth is a SQL database; the index is derived from it and disposable."""
 
+from pipeline.gallery.engine import exists
 from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.index_place import IndexPlace
 from pipeline.gallery.names import normalise
-from pipeline.gallery.records import NewSample, Problem, SampleInfo, SubjectDetail, SubjectInfo
+from pipeline.gallery.records import Enrolled, NewSample, Problem, SampleInfo, SubjectDetail, SubjectInfo
 
-__all__ = ["Gallery", "IndexPlace", "NewSample", "Problem", "SampleInfo", "SubjectDetail", "SubjectInfo", "normalise"]
+__all__ = [
+    "Enrolled",
+    "Gallery",
+    "IndexPlace",
+    "NewSample",
+    "Problem",
+    "SampleInfo",
+    "SubjectDetail",
+    "SubjectInfo",
+    "exists",
+    "normalise",
+]

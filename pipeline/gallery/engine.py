@@ -94,6 +94,16 @@ class Place:
         return None if self.folder is None else self.folder / DATABASE
 
 
+def exists(location: str | Path) -> bool:
+    """Whether there is a gallery here; on a server, which is not asked, there always may be one.
+
+    Raises:
+        GalleryError: As `Place.of`.
+    """
+    database = Place.of(location).database
+    return database is None or database.is_file()
+
+
 @contextmanager
 def named_errors(label: str) -> Iterator[None]:
     """Turns the database's errors into named ones with one clear line.

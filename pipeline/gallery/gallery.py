@@ -17,7 +17,7 @@ from pipeline.gallery.codes import Progress
 from pipeline.gallery.engine import Place
 from pipeline.gallery.index import bad_rows
 from pipeline.gallery.index_place import LOCAL, IndexPlace, open_index
-from pipeline.gallery.records import NewSample, Problem, SubjectDetail, SubjectInfo
+from pipeline.gallery.records import Enrolled, NewSample, Problem, SubjectDetail, SubjectInfo
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.values import bad_values
@@ -219,6 +219,16 @@ class Gallery:
             mine = store.list_samples(connection, key, self._model_id)
             created = connection.execute(sa.select(subjects.c.created_us).where(subjects.c.id == key)).scalar_one()
         return SubjectDetail(SubjectInfo(name, len(mine), store.as_time(created)), mine)
+
+    def templates(self, name: str | None = None) -> list[Enrolled]:
+        """The templates of the gallery's model, by subject, oldest first; of one subject where one is named.
+
+        Raises:
+            SubjectNotFoundError: There is no such subject.
+        """
+        with self._truth.reading() as connection:
+            key = None if name is None else store.subject_id(connection, names.normalise(name))
+            return store.list_templates(connection, self._model_id, key)
 
     def document(self, kind: str) -> dict[str, Any] | None:
         """The document of this kind and the gallery's model, as it was put; None where there is none.

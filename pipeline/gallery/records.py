@@ -108,6 +108,25 @@ class SubjectDetail:
     samples: tuple[SampleInfo, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Enrolled:
+    """One template of the gallery.
+
+    Attributes:
+        subject: Whose it is.
+        sample_id: Identity of its sample.
+        source: Where the photo came from.
+        vector: (D,) float32 of unit length.
+        norm: Length of the vector before it was normalised.
+    """
+
+    subject: str
+    sample_id: str
+    source: str
+    vector: F32
+    norm: float
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something `check` found.

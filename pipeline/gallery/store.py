@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Row
 
 from pipeline.errors import GalleryDamagedError, SubjectExistsError, SubjectNotFoundError
 from pipeline.gallery import names
-from pipeline.gallery.records import SampleInfo, SubjectInfo
+from pipeline.gallery.records import Enrolled, SampleInfo, SubjectInfo
 from pipeline.gallery.schema import meta, removed, samples, subjects, templates
 from pipeline.gallery.server import timeline_of
 
@@ -263,6 +263,21 @@ def list_samples(connection: Connection, key: int, model_id: str) -> tuple[Sampl
         .order_by(samples.c.id)
     )
     return tuple(_sample_info(row) for row in connection.execute(query))
+
+
+def list_templates(connection: Connection, model_id: str, key: int | None) -> list[Enrolled]:
+    """The templates of a model, of one subject or of all, by subject, oldest first."""
+    query = (
+        sa.select(subjects.c.name, samples.c.uid, samples.c.source, templates.c.vector, templates.c.norm)
+        .join(samples, samples.c.subject_id == subjects.c.id)
+        .join(templates, (templates.c.sample_id == samples.c.id) & (templates.c.model_id == model_id))
+        .order_by(subjects.c.folded, subjects.c.name, samples.c.id)
+    )
+    rows = connection.execute(query if key is None else query.where(subjects.c.id == key))
+    return [
+        Enrolled(name, uid, source, np.frombuffer(vector, "<f4").astype(np.float32), float(norm))
+        for name, uid, source, vector, norm in rows
+    ]
 
 
 def _sample_info(row: Row[Any]) -> SampleInfo:

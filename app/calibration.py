@@ -1,0 +1,168 @@
+"""Photos with known people for calibration, from a folder or the gallery itself; and what becomes of the result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.photos import photos_in
+from app.services import Services
+from pipeline.calibration import Calibration, Photos, Wanted, calibrate, require_support
+from pipeline.calibration.records import KIND, from_document, merged, to_document
+from pipeline.decide import choose_identify_point, choose_verify_point
+from pipeline.errors import CalibrationError, PhotoError, PhotoNotFoundError
+from pipeline.images import one_line
+from pipeline.recognizer import no_face
+from pipeline.types import OperatingPoint
+
+if TYPE_CHECKING:
+    from pipeline.recognizer import Faces
+
+#: A gallery grows: besides its present size, identify is calibrated for these multiples, as far as the data reach.
+GROWTH = (1, 2, 5, 10)
+Item = tuple[int, Path]
+Watch = Callable[[Sequence[Item]], Iterable[Item]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Photos to calibrate on, and why some could not be used (the error's code and how often)."""
+
+    photos: Photos
+    failures: dict[str, int]
+
+
+def from_folder(services: Services, folder: Path, watch: Watch = lambda items: items) -> Source:
+    """Analyses FOLDER/PERSON/*.jpg; of a photo with several faces the most prominent one counts.
+
+    Args:
+        services: Recognizer and settings.
+        folder: A folder with a sub-folder per person.
+        watch: Passes the photos through, to show progress.
+
+    Raises:
+        PhotoNotFoundError: There is no such folder, or it holds no photos.
+    """
+    if not folder.is_dir():
+        raise PhotoNotFoundError(f"{one_line(str(folder))}: there is no such folder; check --folder")
+    people = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    items = [(row, photo) for row, person in enumerate(people) for photo in photos_in(person)]
+    if not items:
+        raise PhotoNotFoundError(f"{one_line(str(folder))}: holds no photos; a folder per person is expected")
+    dimension = services.recognizer.dimension
+    vectors, norms = np.zeros((len(items), dimension), np.float32), np.zeros(len(items), np.float32)
+    usable, failures = np.zeros(len(items), np.bool_), Counter[str]()
+    stream = services.recognizer.stream(
+        watch(items), lambda item: services.open(item[1]), workers=services.settings.worker_count
+    )
+    for row, (_, found) in enumerate(stream):
+        face = _only(found)
+        if isinstance(face, PhotoError):
+            failures[face.code] += 1
+        else:
+            vectors[row], norms[row] = face.templates.vectors[0], face.templates.norms[0]
+            usable[row] = True
+    owners = np.array([owner for owner, _ in items], np.int32)
+    names = [person.name for person in people]
+    photos = Photos(vectors, norms, owners, usable, names, services.recognizer.model_id, one_line(folder.name))
+    return Source(photos, dict(failures))
+
+
+def _only(found: Faces | PhotoError) -> Faces | PhotoError:
+    if isinstance(found, PhotoError) or len(found):
+        return found
+    return no_face(found.source)
+
+
+def from_gallery(services: Services) -> Source:
+    """The templates that are enrolled.
+
+    Raises:
+        CalibrationError: Nobody is enrolled.
+    """
+    rows = services.gallery.templates()
+    if not rows:
+        raise CalibrationError("nobody is enrolled in this gallery: enrol people, or give --folder DIR")
+    names = sorted({row.subject for row in rows})
+    place = {name: number for number, name in enumerate(names)}
+    photos = Photos(
+        np.stack([row.vector for row in rows]),
+        np.array([row.norm for row in rows], np.float32),
+        np.array([place[row.subject] for row in rows], np.int32),
+        np.ones(len(rows), np.bool_),
+        names,
+        services.gallery.model_id,
+        "the gallery's own photos",
+    )
+    return Source(photos, {})
+
+
+def run(
+    source: Source,
+    *,
+    fmrs: Sequence[float],
+    fpirs: Sequence[float],
+    sizes: Sequence[int],
+    enrolled: int,
+    card: str | None = None,
+) -> Calibration:
+    """Calibrates on photos.
+
+    Args:
+        source: The photos.
+        fmrs: Rates for verify.
+        fpirs: Rates for identify, at each of `sizes`.
+        sizes: Subjects in the gallery.
+        enrolled: Photos of a subject in the gallery.
+        card: Make points for a card, which will say that they were measured on data of this name.
+    """
+    today = datetime.now(UTC).date().isoformat()
+    people = len(np.unique(source.photos.owners[source.photos.usable]))
+    basis = f"{today} on {people} people" if card is None else card
+    wanted = Wanted(fmrs, fpirs, sizes, enrolled, "calibration" if card is None else "card", basis, today)
+    return calibrate(source.photos, wanted)
+
+
+def sizes_for(size: int, fpirs: Sequence[float], people: int) -> list[int]:
+    """This gallery size, and the larger ones of GROWTH that so many people can be calibrated for."""
+    half = people // 2
+    reached = [size]
+    for factor in GROWTH[1:]:
+        try:
+            for fpir in fpirs:
+                require_support(fpir, size * factor, half, half, people)
+        except CalibrationError:
+            break
+        reached.append(size * factor)
+    return reached
+
+
+def from_card(services: Services, fmrs: Sequence[float], fpirs: Sequence[float], size: int) -> list[OperatingPoint]:
+    """The card's points for these rates, identify for galleries of `size` and larger: the largest that is no laxer.
+
+    Raises:
+        NoOperatingPointError: The card has none that is so strict.
+    """
+    points, model_id = services.points, services.recognizer.model_id
+    chosen = [choose_verify_point(points, model_id, rate) for rate in fmrs]
+    larger = sorted({p.gallery_size for p in points if p.gallery_size is not None and p.gallery_size > size})
+    for rate in fpirs:
+        chosen += [choose_identify_point(points, model_id, rate, subjects) for subjects in (size, *larger)]
+    return [replace(point, source="chosen") for point in dict.fromkeys(chosen)]
+
+
+def keep(services: Services, points: Sequence[OperatingPoint]) -> None:
+    """Stores operating points with the gallery, in place of earlier ones for the same task."""
+    old = from_document(services.gallery.document(KIND))
+    services.gallery.put_document(KIND, to_document(merged(old, points)))
+
+
+def clear(services: Services) -> bool:
+    """Forgets the gallery's own operating points; returns whether there were any."""
+    return services.gallery.drop_document(KIND)

@@ -1,0 +1,355 @@
+"""Calibration: thresholds fitted on one half of the people, error rates reported on the other.
+
+No person is in both halves. What is reported is an honest measurement of that very threshold, with the upper end of its
+95 % interval; it may come out a little above or below the rate that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil, log, sqrt
+from typing import Literal
+
+import numpy as np
+
+from pipeline.calibration.bounds import Rate, false_positive_rate, match_rate, miss_rate
+from pipeline.calibration.comparisons import Bools, NonMated, Part, Rows, compare_all
+from pipeline.calibration.likelihood import cllr, fit_likelihood
+from pipeline.calibration.tail import (
+    SMALLEST_TAIL,
+    Method,
+    Tail,
+    counted_threshold,
+    extreme_rate,
+    growth_threshold,
+    measurable,
+    per_comparison,
+    per_gallery,
+    tail_pairs,
+)
+from pipeline.errors import CalibrationError
+from pipeline.types import F32, F64, LikelihoodRatio, OperatingPoint
+
+RULE_OF_THREE = 3.0
+REACH = 100.0
+"""How far below what can be counted the tail of the scores is continued at most."""
+LARGEST_RATE = 0.1
+MOST_PHOTOS = 6000
+"""More photos are not compared, all with all: people are then drawn by chance."""
+_SEED = 20260101
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photos:
+    """Templates of photos whose people are known.
+
+    Attributes:
+        vectors: (N, D) float32 unit rows; anything where a photo failed.
+        norms: (N,) float32, lengths before normalisation.
+        owners: (N,) row of each photo's person in `people`.
+        usable: (N,) False where a photo failed.
+        people: Their names.
+        model_id: The model the templates come from.
+        data: Where the photos come from, in a word or two.
+    """
+
+    vectors: F32
+    norms: F32
+    owners: Rows
+    usable: Bools
+    people: Sequence[str]
+    model_id: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to calibrate.
+
+    Attributes:
+        fmrs: False match rates for verify.
+        fpirs: False positive identification rates for identify.
+        sizes: Gallery sizes for identify.
+        enrolled: Photos of a subject in the gallery.
+        source, basis, when: As the operating points will say.
+    """
+
+    fmrs: Sequence[float] = ()
+    fpirs: Sequence[float] = ()
+    sizes: Sequence[int] = ()
+    enrolled: int = 1
+    source: Literal["card", "calibration"] = "calibration"
+    basis: str = ""
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How both ways of continuing beyond the data did on people they had not seen.
+
+    Attributes:
+        wanted: The FPIR asked for.
+        size: The gallery size it was tried at, and `from_size` the largest one that was looked at to get there.
+        extreme, growth: FPIR on the other people at the threshold of each.
+        kept: The one whose rate came closer.
+    """
+
+    wanted: float
+    size: int
+    from_size: int
+    extreme: float
+    growth: float
+    kept: Method
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What came out.
+
+    Attributes:
+        points: One operating point per rate (and gallery size).
+        cllr: Cost of the likelihood ratios in bits, on the half that was not fitted.
+        people: People compared.
+        photos, failed: Photos, and how many of them failed.
+        comparisons: How the continuation beyond the data was chosen, one per identify point that needed one.
+    """
+
+    points: tuple[OperatingPoint, ...]
+    cllr: float
+    people: int
+    photos: int
+    failed: int
+    comparisons: tuple[Comparison, ...] = field(default=())
+
+
+def calibrate(photos: Photos, wanted: Wanted) -> Calibration:
+    """Fits and reports operating points.
+
+    Args:
+        photos: What is known.
+        wanted: Which rates.
+
+    Raises:
+        CalibrationError: The data cannot support a rate; the message says how many people it would take.
+    """
+    rows = _at_most(photos)
+    halves = _halves(photos.owners[rows], photos.usable[rows])
+    fit, check = (
+        compare_all(photos.vectors[rows][half], photos.owners[rows][half], photos.usable[rows][half], wanted.enrolled)
+        for half in halves
+    )
+    people = fit.verify.subjects + check.verify.subjects
+    for rate in wanted.fmrs:
+        require_support(rate, 1, fit.verify.subjects, check.verify.subjects, people)
+    for rate in wanted.fpirs:
+        for size in wanted.sizes:
+            require_support(rate, size, fit.verify.subjects, check.verify.subjects, people)
+    likelihood = fit_likelihood(fit.mated, fit.verify)
+    if check.mated.subjects == 0:
+        raise CalibrationError("nobody in the half that checks has two photos: give more people with two photos each")
+    norms = _norms(photos, rows, halves)
+    made = _Maker(photos, wanted, people, fit, check, likelihood, norms)
+    points = [made.verify(rate) for rate in wanted.fmrs]
+    points += [made.identify(rate, size) for size in wanted.sizes for rate in wanted.fpirs]
+    cost = cllr(likelihood, check.mated, check.verify)
+    failed = int((~photos.usable[rows]).sum())
+    return Calibration(tuple(points), cost, people, len(rows), failed, tuple(made.comparisons))
+
+
+def require_support(rate: float, size: int, fit: int, check: int, people: int) -> None:
+    """Refuses a rate that this many people cannot show.
+
+    Args:
+        rate: FMR, or FPIR for a gallery of `size`.
+        size: Subjects in the gallery; 1 for verify.
+        fit: People in the half that is fitted.
+        check: People in the other half.
+        people: In all.
+
+    Raises:
+        CalibrationError: It is not supported; the message says how many comparisons and people it would take.
+    """
+    name = "false match rate" if size == 1 else f"false positive identification rate in a gallery of {size:,}"
+    if not 0 < rate <= LARGEST_RATE:
+        raise CalibrationError(f"a {name} of {rate:g} is none that is calibrated: ask for one up to {LARGEST_RATE:g}")
+    smallest = min(fit, check)
+    pairs = smallest * (smallest - 1) / 2
+    reach = 1.0 if size == 1 else REACH
+    p = rate if size == 1 else per_comparison(rate, size)
+    needed = max(RULE_OF_THREE / p / reach, 0.0 if size == 1 else SMALLEST_TAIL)
+    if pairs >= needed:
+        return
+    half = ceil((1 + sqrt(1 + 8 * needed)) / 2)
+    rest = ""
+    supported = RULE_OF_THREE / reach / pairs if pairs else 1.0
+    if size == 1 and supported <= LARGEST_RATE:
+        rest = f"; these support {supported:.1g} or more"
+    raise CalibrationError(
+        f"{people} people cannot show a {name} of {rate:g}: half of them, {smallest}, make {pairs:,.0f} pairs, "
+        f"and it takes {ceil(needed):,} pairs of different people in each half, that is about {2 * half:,} people{rest}"
+    )
+
+
+def _at_most(photos: Photos) -> Rows:
+    """The photos that are compared: all, or those of people drawn by chance."""
+    counts = np.bincount(photos.owners, minlength=len(photos.people))
+    order = np.random.default_rng(_SEED).permutation(len(counts))
+    kept = np.zeros(len(counts), np.bool_)
+    kept[order[np.cumsum(counts[order]) <= MOST_PHOTOS]] = True
+    return np.nonzero(kept[photos.owners])[0].astype(np.int32)
+
+
+def _halves(owners: Rows, usable: Bools) -> tuple[Rows, Rows]:
+    """Photos of either half of the people; those with several usable photos are dealt evenly."""
+    counts = np.bincount(owners[usable], minlength=int(owners.max(initial=-1)) + 1)
+    order = np.random.default_rng(_SEED + 1).permutation(len(counts))
+    dealt = np.concatenate([order[counts[order] > 1], order[counts[order] == 1]])
+    first = np.zeros(len(counts), np.bool_)
+    first[dealt[::2]] = True
+    known = np.zeros(len(counts), np.bool_)
+    known[dealt] = True
+    one, other = first[owners] & known[owners], ~first[owners] & known[owners]
+    return np.nonzero(one)[0].astype(np.int32), np.nonzero(other)[0].astype(np.int32)
+
+
+def _norms(photos: Photos, rows: Rows, halves: tuple[Rows, Rows]) -> tuple[F64, F32]:
+    """(best mated score, norm) of each usable photo with another usable one of its person."""
+    chosen = rows[np.concatenate(halves)]
+    chosen = chosen[photos.usable[chosen]]
+    owners, vectors = photos.owners[chosen], photos.vectors[chosen]
+    best = np.full(len(chosen), -np.inf)
+    order = np.argsort(owners, kind="stable")
+    for mine in np.split(order, np.nonzero(np.diff(owners[order]))[0] + 1):
+        if len(mine) > 1:
+            scores = vectors[mine] @ vectors[mine].T
+            np.fill_diagonal(scores, -np.inf)
+            best[mine] = scores.max(axis=1)
+    return best, photos.norms[chosen]
+
+
+@dataclass(slots=True)
+class _Maker:
+    photos: Photos
+    wanted: Wanted
+    people: int
+    fit: Part
+    check: Part
+    likelihood: LikelihoodRatio
+    norms: tuple[F64, F32]
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    def verify(self, rate: float) -> OperatingPoint:
+        threshold, found = fit_verify(self.fit.verify, self.check.verify, rate)
+        point = OperatingPoint(
+            task="verify",
+            threshold=threshold,
+            fmr=found.value,
+            fnmr=miss_rate(self.check.mated, threshold),
+            non_mated=round(self.check.verify.pairs),
+            mated=len(self.check.mated.scores),
+            fmr_upper=found.upper,
+            model_id=self.photos.model_id,
+            measured_on=self._how("every photo with every other"),
+            target=rate,
+        )
+        return self._shared(point)
+
+    def identify(self, rate: float, size: int) -> OperatingPoint:
+        fitted = fit_identify(self.fit.search, self.check.search, rate, size)
+        self.comparisons += [fitted.compared] if fitted.compared else []
+        enrolled = self.wanted.enrolled
+        point = OperatingPoint(
+            task="identify",
+            threshold=fitted.threshold,
+            fmr=fitted.rate.value,
+            fnmr=miss_rate(self.check.found, fitted.threshold, ranked=True),
+            non_mated=self.check.search.subjects,
+            mated=len(self.check.found.scores),
+            fmr_upper=fitted.rate.upper,
+            model_id=self.photos.model_id,
+            measured_on=self._how(
+                f"every photo searched in galleries of {size} with up to {enrolled} photo(s) a subject"
+            ),
+            gallery_size=size,
+            target=rate,
+            method=fitted.method,
+            margin=min(2.0, Tail.of(self.fit.search).mean_excess * log(1 / rate)),
+        )
+        return self._shared(point)
+
+    def _how(self, comparisons: str) -> str:
+        count = f"{len(self.photos.owners)} photos of {self.people} people"
+        return (
+            f"{self.photos.data}: {count}; threshold from one half of the people, rates from the other; {comparisons}; "
+            f"{self.wanted.when}"
+        )
+
+    def _shared(self, point: OperatingPoint) -> OperatingPoint:
+        best, norms = self.norms
+        recognised = norms[self.likelihood.log_ratios(best) > 0]  # more like one person than like two
+        return replace(
+            point,
+            source=self.wanted.source,
+            basis=self.wanted.basis,
+            min_norm=float(recognised.min()) if len(recognised) else None,
+            likelihood=self.likelihood,
+        )
+
+
+def fit_verify(fit: NonMated, check: NonMated, rate: float) -> tuple[float, Rate]:
+    """The threshold for an FMR from one half of the people, and the FMR it has on the other."""
+    threshold = round_up(counted_threshold(fit, rate))
+    return threshold, match_rate(check, threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A threshold for a gallery, the FPIR it has on the other half, and how it was found."""
+
+    threshold: float
+    rate: Rate
+    method: Method
+    compared: Comparison | None
+
+
+def fit_identify(fit: NonMated, check: NonMated, rate: float, size: int) -> Fitted:
+    """The threshold for an FPIR in a gallery of `size` from one half of the people, and the FPIR on the other."""
+    p = per_comparison(rate, size)
+    method: Method = "counted"
+    compared = None
+    if p * fit.pairs >= tail_pairs(fit):
+        raw = counted_threshold(fit, p)
+    else:
+        compared = compare_methods(fit, check, rate, size)
+        method = compared.kept if compared else "extreme value"
+        raw = growth_threshold(fit, rate, size) if method == "growth" else Tail.of(fit).threshold(p)
+    threshold = round_up(raw)
+    bound = extreme_rate(check, threshold)
+    value = per_gallery(bound.value, size)
+    if size < check.subjects:
+        value = false_positive_rate(check, threshold, size)
+    return Fitted(threshold, Rate(value, max(value, per_gallery(bound.upper, size))), method, compared)
+
+
+def compare_methods(fit: NonMated, check: NonMated, rate: float, size: int) -> Comparison | None:
+    """Tries both ways of continuing on people that were not fitted, over the same distance; None if that is too far.
+
+    The largest size that the other half can measure is predicted from galleries as much smaller than it as the wanted
+    size is larger than what the fitted half can count.
+    """
+    largest = measurable(check, rate)
+    reach = size / max(1.0, rate * fit.pairs / tail_pairs(fit))
+    small = max(4, int(largest / reach))
+    if largest < 2 * small or measurable(fit, rate) < small:
+        return None
+    extreme = Tail.of(fit, per_comparison(rate, small)).threshold(per_comparison(rate, largest))
+    growth = growth_threshold(fit, rate, largest, small)
+    got = [false_positive_rate(check, threshold, largest) for threshold in (extreme, growth)]
+    off = [abs(log(max(value, rate / 100) / rate)) for value in got]
+    return Comparison(rate, largest, small, got[0], got[1], "growth" if off[1] < off[0] else "extreme value")
+
+
+def round_up(threshold: float) -> float:
+    """To four places, never below: what is shown is what is used."""
+    return min(1.0, ceil(threshold * 1e4 - 1e-9) / 1e4)
