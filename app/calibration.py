@@ -122,11 +122,12 @@ def run(
         enrolled: Photos of a subject in the gallery.
         card: Make points for a card, which will say that they were measured on data of this name.
     """
+    photos = source.photos if card is None else replace(source.photos, data=card)
     today = datetime.now(UTC).date().isoformat()
     people = len(np.unique(source.photos.owners[source.photos.usable]))
     basis = f"{today} on {people} people" if card is None else card
     wanted = Wanted(fmrs, fpirs, sizes, enrolled, "calibration" if card is None else "card", basis, today)
-    return calibrate(source.photos, wanted)
+    return calibrate(photos, wanted)
 
 
 def sizes_for(size: int, fpirs: Sequence[float], people: int) -> list[int]:

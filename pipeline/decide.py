@@ -263,5 +263,5 @@ def _rate(value: float) -> str:
 def _probability(value: float) -> str:
     """A probability in percent that never rounds to certainty: digits of what is missing to 0 or 1."""
     missing = min(value, 1 - value)
-    digits = 1 if missing >= 1e-3 else min(9, int(np.ceil(-np.log10(max(missing, 1e-12)))) - 1)
+    digits = max(1, int(np.ceil(-np.log10(max(100 * missing, 1e-9)))))
     return f"{value * 100:.{digits}f} %"

@@ -12,9 +12,9 @@ from html import escape as _escape
 from app.web.texts import words
 from pipeline.types import Decision, Detections, OperatingPoint
 
-TONES = {"match": "good", "non_match": "bad", "unknown": "info", "ambiguous": "warn"}
+TONES = {"match": "good", "non_match": "bad", "unknown": "info", "ambiguous": "warn", "poor_image": "warn"}
 SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "info": "i"}
-_KIND_SIGNS = {"match": "✓", "non_match": "✗", "unknown": "?", "ambiguous": "≈"}
+_KIND_SIGNS = {"match": "✓", "non_match": "✗", "unknown": "?", "ambiguous": "≈", "poor_image": "!"}
 _SCALE = (-0.2, 1.0)
 
 
@@ -127,9 +127,11 @@ def rate(value: float) -> str:
 
 def verification(decision: Decision, point: OperatingPoint) -> str:
     """The answer to "the same person?", with the scale, the reason and the two error rates."""
-    tone, match = TONES[decision.kind], decision.kind == "match"
-    title = words.is_match if match else words.is_non_match
-    meaning = words.match_meaning if match else words.non_match_meaning
+    tone = TONES[decision.kind]
+    title, meaning = {
+        "match": (words.is_match, words.match_meaning),
+        "poor_image": (words.is_poor, words.poor_meaning),
+    }.get(decision.kind, (words.is_non_match, words.non_match_meaning))
     score, threshold = decision.score or 0.0, decision.threshold or 0.0
     rates = (
         f"<div><b>{rate(point.fmr)}</b><span>"
@@ -147,7 +149,8 @@ def verification(decision: Decision, point: OperatingPoint) -> str:
 def identified(crop: str, number: int | None, decision: Decision) -> str:
     """One face of a photo: who it is, the score, the runner-up and the reason; numbered where there are several."""
     tone = TONES.get(decision.kind, "warn")
-    other = words.undecided_person if decision.kind == "ambiguous" else words.unknown_person
+    nobody = {"ambiguous": words.undecided_person, "poor_image": words.poor_person}
+    other = nobody.get(decision.kind, words.unknown_person)
     who = name(decision.subject) if decision.subject is not None else text(other)
     tag = f'<span class="kf-tag">{text(words.kinds[decision.kind])}</span>' if decision.subject is not None else ""
     figures = bar = ""

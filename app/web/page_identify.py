@@ -72,12 +72,13 @@ def _faces(result: Identification) -> str:
 
 def _summary(results: list[Identification]) -> str:
     kinds = [decision.kind for result in results for decision in result.decisions]
-    return markup.text(
-        words.identify_summary.format(
-            photos=words.photos(len(results)),
-            named=kinds.count("match"),
-            unknown=kinds.count("unknown"),
-            ambiguous=kinds.count("ambiguous"),
-            failed=sum(result.error is not None for result in results),
-        )
+    said = words.identify_summary.format(
+        photos=words.photos(len(results)),
+        named=kinds.count("match"),
+        unknown=kinds.count("unknown"),
+        ambiguous=kinds.count("ambiguous"),
+        failed=sum(result.error is not None for result in results),
     )
+    if poor := kinds.count("poor_image"):
+        said += words.identify_summary_poor.format(poor=poor)
+    return markup.text(said)

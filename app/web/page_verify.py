@@ -35,8 +35,9 @@ def show() -> None:
                 mated=f"{point.mated:,}",
                 measured_on=point.measured_on,
             )
+            origin = markup.fill(words.rate_origin, origin=point.origin)
             model = markup.fill(words.rate_model, model_id=point.model_id)
-            st.html(f'<div class="kf"><p>{basis}</p><p>{model}</p></div>')
+            st.html(f'<div class="kf"><p>{origin}</p><p>{basis}</p><p>{model}</p></div>')
 
 
 def _side(service: Services, key: str, title: str) -> tuple[Seen, int] | None:

@@ -46,13 +46,13 @@ def match_rate(comparisons: NonMated, threshold: float) -> Rate:
     """Share of pairs of different subjects whose score reaches the threshold."""
     hit = comparisons.above(threshold)
     weights = comparisons.weights[hit]
-    rate = float(weights.sum()) / comparisons.pairs
+    rate = min(1.0, float(weights.sum()) / comparisons.pairs)
     left_out = without_each(comparisons, hit, weights)
     variance = jackknife_variance(left_out)
     trials = comparisons.subjects * (comparisons.subjects - 1) / 2
     if variance > 0:
         trials = min(trials, rate * (1 - rate) / variance)
-    return Rate(rate, wilson_upper(min(rate, 1.0), trials))
+    return Rate(rate, wilson_upper(rate, trials))
 
 
 def without_each(comparisons: NonMated, rows: slice, values: F64) -> F64:

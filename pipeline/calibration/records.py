@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,8 +17,8 @@ _POINTS = TypeAdapter(tuple[OperatingPoint, ...])
 
 
 def to_document(points: Sequence[OperatingPoint]) -> dict[str, Any]:
-    """What JSON and TOML know; values that are not set are left out, numbers have six digits."""
-    return {"points": [_filled(asdict(point)) for point in points]}
+    """What JSON and TOML know; what is not set is left out, and numbers have six digits."""
+    return {"points": [_set(asdict(point)) for point in points]}
 
 
 def from_document(document: Mapping[str, Any] | None) -> tuple[OperatingPoint, ...]:
@@ -46,13 +46,13 @@ def merged(old: Sequence[OperatingPoint], new: Sequence[OperatingPoint]) -> tupl
     return (*(point for point in old if point.task not in tasks), *new)
 
 
-def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _filled(value)
-        if isinstance(value, Mapping)
-        else float(f"{value:.6g}")
-        if isinstance(value, float)
-        else value
-        for key, value in values.items()
-        if value is not None and value != ""
-    }
+def _set(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that differ from the default of their field."""
+    defaults = {field.name: field.default for field in fields(OperatingPoint)}
+    return {key: _plain(value) for key, value in values.items() if value != defaults.get(key)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value

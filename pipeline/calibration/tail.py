@@ -27,7 +27,7 @@ TAIL_PAIRS, TAIL_SHARE = 150.0, 0.1
 """Pairs of subjects above u: so many, but no more than this share of all."""
 SMALLEST_TAIL = 150.0
 """Pairs of subjects, all together, from which on a tail is fitted."""
-_STEPS = 40
+_STEPS = 24
 
 
 def per_comparison(fpir: float, size: int) -> float:

@@ -86,7 +86,10 @@ def test_verify_of_one_person_exits_0(cli: Cli, obama: list[Path]) -> None:
     result = cli("--json", "verify", *obama)
     assert result.code == 0
     document = result.document
-    assert list(document) == ["decision", "score", "threshold", "model_id", "reason"]
+    assert list(document)[:5] == ["decision", "score", "threshold", "model_id", "reason"]
+    assert set(document) - set(list(document)[:5]) == {"probability", "log_likelihood_ratio", "operating_point"}
+    assert document["operating_point"] == "the model card, lfw-dev"
+    assert document["probability"] > 0.9
     assert document["decision"] == "match"
     assert document["score"] >= document["threshold"]
     assert document["model_id"].startswith("sface.2021dec@")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.decide import choose_identify_point, choose_verify_point, decide_identify, decide_verify
+from pipeline.decide import choose_identify_point, choose_verify_point, decide_identify, decide_photo, decide_verify
 from pipeline.errors import NoOperatingPointError
-from pipeline.types import Candidates, OperatingPoint
+from pipeline.types import Candidates, LikelihoodRatio, OperatingPoint
 from tests.fakes import MODEL_ID, points
 
 VERIFY, IDENTIFY = points(0.5)
@@ -125,26 +127,193 @@ def test_unknown_names_nobody_but_tells_who_was_nearest() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "kind"),
     [
-        (0.75, 0.70, "ambiguous"),  # clears by 0.20, trails by 0.05
-        (0.75, 0.50, "match"),  # clears by nothing
-        (0.75, 0.49, "match"),
-        (0.75, 0.625, "match"),  # clears by as much as it trails
-        (0.75, 0.65625, "ambiguous"),
-        (0.50, 0.50, "match"),  # both at the threshold, neither above
-        (0.625, 0.625, "ambiguous"),
+        (0.75, 0.70, "ambiguous"),
+        (0.75, 0.625, "ambiguous"),  # as far apart as the margin
+        (0.75, 0.609375, "match"),
+        (0.75, 0.49, "match"),  # the second does not reach the threshold
+        (0.5625, 0.49, "match"),
+        (0.50, 0.50, "ambiguous"),
         (0.49, 0.49, "unknown"),
     ],
 )
-def test_two_who_both_fit_are_ambiguous(first: float, second: float, kind: str) -> None:
-    decision = decide_identify(candidates(("Ada", first), ("Bob", second)), IDENTIFY, 2)
+def test_two_within_the_margin_are_ambiguous(first: float, second: float, kind: str) -> None:
+    decision = decide_identify(candidates(("Ada", first), ("Bob", second)), replace(IDENTIFY, margin=0.125), 2)
     assert decision.kind == kind
     assert decision.subject == ("Ada" if kind == "match" else None)
     if kind == "ambiguous":
-        assert "Ada" in decision.reason
-        assert "Bob" in decision.reason
+        assert decision.runner_up is not None
+        for word in ("Ada", "Bob", f"{first:.3f}", f"{second:.3f}", "0.125"):
+            assert word in decision.reason
+
+
+def test_without_a_margin_only_equals_are_ambiguous() -> None:
+    assert decide_identify(candidates(("Ada", 0.75), ("Bob", 0.74)), IDENTIFY, 2).kind == "match"
+    assert decide_identify(candidates(("Ada", 0.75), ("Bob", 0.75)), IDENTIFY, 2).kind == "ambiguous"
 
 
 def test_a_gallery_beyond_what_was_measured_is_said() -> None:
     for scored in (("Ada", 0.8), ("Ada", 0.1)):
         assert "larger (11)" in decide_identify(candidates(scored), IDENTIFY, 11).reason
         assert "larger" not in decide_identify(candidates(scored), IDENTIFY, 10).reason
+
+
+# --- quality, probability, origin ------------------------------------------------------------------------------------
+
+
+@given(st.floats(-1, 1), st.floats(0, 20) | st.none(), st.floats(0, 20) | st.none())
+def test_a_poor_image_is_a_missing_match_below_the_level(score: float, norm: float | None, level: float | None) -> None:
+    poor = norm is not None and level is not None and norm < level
+    verified = decide_verify(score, replace(VERIFY, min_norm=level), norm=norm)
+    assert verified.kind == ("match" if score >= 0.5 else "poor_image" if poor else "non_match")
+    scored = candidates(("Ada", score))
+    identified = decide_identify(scored, replace(IDENTIFY, min_norm=level), 3, norm=norm)
+    reached = float(scored.scores[0]) >= 0.5
+    assert identified.kind == ("match" if reached else "poor_image" if poor else "unknown")
+    if verified.kind == "poor_image":
+        assert norm is not None
+        for word in (f"{norm:.1f}", f"{level:.1f}", f"{score:.3f}"):
+            assert word in verified.reason
+
+
+def test_the_probability_moves_with_the_prior_and_is_never_certain() -> None:
+    point = replace(VERIFY, likelihood=LikelihoodRatio(30.0, -10.0, -4.0, 9.0))
+    even = decide_verify(0.6, point)
+    assert even.log_ratio == pytest.approx(8.0)
+    assert even.probability == pytest.approx(1 / (1 + np.exp(-8.0)))
+    assert "prior of 50 %" in even.reason
+    assert "99.97 %" in even.reason
+    doubted = decide_verify(0.6, point, prior=1e-4)
+    assert doubted.probability == pytest.approx(0.2297, abs=1e-3)
+    assert decide_verify(1.0, point).log_ratio == 9.0, "never beyond what the data support"
+    assert "100" not in decide_verify(1.0, point).reason
+    assert "of one person is" not in decide_verify(0.6, VERIFY).reason
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "the model card"),
+        ({"basis": "lfw-dev"}, "the model card, lfw-dev"),
+        ({"basis": "lfw-dev", "source": "chosen"}, "the model card, lfw-dev, chosen for this gallery"),
+        ({"source": "calibration", "basis": "2026-11-23 on 80 people"}, "your calibration of 2026-11-23 on 80 people"),
+    ],
+)
+def test_every_reason_says_where_the_threshold_comes_from(change: dict[str, Any], words: str) -> None:
+    verify_point, identify_point = replace(VERIFY, **change), replace(IDENTIFY, margin=0.1, **change)
+    reasons = [decide_verify(score, verify_point) for score in (0.4, 0.6)]
+    searched = [[("Ada", 0.4)], [("Ada", 0.6)], [("Ada", 0.6), ("Bob", 0.59)]]
+    reasons += [decide_identify(candidates(*scored), identify_point, 3) for scored in searched]
+    for decision in reasons:
+        assert words in decision.reason
+        assert decision.origin == words
+        assert "\n" not in decision.reason
+
+
+# --- the user's own points -------------------------------------------------------------------------------------------
+
+
+def own(point: OperatingPoint, target: float, **change: Any) -> OperatingPoint:
+    return replace(point, source="calibration", target=target, **change)
+
+
+def test_a_calibration_comes_before_the_card() -> None:
+    card = [verify(1e-3, 0.3), identify(10, 1e-2, 0.35)]
+    mine = [own(VERIFY, 1e-4, threshold=0.6), own(IDENTIFY, 0.1, threshold=0.2, gallery_size=50)]
+    assert choose_verify_point([*mine, *card], MODEL_ID, 1e-3).threshold == 0.6
+    assert choose_identify_point([*card, *mine], MODEL_ID, 1e-2, 5).threshold == 0.2, "asked for, though it is laxer"
+    other = [replace(point, model_id="other.model@1") for point in mine]
+    assert choose_verify_point([*other, *card], MODEL_ID, 1e-3).threshold == 0.3
+
+
+def test_a_point_is_chosen_by_the_rate_it_was_made_for() -> None:
+    honest = replace(VERIFY, target=1e-3, fmr=1.3e-3, threshold=0.4)
+    assert choose_verify_point([honest], MODEL_ID, 1e-3).threshold == 0.4
+    several = [own(VERIFY, rate, threshold=t) for rate, t in ((1e-2, 0.3), (1e-3, 0.4), (1e-4, 0.5))]
+    assert choose_verify_point(several, MODEL_ID, 2e-3).threshold == 0.4
+    assert choose_verify_point(several, MODEL_ID, 1e-6).threshold == 0.5, "the strictest there is"
+
+
+# --- all faces of a photo --------------------------------------------------------------------------------------------
+
+NAMES = "ABCDE"
+Photo = st.lists(st.permutations(NAMES).flatmap(lambda names: st.tuples(
+    st.just(names), st.lists(st.integers(-10, 10), min_size=5, max_size=5))), min_size=1, max_size=3)  # fmt: skip
+
+
+def photo(faces: list[tuple[list[str], list[int]]]) -> list[Candidates]:
+    return [candidates(*zip(names, sorted((n / 10 for n in tens), reverse=True), strict=True)) for names, tens in faces]
+
+
+@given(Photo, st.sampled_from([0.0, 0.1, 0.3]))
+def test_nobody_is_named_twice_and_every_name_is_earned(
+    faces: list[tuple[list[str], list[int]]], margin: float
+) -> None:
+    found = photo(faces)
+    decisions = decide_photo(found, replace(IDENTIFY, margin=margin), 5)
+    named = [decision.subject for decision in decisions if decision.subject is not None]
+    assert len(set(named)) == len(named)
+    for face, decision in zip(found, decisions, strict=True):
+        scores = dict(zip(face.subjects, face.scores.tolist(), strict=True))
+        assert (decision.kind == "match") == (decision.subject is not None)
+        assert decision.kind in {"match", "unknown", "ambiguous"}
+        assert decision.reason
+        if decision.subject is not None:
+            assert decision.score == scores[decision.subject] >= 0.5
+        if max(scores.values()) < 0.5:
+            assert decision.kind == "unknown"
+
+
+@given(Photo)
+def test_the_names_are_the_best_there_are_together(faces: list[tuple[list[str], list[int]]]) -> None:
+    found = photo(faces)
+    decisions = decide_photo(found, replace(IDENTIFY, margin=0.0), 5)
+    tables = [dict(zip(face.subjects, face.scores.tolist(), strict=True)) for face in found]
+    best = max(
+        sum(max(0.0, table[name] - 0.5) for table, name in zip(tables, names, strict=True) if name in table)
+        for names in product([*NAMES, ""], repeat=len(found))
+        if len(set(filter(None, names))) == len(list(filter(None, names)))
+    )
+    given_away = sum((d.score or 0.0) - 0.5 for d in decisions if d.kind in ("match", "ambiguous"))
+    assert given_away == pytest.approx(best, abs=1e-6)
+
+
+@given(Photo)
+def test_where_repeats_are_allowed_each_face_stands_alone(faces: list[tuple[list[str], list[int]]]) -> None:
+    found = photo(faces)
+    alone = [decide_identify(face, IDENTIFY, 5) for face in found]
+    assert list(decide_photo(found, IDENTIFY, 5, allow_repeats=True)) == alone
+
+
+def test_the_face_that_loses_becomes_the_next_or_unknown_and_says_so() -> None:
+    first = candidates(("Ada", 0.9), ("Bob", 0.2))
+    second = candidates(("Ada", 0.8), ("Bob", 0.6))
+    third = candidates(("Ada", 0.7), ("Bob", 0.55))
+    one, two, three = decide_photo([first, second, third], IDENTIFY, 2)
+    assert (one.kind, one.subject) == ("match", "Ada")
+    assert (two.kind, two.subject) == ("match", "Bob")
+    assert "Ada, who is more alike, is face 1" in two.reason
+    assert (three.kind, three.subject) == ("unknown", None)
+    for word in ("Ada", "face 1", "0.700", "0.900", "twice"):
+        assert word in three.reason
+    assert [d.subject for d in decide_photo([third, second, first], IDENTIFY, 2)] == [None, "Bob", "Ada"]
+    assert [d.subject for d in decide_photo([first, second], IDENTIFY, 2, allow_repeats=True)] == ["Ada", "Ada"]
+
+
+def test_a_rival_who_is_surely_another_face_is_none() -> None:
+    point = replace(IDENTIFY, margin=0.1)
+    bob = candidates(("Bob", 0.9), ("Ada", 0.1))
+    torn = candidates(("Ada", 0.7), ("Bob", 0.65))
+    assert decide_photo([torn], point, 2)[0].kind == "ambiguous"
+    assert [d.subject for d in decide_photo([torn, bob], point, 2)] == ["Ada", "Bob"]
+
+
+def test_each_face_of_a_photo_has_its_own_quality() -> None:
+    point = replace(IDENTIFY, min_norm=9.0)
+    found = [candidates(("Ada", 0.2)), candidates(("Ada", 0.3)), candidates(("Ada", 0.8))]
+    decisions = decide_photo(found, point, 1, norms=[8.0, 10.0, 8.0])
+    assert [decision.kind for decision in decisions] == ["poor_image", "unknown", "match"]
+
+
+def test_an_empty_gallery_and_an_empty_photo() -> None:
+    assert decide_photo([], IDENTIFY, 0) == ()
+    assert [d.kind for d in decide_photo([candidates(), candidates()], IDENTIFY, 0)] == ["unknown", "unknown"]
