@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app.cli import calibrate, demo, evaluate, gallery, models, recognise, train, web
+from app.cli import calibrate, demo, evaluate, explain, gallery, models, recognise, train, web
 from app.cli.context import Context, printable, write_json
 from pipeline.errors import KnownfaceError
 from pipeline.version import __version__
@@ -33,6 +33,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 recognise.register(app)
 calibrate.register(app)
+explain.register(app)
 demo.register(app)
 train.register(app)
 web.register(app)
