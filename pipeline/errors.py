@@ -28,6 +28,7 @@
     │   ├── DuplicatePhotoError          duplicate_photo      this very photo is enrolled already
     │   ├── GalleryDamagedError          gallery_damaged
     │   ├── GalleryVersionError          gallery_version      made by a newer Knownface
+    │   ├── GalleryUnreachableError      gallery_unreachable  the gallery's database server cannot be reached
     │   └── GalleryBusyError             gallery_busy         the lock was not to be had within the busy timeout
     ├── TrainingError
     │   ├── ExtraMissingError            extra_missing        torch or another package of an extra is not installed

@@ -729,3 +729,18 @@ def test_nobody_is_asked_who_said_yes_or_is_a_program(
     assert names_in(cli, people) == ["Bob"]
     missing = at_a_terminal("", "--gallery", people, "gallery", "remove", "Eve")
     assert missing[0] == 3  # before anything is asked
+
+
+# --- explain ---------------------------------------------------------------------------------------------------------
+
+
+def test_explain_where_no_face_is_found(cli: Cli, gallery: Path, sample_photos: Path, tmp_path: Path) -> None:
+    blank = write_bars(tmp_path / "blank.png")
+    nothing = cli("--gallery", gallery, "--json", "explain", blank, "Barack Obama").document
+    assert nothing["faces"] == []
+    assert "resembles a face" in nothing["missed"]
+    strict = tmp_path / "strict.toml"
+    strict.write_text("min_face = 2000.0\n", encoding="utf-8")
+    photo = next(sample_photos.glob("photos/rishi-sunak*"))
+    small = cli("--config", strict, "--gallery", gallery, "--json", "explain", photo, "Barack Obama").document
+    assert "smaller than min_face" in small["missed"]
