@@ -43,7 +43,7 @@ def headline(document: dict[str, Any]) -> list[tuple[str, str, str]]:
             for row in document["tar_at_fmr"][-1:]
         ]
     else:
-        cards = [("rank-1", percent(document["rank_1"]), span(document["rank_1_subject_interval"]))]
+        cards = [("rank-1", percent(document["rank_1"]), span(wider(document, "rank_1_")))]
         cards += [
             (
                 f"FNIR at FPIR {percent(row['fpir'])}",
@@ -166,9 +166,9 @@ def percent(rate: float | None) -> str:
     return f"{rate * 100:.2f}".rstrip("0").rstrip(".") + " %"
 
 
-def wider(row: Mapping[str, Any]) -> list[float] | None:
+def wider(row: Mapping[str, Any], prefix: str = "") -> list[float] | None:
     """The hull of the intervals by subject and by comparison: with a handful of errors the first can be too narrow."""
-    known = [ends for ends in (row["subject_interval"], row["interval"]) if ends]
+    known = [ends for ends in (row[f"{prefix}subject_interval"], row[f"{prefix}interval"]) if ends]
     return [min(low for low, _ in known), max(high for _, high in known)] if known else None
 
 

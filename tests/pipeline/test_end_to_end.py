@@ -20,6 +20,7 @@ from pipeline.config import Settings
 from pipeline.images import from_array, open_photo
 from pipeline.recognizer import Recognizer
 
+REPORT = Path(__file__).resolve().parent.parent.parent / "docs" / "reports" / "lfw-dev" / "pairs"
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "sample_scores.json"
 #: One face each, cut so that nobody else is in the picture.
 Portrait = tuple[str, np.ndarray, np.ndarray]
@@ -96,6 +97,9 @@ def test_lfw_dev(models_home: Path, dev_data: Path) -> None:
     folder = dev_data / "lfw-dev"
     app = services(models_home, Path("unused"))
     report = evaluate_pairs(app, folder / "images", read_pairs(folder / "pairs.txt")).as_dict()
+    stated = json.loads((REPORT / "report.json").read_text(encoding="utf-8"))
+    assert report["eer"] == pytest.approx(stated["eer"], abs=2e-3), f"{REPORT} is out of date"
+    assert report["accuracy"]["mean"] == pytest.approx(stated["accuracy"]["mean"], abs=2e-3)
     assert (report["mated"], report["non_mated"]) == (500, 500)
     assert report["accuracy"]["mean"] >= 0.990
     (at_one_percent,) = (row for row in report["tar_at_fmr"] if row["fmr"] == 0.01)
