@@ -29,7 +29,7 @@ FAISS_ELEMENTS = 8_000_000
 """From this many floats on FAISS is worth importing for one query."""
 
 _FAISS_DEAD = 256  # with more dead rows than this FAISS would have to return too many
-_TILE_ELEMENTS = 1 << 19
+_TILE_ELEMENTS = 1 << 20
 _FOLD = 64
 _GONE = np.float32(-4.0)  # below every cosine
 

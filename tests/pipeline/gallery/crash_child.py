@@ -17,7 +17,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from gallery_samples import DIMENSION, MODEL, probe_of, sample_of
 
+from pipeline.gallery import faiss_index
+from pipeline.gallery.codes import Coding
 from pipeline.gallery.gallery import Gallery
+from pipeline.gallery.index_choice import KIND
 
 ACTIONS = ["enrol"] * 8 + ["remove"] * 3 + ["merge", "save", "save", "backup", "restore"]
 State = dict[str, str]  # key of a photo -> subject
@@ -73,6 +76,9 @@ def work(folder: Path, seed: str) -> None:
     rng = random.Random(seed)  # noqa: S311
     backup = folder.with_name("backup.db")
     with Gallery.open(folder, MODEL, DIMENSION) as gallery:
+        if rng.random() < 0.5:  # half of the children keep, and save, a compressed index
+            faiss_index.SEALED = 8
+            gallery.put_document(KIND, Coding(bits=64, first=4).as_document())
         state = read_state(gallery)
         for number in range(10_000):
             names = sorted(set(state.values()))
