@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from app.photos import photos_in
+from app.evaluation.folders import people_in
 from app.services import Services
 from pipeline.calibration import Calibration, Photos, Wanted, calibrate, require_support
 from pipeline.calibration.records import KIND, from_document, merged, to_document
 from pipeline.decide import choose_identify_point, choose_verify_point
 from pipeline.errors import CalibrationError, PhotoError, PhotoNotFoundError
+from pipeline.gallery.fusion import fuse
 from pipeline.images import one_line
 from pipeline.recognizer import no_face
 from pipeline.types import OperatingPoint
@@ -47,14 +48,13 @@ def from_folder(services: Services, folder: Path, watch: Watch = lambda items: i
         watch: Passes the photos through, to show progress.
 
     Raises:
-        PhotoNotFoundError: There is no such folder, or it holds no photos.
+        PhotoNotFoundError: There is no such folder.
+        ConfigError: It holds no photos in sub-folders.
     """
     if not folder.is_dir():
         raise PhotoNotFoundError(f"{one_line(str(folder))}: there is no such folder; check --folder")
-    people = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    items = [(row, photo) for row, person in enumerate(people) for photo in photos_in(person)]
-    if not items:
-        raise PhotoNotFoundError(f"{one_line(str(folder))}: holds no photos; a folder per person is expected")
+    people = people_in(folder)
+    items = [(row, folder / photo) for row, photos in enumerate(people.values()) for photo in photos]
     dimension = services.recognizer.dimension
     vectors, norms = np.zeros((len(items), dimension), np.float32), np.zeros(len(items), np.float32)
     usable, failures = np.zeros(len(items), np.bool_), Counter[str]()
@@ -69,8 +69,7 @@ def from_folder(services: Services, folder: Path, watch: Watch = lambda items: i
             vectors[row], norms[row] = face.templates.vectors[0], face.templates.norms[0]
             usable[row] = True
     owners = np.array([owner for owner, _ in items], np.int32)
-    names = [person.name for person in people]
-    photos = Photos(vectors, norms, owners, usable, names, services.recognizer.model_id, one_line(folder.name))
+    photos = Photos(vectors, norms, owners, usable, list(people), services.recognizer.model_id, one_line(folder.name))
     return Source(photos, dict(failures))
 
 
@@ -110,6 +109,7 @@ def run(
     fpirs: Sequence[float],
     sizes: Sequence[int],
     enrolled: int,
+    fused: bool = False,
     card: str | None = None,
 ) -> Calibration:
     """Calibrates on photos.
@@ -120,13 +120,15 @@ def run(
         fpirs: Rates for identify, at each of `sizes`.
         sizes: Subjects in the gallery.
         enrolled: Photos of a subject in the gallery.
+        fused: The gallery is searched by one template fused over those, as the setting `subject_score` says.
         card: Make points for a card, which will say that they were measured on data of this name.
     """
     photos = source.photos if card is None else replace(source.photos, data=card)
     today = datetime.now(UTC).date().isoformat()
     people = len(np.unique(source.photos.owners[source.photos.usable]))
     basis = f"{today} on {people} people" if card is None else card
-    wanted = Wanted(fmrs, fpirs, sizes, enrolled, "calibration" if card is None else "card", basis, today)
+    source_kind: Literal["card", "calibration"] = "calibration" if card is None else "card"
+    wanted = Wanted(fmrs, fpirs, sizes, enrolled, fuse if fused else None, source_kind, basis, today)
     return calibrate(photos, wanted)
 
 

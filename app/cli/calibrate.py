@@ -98,7 +98,8 @@ def _measure(
     elif fpirs and not sizes:
         raise typer.BadParameter("--fpir with --toml needs --size")
     context.note("comparing")
-    return source, run(source, fmrs=fmrs, fpirs=fpirs, sizes=sizes, enrolled=enrolled, card=card)
+    fused = services.settings.subject_score == "fused"
+    return source, run(source, fmrs=fmrs, fpirs=fpirs, sizes=sizes, enrolled=enrolled, fused=fused, card=card)
 
 
 def _from_card(

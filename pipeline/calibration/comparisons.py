@@ -6,6 +6,7 @@ of one comparison, so that rates are those of a randomly drawn pair of people, w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from pipeline.types import F32, F64
 
 Rows = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
+Fuse = Callable[[F32], F32]
+"""From the templates (N, D) of one subject to the one (D,) that stands for them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +89,7 @@ class Part:
     found: Mated
 
 
-def compare_all(vectors: F32, owners: Rows, usable: Bools, enrolled: int = 1) -> Part:
+def compare_all(vectors: F32, owners: Rows, usable: Bools, enrolled: int = 1, fuse: Fuse | None = None) -> Part:
     """Compares every photo of a part of the people with every other.
 
     Args:
@@ -94,6 +97,7 @@ def compare_all(vectors: F32, owners: Rows, usable: Bools, enrolled: int = 1) ->
         owners: (N,) row of the subject of each photo, 0..S-1.
         usable: (N,) False where a photo failed: it is left out of non-mated comparisons and a miss in mated ones.
         enrolled: Photos of a subject that stand in the gallery when its others, or other people, are searched.
+        fuse: Makes one template of them, where a gallery is searched by those; by default the best photo counts.
     """
     scores = np.clip(vectors @ vectors.T, -1.0, 1.0)
     here = np.nonzero(usable)[0]
@@ -109,7 +113,13 @@ def compare_all(vectors: F32, owners: Rows, usable: Bools, enrolled: int = 1) ->
     verify = _sorted(
         inner[row, column], 1 / (side[one] * side[other]), row, one, other, owner.astype(np.int32), s * (s - 1) / 2
     )
-    by_subject = _best_of(inner, owner, enrolled)
+    chosen, begins = _enrolled(owner, enrolled)
+    by_subject = np.zeros((len(here), 0), np.float32)
+    if len(chosen) and fuse is None:
+        by_subject = np.maximum.reduceat(inner[:, chosen], begins, axis=1)
+    elif len(chosen) and fuse is not None:
+        parts = np.split(vectors[here][chosen], begins[1:])
+        by_subject = np.clip(vectors[here] @ np.stack([fuse(part) for part in parts]).T, -1.0, 1.0)
     probe, subject = np.nonzero(owner[:, None] != np.arange(s)[None, :])
     search = _sorted(
         by_subject[probe, subject],
@@ -125,7 +135,9 @@ def compare_all(vectors: F32, owners: Rows, usable: Bools, enrolled: int = 1) ->
         others = by_subject.copy()
         others[np.arange(len(here)), owner] = -np.inf
         rivals[here] = others.max(axis=1)
-    return Part(verify, _mated(scores, owners, usable), search, _found(scores, owners, usable, enrolled, rivals))
+    return Part(
+        verify, _mated(scores, owners, usable), search, _found(scores, vectors, owners, usable, enrolled, fuse, rivals)
+    )
 
 
 def _sorted(scores: F32, weights: F64, probe: Rows, a: Rows, b: Rows, owners: Rows, pairs: float) -> NonMated:
@@ -135,17 +147,13 @@ def _sorted(scores: F32, weights: F64, probe: Rows, a: Rows, b: Rows, owners: Ro
     return NonMated(scores[order].astype(np.float64), weights[order], probe, a, b, owners, count, pairs)
 
 
-def _best_of(scores: F32, owner: Rows, enrolled: int) -> F32:
-    """(N, S): each photo's best score with the first `enrolled` photos of each subject."""
+def _enrolled(owner: Rows, enrolled: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows of the first `enrolled` photos of each subject, by subject, and where each subject begins among them."""
     order = np.argsort(owner, kind="stable")
     starts = np.searchsorted(owner[order], np.arange(owner.max() + 1 if len(owner) else 0))
     place = np.arange(len(order)) - starts[owner[order]]
     chosen = order[place < enrolled]
-    if not len(chosen):
-        return np.zeros((len(scores), 0), np.float32)
-    begins = np.searchsorted(owner[chosen], np.arange(len(starts)))
-    best: F32 = np.maximum.reduceat(scores[:, chosen], begins, axis=1)
-    return best
+    return chosen, np.searchsorted(owner[chosen], np.arange(len(starts)))
 
 
 def _several(owners: Rows) -> list[npt.NDArray[np.intp]]:
@@ -165,7 +173,9 @@ def _mated(scores: F32, owners: Rows, usable: Bools) -> Mated:
     return _joined(parts, None)
 
 
-def _found(scores: F32, owners: Rows, usable: Bools, enrolled: int, rivals: F64) -> Mated:
+def _found(
+    scores: F32, vectors: F32, owners: Rows, usable: Bools, enrolled: int, fuse: Fuse | None, rivals: F64
+) -> Mated:
     parts: list[tuple[F64, F64, Rows]] = []
     probes: list[npt.NDArray[np.intp]] = []
     for rows in _several(owners):
@@ -173,7 +183,7 @@ def _found(scores: F32, owners: Rows, usable: Bools, enrolled: int, rivals: F64)
         for place, probe in enumerate(rows):
             rest = [row for row in rows if row != probe and usable[row]][:enrolled]
             if rest and usable[probe]:
-                values[place] = scores[probe, rest].max()
+                values[place] = scores[probe, rest].max() if fuse is None else vectors[probe] @ fuse(vectors[rest])
         parts.append((values, np.full(len(rows), 1 / len(rows)), np.full(len(rows), owners[rows[0]], np.int32)))
         probes.append(rows)
     return _joined(parts, rivals[np.concatenate(probes)] if probes else None)

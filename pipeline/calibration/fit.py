@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.calibration.bounds import Rate, false_positive_rate, match_rate, miss_rate
-from pipeline.calibration.comparisons import Bools, NonMated, Part, Rows, compare_all
+from pipeline.calibration.comparisons import Bools, Fuse, NonMated, Part, Rows, compare_all
 from pipeline.calibration.likelihood import cllr, fit_likelihood
 from pipeline.calibration.tail import (
     SMALLEST_TAIL,
@@ -72,6 +72,7 @@ class Wanted:
         fpirs: False positive identification rates for identify.
         sizes: Gallery sizes for identify.
         enrolled: Photos of a subject in the gallery.
+        fuse: As in `compare_all`.
         source, basis, when: As the operating points will say.
     """
 
@@ -79,6 +80,7 @@ class Wanted:
     fpirs: Sequence[float] = ()
     sizes: Sequence[int] = ()
     enrolled: int = 1
+    fuse: Fuse | None = None
     source: Literal["card", "calibration"] = "calibration"
     basis: str = ""
     when: str = ""
@@ -136,7 +138,13 @@ def calibrate(photos: Photos, wanted: Wanted) -> Calibration:
     rows = _at_most(photos)
     halves = _halves(photos.owners[rows], photos.usable[rows])
     fit, check = (
-        compare_all(photos.vectors[rows][half], photos.owners[rows][half], photos.usable[rows][half], wanted.enrolled)
+        compare_all(
+            photos.vectors[rows][half],
+            photos.owners[rows][half],
+            photos.usable[rows][half],
+            wanted.enrolled,
+            wanted.fuse,
+        )
         for half in halves
     )
     people = fit.verify.subjects + check.verify.subjects
@@ -258,7 +266,7 @@ class _Maker:
     def identify(self, rate: float, size: int) -> OperatingPoint:
         fitted = fit_identify(self.fit.search, self.check.search, rate, size)
         self.comparisons += [fitted.compared] if fitted.compared else []
-        enrolled = self.wanted.enrolled
+        enrolled = f"up to {self.wanted.enrolled} photo(s) a subject{', fused' if self.wanted.fuse else ''}"
         point = OperatingPoint(
             task="identify",
             threshold=fitted.threshold,
@@ -268,9 +276,7 @@ class _Maker:
             mated=len(self.check.found.scores),
             fmr_upper=fitted.rate.upper,
             model_id=self.photos.model_id,
-            measured_on=self._how(
-                f"every photo searched in galleries of {size} with up to {enrolled} photo(s) a subject"
-            ),
+            measured_on=self._how(f"every photo searched in galleries of {size} with {enrolled}"),
             gallery_size=size,
             target=rate,
             method=fitted.method,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamlit.testing.v1 import AppTest
 
+from app.calibration import keep
 from app.services import Services
 from app.web import state
 from tests.app.web.conftest import File, Page, photo, said, seen
@@ -30,6 +32,15 @@ def test_each_face_gets_its_name_or_stays_unknown(page: Page, enrolled: Callable
     assert "next best: " in seen(at)
     assert "wall.png: no face was found" in seen(at)
     assert [button.label for button in at.get("download_button")] == ["Download CSV", "Download JSON"]
+
+
+def test_nobody_is_named_twice_and_a_poor_face_is_said(page: Page, services: Services, enrolled: Callable) -> None:
+    enrolled("Ada", RED)
+    keep(services, [replace(point, source="chosen", min_norm=9.5) for point in services.points])
+    at = bring(page("identify"), photo(RED, RED, BLUE))
+    assert "1 photo: 1 named, 1 unknown, 0 undecided, 0 without a result, 1 too poor to say" in seen(at)
+    assert "Ada is face 1 of this photo" in seen(at)
+    assert "3. Too poor a picture to say" in seen(at)
 
 
 def test_an_empty_gallery_says_what_to_do(page: Page) -> None:

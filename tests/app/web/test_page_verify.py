@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.calibration import clear, keep
 from app.services import Services
 from tests.app.web.conftest import File, Page, photo, said, seen
 from tests.fakes import BLUE, GREEN, RED
@@ -66,3 +69,24 @@ def test_without_an_operating_point_there_is_a_sentence_and_no_answer(page: Page
     at = page("verify")
     assert "no operating point" in seen(at)
     assert not at.exception
+
+
+def test_a_calibration_of_the_gallery_is_used_and_named(page: Page, services: Services) -> None:
+    own = [
+        replace(point, source="calibration", basis="2026-01-02 on 80 people", threshold=0.95, target=0.001)
+        for point in services.points
+    ]
+    keep(services, own)
+    at = compare(page("verify"), photo(RED), photo(GREEN))
+    assert "your calibration of 2026-01-02 on 80 people" in seen(at)
+    assert "0.950" in seen(at)
+    clear(services)
+    assert "The threshold comes from the model card." in seen(compare(page("verify"), photo(RED), photo(GREEN)))
+
+
+def test_a_poor_picture_cannot_tell(page: Page, services: Services) -> None:
+    keep(services, [replace(point, source="chosen", min_norm=9.5) for point in services.points])
+    at = compare(page("verify"), photo(RED), photo(GREEN))
+    assert "This picture cannot tell" in seen(at)
+    assert "quality of its template is 9.0" in seen(at)
+    assert "✓Same person" in seen(compare(page("verify"), photo(RED), photo(RED, note=1)))

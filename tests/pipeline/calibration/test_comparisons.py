@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.calibration.comparisons import NonMated, compare_all
+from pipeline.gallery.fusion import fuse
 
 
 def photos(seed: int, people: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,3 +99,23 @@ def test_nobody_and_one() -> None:
     assert len(none.mated.scores) == 0
     one = compare_all(np.ones((1, 1), np.float32), np.zeros(1, np.int32), np.ones(1, np.bool_))
     assert len(one.verify.scores) == len(one.search.scores) == len(one.found.scores) == 0
+
+
+@pytest.mark.parametrize(("seed", "enrolled"), [(0, 1), (1, 2), (2, 99)])
+def test_search_by_fused_templates(seed: int, enrolled: int) -> None:
+    vectors, owners, usable = photos(seed)
+    part = compare_all(vectors, owners, usable, enrolled, fuse)
+    here = [int(i) for i in np.nonzero(usable)[0]]
+    expected, own = [], []
+    for i in here:
+        for s in set(owners[here]) - {owners[i]}:
+            gallery = [j for j in here if owners[j] == s][:enrolled]
+            expected.append(round(float(vectors[i] @ fuse(vectors[gallery])), 5))
+        if (owners == owners[i]).sum() > 1:
+            rest = [j for j in here if owners[j] == owners[i] and j != i][:enrolled]
+            own.append(round(float(vectors[i] @ fuse(vectors[rest])), 5) if rest else -np.inf)
+    assert sorted(part.search.scores.round(5).tolist()) == pytest.approx(sorted(expected), abs=2e-5)
+    found = part.found.scores
+    assert sorted(found[np.isfinite(found)].round(5).tolist()) == pytest.approx(
+        sorted(score for score in own if np.isfinite(score)), abs=2e-5
+    )

@@ -14,7 +14,7 @@ from pipeline.errors import CalibrationError, GalleryDamagedError
 from tests.fakes import points
 
 MODEL = "fake.unit@00000000"
-WANTED = Wanted((0.01,), (0.05,), (20,), 1, "calibration", "2026-01-01 on 120 people", "2026-01-01")
+WANTED = Wanted((0.01,), (0.05,), (20,), 1, None, "calibration", "2026-01-01 on 120 people", "2026-01-01")
 
 
 def made_up(people: int = 120, each: int = 2, seed: int = 0, noise: float = 0.6) -> Photos:
