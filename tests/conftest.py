@@ -120,7 +120,7 @@ def milvus(lacking: Callable[[str], NoReturn]) -> Iterator[str]:
 
     if importlib.util.find_spec("pymilvus") is None or not installed():
         lacking("Milvus for the tests is not installed (Linux on x86-64 only): pip install 'knownface[test]'")
-    with server() as url:
+    with server(tick_ms=20) as (url, _):
         yield url
 
 

@@ -12,6 +12,7 @@ engine forward, by what has changed or, where that cannot be told, by everything
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import threading
 from functools import partial
@@ -31,7 +32,7 @@ from pipeline.gallery.schema import subjects
 from pipeline.gallery.settle import NO_SCORE, NOBODY_ELSE, Fetched, settle
 from pipeline.gallery.store import Meta, chunks, read_meta
 from pipeline.gallery.truth import Truth
-from pipeline.types import F32, Candidates
+from pipeline.types import F32, Candidates, IndexMethod
 
 _log = logging.getLogger(__name__)
 _NOBODY = -1  # label of what the engine proposes and the truth does not have
@@ -111,6 +112,17 @@ def name_for(gallery_id: str, model_id: str) -> str:
     """What the copy of one model's templates of one gallery is called in an engine."""
     model = hashlib.sha256(model_id.encode()).hexdigest()[:12]
     return f"knownface_{gallery_id.split('.', maxsplit=1)[0][:12]}_{model}"
+
+
+def mark(at: Meta, method: IndexMethod) -> str:
+    """What an engine keeps: the generation it shows, and how it was made to search."""
+    return json.dumps({"at": at, "method": method})
+
+
+def read_mark(text: str, method: IndexMethod) -> Meta | None:
+    """The generation that a mark tells; None where it was made to search in another way, so that it is made anew."""
+    found = json.loads(text)
+    return Meta(*found["at"]) if found["method"] == method else None
 
 
 def search(index: ExternalIndex, vectors: F32, k: int) -> tuple[F32, I64]:

@@ -10,7 +10,6 @@ consistency, which waits for Milvus's clock (about 0.2 s); later on it need not,
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -168,11 +167,11 @@ class MilvusIndex:
         if text != self._seen:  # somebody else has changed it
             self._seen = text
             self._changed()
-        return Meta(*json.loads(text)) if text else None
+        return external.read_mark(text, self._method) if text else None
 
     def mark(self, at: Meta | None) -> None:
         """Remembers the generation it shows."""
-        text = "" if at is None else json.dumps(at)
+        text = "" if at is None else external.mark(at, self._method)
         with self._named():
             self._client.alter_collection_properties(self._collection, {_AT: text}, timeout=_TIMEOUT_S)
         self._changed()

@@ -7,7 +7,6 @@ reads every row. `hnsw` builds pgvector's graph instead, which is faster and may
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +53,9 @@ class PgvectorIndex:
         self._engine, self._dimension, self._method = engine, dimension, method
         self._label = f"pgvector in {label}"
         self._table = _table(table, dimension)
+        if method == "hnsw":
+            kinds = {"vector": "vector_ip_ops"}
+            sa.Index(f"{table}_hnsw", self._table.c.vector, postgresql_using="hnsw", postgresql_ops=kinds)
 
     @property
     def dimension(self) -> int:
@@ -145,14 +147,14 @@ class PgvectorIndex:
             if not {_state.name, self._table.name} <= set(sa.inspect(connection).get_table_names()):
                 return None
             found = connection.execute(sa.select(_state.c.at).where(_state.c.name == self._table.name)).scalar()
-        return None if found is None else Meta(*json.loads(found))
+        return None if found is None else external.read_mark(found, self._method)
 
     def mark(self, at: Meta | None) -> None:
         """Remembers the generation it shows."""
         with self._begin() as connection:
             connection.execute(sa.delete(_state).where(_state.c.name == self._table.name))
             if at is not None:
-                connection.execute(sa.insert(_state).values(name=self._table.name, at=json.dumps(at)))
+                connection.execute(sa.insert(_state).values(name=self._table.name, at=external.mark(at, self._method)))
 
     def clear(self) -> None:
         """Makes the table anew, without a row."""
@@ -165,10 +167,6 @@ class PgvectorIndex:
             if 4 * self._dimension < _INLINE_BYTES:  # in the row, not beside it: a search reads them all
                 quoted = connection.dialect.identifier_preparer.format_table(self._table)
                 connection.exec_driver_sql(f"ALTER TABLE {quoted} ALTER COLUMN vector SET STORAGE PLAIN")
-            if self._method == "hnsw":
-                column, kinds = self._table.c.vector, {"vector": "vector_ip_ops"}
-                graph = sa.Index(None, column, postgresql_using="hnsw", postgresql_ops=kinds, _table=self._table)
-                graph.create(connection)
 
     def erase(self) -> None:
         """Writes the table anew without what was removed; the server's write-ahead log is its own matter."""

@@ -13,12 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 _LAUNCHER = """
 import sys
 from milvus import MilvusServer, MilvusServerConfig
 config = MilvusServerConfig(data_dir=sys.argv[1])
-config.set("proxy.timeTickInterval", 20)  # ms; strong consistency waits for it
+config.set("proxy.timeTickInterval", int(sys.argv[2]))
 server = MilvusServer(config, wait_for_started=False)
 try:
     server.start()
@@ -36,12 +37,16 @@ def installed() -> bool:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
-    """The URL of a running server that is gone afterwards."""
+def server(tick_ms: int = 200) -> Iterator[tuple[str, Path]]:
+    """The URL of a running server, and its data folder; both are gone afterwards.
+
+    Args:
+        tick_ms: How often its clock ticks; strong consistency waits for it. 200 is Milvus's default.
+    """
     folder = tempfile.mkdtemp(prefix="knownface-milvus-")
     try:
         with subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", _LAUNCHER, folder],
+            [sys.executable, "-W", "ignore", "-c", _LAUNCHER, folder, str(tick_ms)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -49,7 +54,7 @@ def server() -> Iterator[str]:
             port = launcher.stdout.readline().strip()
             if not port:
                 raise RuntimeError(f"Milvus did not start; see {folder}/logs")
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", Path(folder) / "data"
             launcher.stdin.close()
             launcher.wait(30)
     finally:

@@ -182,3 +182,8 @@ def test_a_graph_finds_who_is_enrolled(request, database, engine):
     with Gallery.open(database, MODEL, DIMENSION, index=IndexPlace(engine, url, "hnsw")) as gallery:
         gallery.enrol_many([(f"person {n}", sample_of(n)) for n in range(300)])
         assert best(gallery, *range(0, 300, 10)) == [f"person {n}" for n in range(0, 300, 10)]
+        gallery.remove("person 10")
+        assert best(gallery, 10) != ["person 10"]
+    with Gallery.open(database, MODEL, DIMENSION, index=IndexPlace(engine, url, "exact")) as gallery:
+        assert gallery._index._index.at() is None  # another method: made anew
+        assert best(gallery, 20) == ["person 20"]
