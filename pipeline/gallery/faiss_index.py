@@ -77,8 +77,8 @@ class FaissIndex:
         """Compresses anew where the coding asks for it, or forgets the codes; searches go on meanwhile."""
         with self._lock:
             segments = tuple(_recoded(segment, coding, progress) for segment in self._segments[:-1])
-            self._segments = (*_codes_first(segments), self._segments[-1])
             self._coding = coding
+            self._segments = self._in_order((*_codes_first(segments), self._segments[-1]), progress)
 
     def tidy(self) -> None:
         """Leaves no dead row among the codes, and none but a small number of rows without: the form to save."""
@@ -141,7 +141,7 @@ class FaissIndex:
                 tail = tail.appended(vectors, ids, labels)
             self._segments = self._in_order((*bases, tail))
 
-    def _in_order(self, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    def _in_order(self, segments: tuple[Segment, ...], progress: Progress | None = None) -> tuple[Segment, ...]:
         """Without those that are mostly dead rows, and with the last one sealed when it is long."""
         segments = tuple(_compacted(segment) for segment in segments)
         if (coding := self._coding) is None or len(segments[-1]) < SEALED:
@@ -150,7 +150,7 @@ class FaissIndex:
         rest = [segment for segment in segments if not segment.codes]
         if len(with_codes) >= _SEGMENTS:
             with_codes, rest = [], [*with_codes, *rest]
-        sealed = joined(rest, self._dimension).encoded(coding.bits)
+        sealed = joined(rest, self._dimension).encoded(coding.bits, progress)
         return (*with_codes, sealed, joined((), self._dimension))
 
     def search(self, vectors: F32, k: int) -> tuple[F32, I64]:

@@ -128,6 +128,10 @@ def test_added_rows_are_sealed_and_segments_joined():
     assert index.segments[-1].codes is None
     assert index.search(rows, 1)[1].ravel().tolist() == list(range(1000))
     index.recode(None)
+    added = FaissIndex(16)
+    added.add(rows, np.arange(1000, dtype=np.int64))
+    added.recode(Coding(bits=64, first=16))  # what was added before the choice gets codes too
+    assert [len(segment.codes or ()) for segment in added.segments if len(segment)] == [1000]
     assert not any(segment.codes for segment in index.segments)
     assert index.search(rows, 1)[1].ravel().tolist() == list(range(1000))
 
