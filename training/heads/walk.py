@@ -82,14 +82,13 @@ class Tile:
     Attributes:
         classes: (T,) int64 relative to this rank's first class; or the slice of them.
         vectors: (T K, D) class vectors; a view of the weights unless the tile was gathered.
-        unit: (T K, D) the vectors in the margin's geometry.
-        norms: (T K,) |w|; None if the margin takes free class vectors.
+        inverse_norms: (T K,) 1/|w|; None if the margin takes free class vectors. Products are scaled by them, which is
+            cheaper than to make the vectors unit.
     """
 
     classes: Tensor | slice
     vectors: Tensor
-    unit: Tensor
-    norms: Tensor | None
+    inverse_norms: Tensor | None
 
 
 class Walk:
@@ -113,11 +112,8 @@ class Walk:
             stop = min(start + self.tile, count)
             classes = slice(start, stop) if taken is None else taken[start:stop]
             vectors = self.weight[self.rows_of(classes)]
-            if self.margin.unit_classes:
-                norms = torch.linalg.vector_norm(vectors, dim=1).clamp_min_(1e-12)
-                yield Tile(classes, vectors, vectors / norms[:, None], norms)
-            else:
-                yield Tile(classes, vectors, vectors, None)
+            norms = torch.linalg.vector_norm(vectors, dim=1) if self.margin.unit_classes else None
+            yield Tile(classes, vectors, None if norms is None else norms.clamp_min_(1e-12).reciprocal_())
 
     def rows_of(self, classes: Tensor | slice) -> Tensor | slice:
         """Rows of the weights that hold these classes."""
@@ -150,7 +146,7 @@ class Walk:
                 products.mul_(shrink).add_(found.mul_(shares).sum(dim=1))
             if slopes is not None:
                 shares.mul_(slopes)
-            vectors.mul_(shrink[:, None]).addmm_(self._spread(shares, picks), tile.unit)
+            vectors.mul_(shrink[:, None]).addmm_(self._for_vectors(shares, picks, tile), tile.vectors)
             top = higher
             straight = slopes is None
         if straight:
@@ -190,10 +186,10 @@ class Walk:
     ) -> tuple[Tensor, Tensor]:
         own = self._spread(shares, picks)
         b = shares.new_zeros(own.shape[1])
-        if tile.norms is not None:
+        if tile.inverse_norms is not None:
             through = self._spread(products.mul_(shares), picks).sum(dim=0)
-            b.addcdiv_(through, tile.norms.square(), value=-1)
-            own.div_(tile.norms)
+            b.addcmul_(through, tile.inverse_norms.square(), value=-1)
+            own.mul_(tile.inverse_norms)
         if slope.class_norm is not None:
             rows = columns if picks is None else columns * self.centres + picks.gather(1, columns)
             lengths = torch.linalg.vector_norm(tile.vectors, dim=1).clamp_min_(1e-12)
@@ -204,9 +200,11 @@ class Walk:
     def _products(self, query: Tensor, tile: Tile) -> tuple[Tensor, Tensor | None]:
         """(B, T) products in the margin's geometry, and (B, T) which centre gave them."""
         if self.product_dtype is None:
-            products = query @ tile.unit.T
+            products = query @ tile.vectors.T
         else:
-            products = (query.to(self.product_dtype) @ tile.unit.to(self.product_dtype).T).to(query.dtype)
+            products = (query.to(self.product_dtype) @ tile.vectors.to(self.product_dtype).T).to(query.dtype)
+        if tile.inverse_norms is not None:
+            products.mul_(tile.inverse_norms)
         if self.centres == 1:
             return products, None
         best = products.view(len(query), -1, self.centres).max(dim=2)
@@ -236,3 +234,8 @@ class Walk:
             return values
         spread = values.new_zeros((*values.shape, self.centres))
         return spread.scatter_(2, picks[:, :, None], values[:, :, None]).flatten(1)
+
+    def _for_vectors(self, shares: Tensor, picks: Tensor | None, tile: Tile) -> Tensor:
+        """(B, T K) coefficients of the class vectors as they are, from (B, T) of those in the margin's geometry."""
+        shares = self._spread(shares, picks)
+        return shares if tile.inverse_norms is None else shares.mul_(tile.inverse_norms)

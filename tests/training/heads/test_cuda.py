@@ -56,5 +56,6 @@ def test_mixed_precision_with_a_loss_scale(dtype: torch.dtype) -> None:
         if scaler.is_enabled():
             assert 0 < made < 40
             assert scaler.get_scale() < 2.0**24
-    assert losses[True][-1] == pytest.approx(losses[False][-1], rel=0.2)
-    assert losses[True][-1] < 0.7 * losses[True][0]
+    assert losses[True][0] == pytest.approx(losses[False][0], rel=2e-2)
+    for values in losses.values():
+        assert max(values[-5:]) < min(values[:5])
