@@ -38,6 +38,11 @@ class Source:
     photos: Photos
     failures: dict[str, int]
 
+    @property
+    def people(self) -> int:
+        """People with a usable photo."""
+        return len(np.unique(self.photos.owners[self.photos.usable]))
+
 
 def from_folder(services: Services, folder: Path, watch: Watch = lambda items: items) -> Source:
     """Analyses FOLDER/PERSON/*.jpg; of a photo with several faces the most prominent one counts.
@@ -48,11 +53,8 @@ def from_folder(services: Services, folder: Path, watch: Watch = lambda items: i
         watch: Passes the photos through, to show progress.
 
     Raises:
-        PhotoNotFoundError: There is no such folder.
         ConfigError: It holds no photos in sub-folders.
     """
-    if not folder.is_dir():
-        raise PhotoNotFoundError(f"{one_line(str(folder))}: there is no such folder; check --folder")
     people = people_in(folder)
     items = [(row, folder / photo) for row, photos in enumerate(people.values()) for photo in photos]
     dimension = services.recognizer.dimension
@@ -125,21 +127,40 @@ def run(
     """
     photos = source.photos if card is None else replace(source.photos, data=card)
     today = datetime.now(UTC).date().isoformat()
-    people = len(np.unique(source.photos.owners[source.photos.usable]))
-    basis = f"{today} on {people} people" if card is None else card
+    basis = f"{today} on {source.people} people" if card is None else card
     source_kind: Literal["card", "calibration"] = "calibration" if card is None else "card"
     wanted = Wanted(fmrs, fpirs, sizes, enrolled, fuse if fused else None, source_kind, basis, today)
     return calibrate(photos, wanted)
 
 
+def count_people(folder: Path) -> int:
+    """People with a photo below a folder.
+
+    Raises:
+        PhotoNotFoundError: There is no such folder.
+        ConfigError: It holds no photos in sub-folders.
+    """
+    if not folder.is_dir():
+        raise PhotoNotFoundError(f"{one_line(str(folder))}: there is no such folder; check --folder")
+    return len(people_in(folder))
+
+
+def require(fmrs: Sequence[float], fpirs: Sequence[float], sizes: Sequence[int], people: int) -> None:
+    """Refuses rates that so many people cannot show.
+
+    Raises:
+        CalibrationError: As `require_support`.
+    """
+    for rate, size in [(rate, 1) for rate in fmrs] + [(rate, size) for rate in fpirs for size in sizes]:
+        require_support(rate, size, people // 2, people // 2, people)
+
+
 def sizes_for(size: int, fpirs: Sequence[float], people: int) -> list[int]:
     """This gallery size, and the larger ones of GROWTH that so many people can be calibrated for."""
-    half = people // 2
     reached = [size]
     for factor in GROWTH[1:]:
         try:
-            for fpir in fpirs:
-                require_support(fpir, size * factor, half, half, people)
+            require((), fpirs, [size * factor], people)
         except CalibrationError:
             break
         reached.append(size * factor)

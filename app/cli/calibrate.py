@@ -53,7 +53,9 @@ def calibrate(
         _show(context, services) if show else _clear(context, services)
         return
     fmrs = tuple(fmr or ()) if fmr or fpir else (services.settings.verify_fmr,)
-    fpirs = tuple(fpir or ()) if fmr or fpir else (services.settings.identify_fpir,)
+    fpirs = tuple(fpir or ())
+    if not (fmr or fpir) and (toml or size or len(services.gallery)):
+        fpirs = (services.settings.identify_fpir,)
     if not toml:
         context.note_new_gallery()
     if card:
@@ -80,23 +82,20 @@ def _measure(
     size: list[int] | None,
     card: str | None,
 ) -> tuple[Source, Calibration]:
-    from app.calibration import from_folder, from_gallery, run, sizes_for
+    from app.calibration import count_people, from_folder, from_gallery, require, run, sizes_for
 
+    people = 0 if card else len(services.gallery)
+    enrolled = max(1, round(services.gallery.sample_count / people)) if people else 1
+    sizes = list(size or ()) or ([people] if people else [])
+    if fpirs and not sizes:
+        raise typer.BadParameter("nobody is enrolled, so --fpir needs --size: how many there will be")
     if folder is None:
         source = from_gallery(services)
     else:
+        require(fmrs, fpirs, sizes, count_people(folder))  # before the photos are looked at, which takes time
         source = from_folder(services, folder, lambda items: context.progress(items, len(items), "looking at photos"))
-    enrolled = 1
-    sizes = list(size or ())
-    if card is None:
-        people = len(services.gallery)
-        enrolled = max(1, round(services.gallery.sample_count / people)) if people else 1
-        if fpirs and not sizes:
-            if not people:
-                raise typer.BadParameter("nobody is enrolled yet, so --fpir needs --size: how many there will be")
-            sizes = sizes_for(people, fpirs, len(source.photos.people))
-    elif fpirs and not sizes:
-        raise typer.BadParameter("--fpir with --toml needs --size")
+    if fpirs and not size:
+        sizes = sizes_for(people, fpirs, source.people)
     context.note("comparing")
     fused = services.settings.subject_score == "fused"
     return source, run(source, fmrs=fmrs, fpirs=fpirs, sizes=sizes, enrolled=enrolled, fused=fused, card=card)

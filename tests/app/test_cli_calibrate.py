@@ -118,8 +118,21 @@ def test_what_the_people_cannot_show_is_refused_and_changes_nothing(cli: Cli, pe
     assert "160 people cannot show a false match rate of 0.0001" in result.document["message"]
     assert "about 492 people" in result.document["message"]
     assert cli("--json", "calibrate", "--show").document["calibration"] == []
+    assert "looking" not in result.err, "refused before the photos are looked at"
     assert cli("--json", "calibrate").document["error"] == "calibration_refused", "nobody is enrolled"
     assert cli("--json", "calibrate", "--folder", people / "nobody").document["error"] == "photo_not_found"
+
+
+def test_without_rates_those_of_the_settings_are_calibrated(cli: Cli, people: Path, tmp_path: Path) -> None:
+    document = cli("--json", "calibrate", "--folder", people).document
+    assert [(p["task"], p["target"]) for p in document["points"]] == [("verify", 0.001)], "nobody is enrolled"
+    assert cli("--json", "calibrate", "--fpir", 0.1, "--folder", people).code == 2
+    cli("--quiet", "enrol", "Ada", people / "P000" / "1.png")
+    cli("--quiet", "enrol", "Bob", people / "P001" / "1.png")
+    document = cli("--json", "calibrate", "--folder", people).document
+    assert [(p["task"], p.get("gallery_size")) for p in document["points"]] == [
+        ("verify", None), ("identify", 2), ("identify", 4), ("identify", 10), ("identify", 20)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
