@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from app.evaluation.cache import EmbeddingCache, cache_file, recipe_of
+from app.evaluation.cache import EmbeddingCache, recipe_of
 from app.evaluation.embed import embed
 from app.evaluation.folders import people_in
+from app.kept import cache_file
 from app.services import Services
 from pipeline.config import Settings
 from pipeline.errors import ConfigError, PhotoError

@@ -127,7 +127,8 @@ class EvaluationRun:
         return Pictures(self.services, opener, aligned=self._aligned, photo_of=photo_of)
 
     def _cache(self) -> EmbeddingCache | None:
-        from app.evaluation.cache import EmbeddingCache, cache_file, recipe_of
+        from app.evaluation.cache import EmbeddingCache, recipe_of
+        from app.kept import cache_file
 
         if not self._cached:
             return None

@@ -92,11 +92,15 @@ def show(ctx: typer.Context, subject: Name) -> None:
 @app.command()
 def remove(ctx: typer.Context, subject: Name, yes: Yes = False) -> None:
     """Remove a subject and everything held about it."""
+    from app.kept import forget_photos
+
     context: Context = ctx.obj
     with _open(context) as gallery:
+        found = gallery.subject(subject)
         if context.may_ask and not yes:
-            info = gallery.subject(subject).info
+            info = found.info
             context.confirm(f"remove {info.name}, {info.samples} samples and everything held about them, for good?")
+        forget_photos(context.settings.home, (sample.photo_sha256 for sample in found.samples))
         samples = gallery.remove(subject)
     _done(context, {"removed": subject, "samples": samples}, f"removed {subject} and {samples} samples")
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from app.kept import TIMEOUT_S, cache_file
 from app.services import Services
 from pipeline.errors import ConfigError, NoFaceError, PhotoError
 from pipeline.gallery import private
@@ -25,7 +26,6 @@ from pipeline.version import __version__
 from pipeline.weights import ModelStore
 
 _FORMAT = 1
-_TIMEOUT_S = 60.0
 #: Settings that do not change a template. Any other one does, and one that is added later is taken to.
 _WITHOUT_EFFECT = {
     "home",
@@ -43,11 +43,6 @@ create table if not exists templates (
     recipe text not null, photo text not null, vector blob, primary key (recipe, photo)
 ) without rowid
 """
-
-
-def cache_file(home: Path) -> Path:
-    """Where the cache lies in a data folder."""
-    return home / "cache" / "evaluation.sqlite3"
 
 
 def recipe_of(services: Services, *, aligned: bool) -> str:
@@ -122,7 +117,8 @@ class EmbeddingCache:
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A connection whose changes are committed together."""
         try:
-            with closing(sqlite3.connect(self._file, timeout=_TIMEOUT_S)) as connection, connection:
+            with closing(sqlite3.connect(self._file, timeout=TIMEOUT_S)) as connection, connection:
+                connection.execute("pragma secure_delete = on")
                 yield connection
         except sqlite3.Error as error:
             raise ConfigError(
@@ -137,7 +133,7 @@ def cache_state(home: Path) -> dict[str, Any]:
     if not file.is_file():
         return {"file": str(file), "templates": 0, "bytes": 0}
     try:
-        with closing(sqlite3.connect(file, timeout=_TIMEOUT_S)) as connection:
+        with closing(sqlite3.connect(file, timeout=TIMEOUT_S)) as connection:
             (count,) = connection.execute("select count(*) from templates").fetchone()
     except sqlite3.Error as error:
         raise ConfigError(f"{file}: cannot be read ({error}): remove it with --clear") from error

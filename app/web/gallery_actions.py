@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.kept import forget_photos
 from app.services import Services
 from app.web import markup, state
 from app.web.texts import words
@@ -100,6 +101,8 @@ def remove(service: Services, name: str, samples: int) -> None:
         with st.container(horizontal=True):
             st.button(words.remove_keep, key="remove_keep", on_click=_ask, args=(False,))
             if st.button(words.remove_do, key="remove_go", type="primary"):
+                held = service.gallery.subject(name).samples
+                forget_photos(service.settings.home, (sample.photo_sha256 for sample in held))
                 gone = service.gallery.remove(name)
                 _finish(None, markup.fill(words.removed, name=name, count=words.photos(gone)))
 

@@ -15,8 +15,9 @@ import pytest
 
 import app.evaluation.cache
 import app.services
+import pipeline.build
 from app.cli.main import main
-from tests.fakes import BLUE, GREEN, RED, WHITE, YELLOW, fake_recognizer, write_bars
+from tests.fakes import BLUE, DIMENSION, GREEN, MODEL_ID, RED, WHITE, YELLOW, fake_recognizer, write_bars
 
 Run = Callable[..., tuple[int, Any, str]]
 COLOURS = {"Ada": RED, "Bob": GREEN, "Cy": BLUE, "Dee": YELLOW, "Eve": WHITE, "Flo": (120, 30, 90)}
@@ -176,3 +177,16 @@ def test_for_people(run: Run, photos: Path, capsys: pytest.CaptureFixture[str]) 
     assert "EER" in out
     assert "Error rates" in out
     assert err == ""
+
+
+def test_erasing_a_subject_erases_what_is_kept_of_its_photos(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(app.services, "embedder_identity", lambda _: (MODEL_ID, DIMENSION))
+    monkeypatch.setattr(pipeline.build, "embedder_identity", lambda _: (MODEL_ID, DIMENSION))
+    gallery = tmp_path / "gallery"
+    assert run("evaluate", "folder", photos)[0] == 0
+    kept = run("evaluate", "cache")[1]["templates"]
+    assert run("enrol", "Ada", *sorted((photos / "Ada").iterdir()), "--gallery", gallery)[0] == 0
+    assert run("gallery", "remove", "Ada", "--gallery", gallery)[1]["samples"] == 3
+    assert run("evaluate", "cache")[1]["templates"] == kept - 3

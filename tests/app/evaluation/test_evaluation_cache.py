@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.evaluation.cache import EmbeddingCache, cache_file, cache_state, clear_cache, recipe_of
+from app.evaluation.cache import EmbeddingCache, cache_state, clear_cache, recipe_of
 from app.evaluation.embed import embed
+from app.kept import cache_file, forget_photos
 from app.services import Services
 from pipeline.config import Settings
 from pipeline.errors import ConfigError, NoFaceError, PhotoError, PhotoFormatError
@@ -49,6 +50,19 @@ def test_the_cache_is_private_and_goes_for_good(tmp_path: Path) -> None:
     assert not file.exists()
     assert cache_state(tmp_path) == {"file": str(file), "templates": 0, "bytes": 0}
     clear_cache(tmp_path)
+
+
+def test_photos_are_forgotten_down_to_their_bytes(tmp_path: Path) -> None:
+    assert forget_photos(tmp_path, ["aa"]) == 0, "there is no cache"
+    for recipe in ("r", "s"):
+        opened(tmp_path, recipe).put([("aa", vector_of(RED)), ("bb", vector_of(GREEN))])
+    assert vector_of(RED).tobytes() in cache_file(tmp_path).read_bytes()
+    assert forget_photos(tmp_path, ["aa", "aa", "cc"]) == 2
+    assert set(opened(tmp_path).get(["aa", "bb"])) == {"bb"}
+    assert vector_of(RED).tobytes() not in cache_file(tmp_path).read_bytes()
+    cache_file(tmp_path).write_bytes(b"no database at all" * 100)
+    with pytest.raises(ConfigError, match="--clear"):
+        forget_photos(tmp_path, ["aa"])
 
 
 def test_what_cannot_be_a_template_is_made_again(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.cli.main import main
-from app.evaluation.compare import compare_runs, read_run
+from app.evaluation.compare import Compared, compare_runs, read_run
 from app.evaluation.identification import search_found
 from app.evaluation.output import Run, write_identification_report, write_pairs_report
 from app.evaluation.pairs import PairsReport
@@ -61,15 +61,19 @@ def test_a_difference_is_shown_where_it_is(tmp_path: Path) -> None:
     assert [row["a"], row["b"]] == [report["eer"] for report in reports], "the same figures as in the reports"
 
 
-def test_none_is_shown_where_there_is_none(tmp_path: Path) -> None:
-    """Twelve pairs of runs that differ by noise alone: a difference is found in hardly any."""
+def run_of(pairs: list[Pair], scores: np.ndarray) -> Compared:
+    keys = [(pair.a, pair.b, 0) for pair in pairs]
+    values = dict(zip(keys, scores.tolist(), strict=True))
+    return Compared(Path("r"), "verification", MODEL_ID, "p", dict(zip(keys, pairs, strict=True)), values)
+
+
+def test_none_is_shown_where_there_is_none() -> None:
+    """Fifteen pairs of runs that differ by noise alone: a difference is found in hardly any."""
     pairs, found = pairs_of(300), 0
     shared = np.random.default_rng(4).normal(0, 0.12, len(pairs))
-    for seed in range(12):
-        a = saved(tmp_path / "a", scores_of(pairs, 0.4, 100 + seed, shared), pairs)
-        first = read_run(a)
-        b = saved(tmp_path / "b", scores_of(pairs, 0.4, 200 + seed, shared), pairs)
-        found += compare_runs(first, read_run(b))["better"] is not None
+    for seed in range(15):
+        a, b = (run_of(pairs, scores_of(pairs, 0.4, first + seed, shared)) for first in (100, 200))
+        found += compare_runs(a, b)["better"] is not None
     assert found <= 2
 
 
