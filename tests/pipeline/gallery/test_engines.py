@@ -28,6 +28,10 @@ def place(request):
     return location, IndexPlace("milvus", request.getfixturevalue("milvus"))
 
 
+quick = pytest.mark.parametrize("place", ["pgvector", "milvus_lite"], indirect=True)
+"""A collection on a real Milvus takes seconds to make; what does not depend on it is asked of these two."""
+
+
 @pytest.fixture
 def gallery(place):
     with Gallery.open(place[0], MODEL, DIMENSION, index=place[1]) as opened:
@@ -108,6 +112,7 @@ def test_a_copy_that_is_lost_or_half_made_is_made_anew(gallery, monkeypatch):
     assert len(copy) == 2
 
 
+@quick
 def test_check_finds_what_disagrees(gallery):
     gallery.enrol("Ada", [sample_of("ada")])
     gallery.enrol("Bob", [sample_of("bob")])
@@ -127,11 +132,13 @@ def test_check_finds_what_disagrees(gallery):
     assert (figures["vectors"], figures["generation"]) == (2, 2)
 
 
+@quick
 def test_there_is_nothing_to_tune(gallery):
     with pytest.raises(GalleryError, match='index = "local"'):
         gallery.tune(0.4, 0.999, 10, print)
 
 
+@quick
 def test_a_damaged_template_is_left_out(gallery):
     gallery.enrol("Ada", [sample_of("ada")])
     gallery.enrol("Bob", [sample_of("bob")])
