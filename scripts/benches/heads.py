@@ -9,8 +9,8 @@ above that note: resident memory on the CPU, PyTorch's own count on CUDA. `cpu_s
 steps; on CUDA only the wall time counts, with the device synchronised. One thread unless `--threads` says otherwise.
 
 `textbook` is the ArcFace of most repositories: normalise, F.linear, one-hot, cross-entropy. `exact` compares tiled with
-dense (both float32), as the largest difference over the largest value; for `update` it is the step that the weights
-made. A case that does not fit is reported as such.
+dense (both float32) and both with float64, as the largest difference over the largest value (`_norm`: norm over norm);
+for `update` it is the step that the weights made. A case that does not fit is reported as such.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ def largest(values: Tensor, reference: Tensor) -> float:
 
 def differences(values: list[Tensor], references: list[Tensor]) -> dict[str, float]:
     names = ("loss", "embeddings_gradient", "class_gradient")
-    return {name: largest(a, b) for name, a, b in zip(names, values, references, strict=True)}
+    out = {name: largest(a, b) for name, a, b in zip(names, values, references, strict=True)}
+    return out | {"class_gradient_norm": float((values[2] - references[2]).norm() / references[2].norm())}
 
 
 def needed_mb(kind: str, classes: int, options: argparse.Namespace) -> float:
@@ -213,7 +214,7 @@ def plot(rows: list[dict[str, Any]], clock: str, file: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    figure, panels = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     axes = [("peak_mb", "MB above weights and optimiser"), (clock, "seconds a step")]
     for panel, (name, unit) in zip(panels, axes, strict=True):
         for kind in dict.fromkeys(row["head"] for row in rows):
@@ -222,7 +223,7 @@ def plot(rows: list[dict[str, Any]], clock: str, file: Path) -> None:
                 panel.plot(*zip(*points, strict=True), marker="o", label=kind)
         panel.set(xscale="log", yscale="log", xlabel="classes", ylabel=unit)
         panel.grid(alpha=0.3)
-    panels[0].legend(frameon=False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=130)
 
