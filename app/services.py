@@ -130,6 +130,12 @@ class Services:
 
         return exists(location)
 
+    def stages_note(self) -> str:
+        """What has changed about detector and refiner since people were enrolled; "" if nothing."""
+        from app import stages
+
+        return stages.difference(self.gallery, self.settings)
+
     def close(self) -> None:
         """Closes the gallery."""
         with self._lock:
@@ -227,7 +233,12 @@ class Services:
 
         subject = normalise(subject)
         try:
+            nobody_yet = not len(self.gallery)
             sample_id = self.gallery.enrol(subject, [self._sample(only_face(faces, face))])[0]
+            if nobody_yet:
+                from app import stages
+
+                stages.remember(self.gallery, self.settings)
             return Enrolment(subject, faces.source, sample_id)
         except DuplicatePhotoError as error:
             if error.subject == subject:

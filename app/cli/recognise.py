@@ -37,6 +37,8 @@ def enrol(
     services = context.services()
     enrolled: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
+    if note := services.stages_note():
+        context.note(note)
     for row in context.progress(services.enrol_many(items, face=face), len(items), "enrolling"):
         document = _enrolment_row(row)
         (failed if row.error else enrolled).append(document)
@@ -141,6 +143,8 @@ def identify(
     services = context.services()
     if not len(services.gallery):
         context.note("nobody is enrolled in this gallery, so every face is unknown: knownface enrol SUBJECT PHOTO...")
+    elif note := services.stages_note():
+        context.note(note)
     faces: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     rows: list[Identification] = []

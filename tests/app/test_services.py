@@ -271,3 +271,27 @@ def test_photos_of_a_folder(tmp_path: Path) -> None:
     assert [str(path.relative_to(tmp_path)) for path in photos_in(tmp_path)] == ["a.png", "b.JPG", "sub/c.heic"]
     hidden = tmp_path / ".cache"
     assert [path.name for path in photos_in(hidden)] == ["d.jpg"], "a folder that is named is looked into"
+
+
+def test_another_detector_or_refiner_than_people_were_enrolled_with_is_said(services: Services, tmp_path: Path) -> None:
+    assert services.stages_note() == ""
+    services.enrol("Ada", [write_bars(tmp_path / "ada.png", RED)])
+    services.enrol("Bob", [write_bars(tmp_path / "bob.png", BLUE)])
+    assert services.stages_note() == ""
+    before = services.settings
+    services.settings = before.model_copy(update={"refiner": "none"})
+    assert "another refiner onet.mtcnn, now none: " in services.stages_note()
+    services.enrol("Cleo", [write_bars(tmp_path / "cleo.png", GREEN)])
+    services.settings = services.settings.model_copy(update={"detector": "scrfd.buffalo_l"})
+    said = services.stages_note()
+    assert "another detector yunet.2023mar, now scrfd.buffalo_l and refiner onet.mtcnn, now none: " in said
+    services.settings = before
+    assert services.stages_note() == ""
+
+
+def test_a_gallery_from_before_says_nothing_of_its_stages(services: Services, tmp_path: Path) -> None:
+    services.enrol("Ada", [write_bars(tmp_path / "ada.png", RED)])
+    assert services.gallery.drop_document("stages")
+    services.enrol("Bob", [write_bars(tmp_path / "bob.png", BLUE)])
+    services.settings = services.settings.model_copy(update={"refiner": "none"})
+    assert services.stages_note() == ""
