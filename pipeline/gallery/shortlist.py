@@ -13,6 +13,9 @@ from pipeline.gallery.segments import Rows, Segment
 from pipeline.gallery.settle import NO_SCORE, NOBODY_ELSE
 from pipeline.types import F32, F64
 
+FEW = 16
+"""So many queries at once go through the codes; more are answered as quickly by one product with all vectors."""
+
 _WORTHWHILE = 16  # a first pass that would examine more than one row in so many is no quicker than the exact scan
 
 
@@ -31,7 +34,7 @@ def shortlist(segment: Segment, queries: F32, fetch: int, first: int, floor: flo
         query's, but for the error of the scan, and, after a first pass, the probability stated in `codes`, and except
         that a bound below the floor stands for the floor.
     """
-    if first and segment.codes is not None and first * _WORTHWHILE <= segment.count:
+    if first and segment.codes is not None and len(queries) <= FEW and first * _WORTHWHILE <= segment.count:
         found = _by_codes(segment, segment.codes, queries, min(fetch, len(segment)), first, floor)
         if found is not None:
             return found

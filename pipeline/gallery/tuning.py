@@ -23,9 +23,10 @@ from pipeline.gallery.codes import Coding
 from pipeline.gallery.faiss_index import SEALED, FaissIndex
 from pipeline.gallery.index import I64
 from pipeline.gallery.segments import Segment, joined
+from pipeline.gallery.shortlist import FEW
 from pipeline.types import F32
 
-FIRST = (128, 512, 2048)
+FIRST = (256, 1024, 4096)
 """Rows examined at first, of the candidates."""
 
 PAYS = 1.5
@@ -166,8 +167,9 @@ def _alike(vectors: F32, labels: I64, rng: np.random.Generator, most: int = 5000
 def _answers(index: FaissIndex, probes: Probes, threshold: float) -> list[_Answer]:
     """Per probe the subjects found, best first, without the one that is left out."""
     found: list[_Answer] = []
-    for low in range(0, len(probes.vectors), 64):
-        part = slice(low, low + 64)
+    step = FEW if index.coding else 64  # larger batches do not go through the codes
+    for low in range(0, len(probes.vectors), step):
+        part = slice(low, low + step)
         answers = index.search_labels(probes.vectors[part], _K, threshold)
         for (scores, labels), left_out in zip(answers, probes.left_out[part], strict=True):
             keep = labels != left_out

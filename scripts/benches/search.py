@@ -39,17 +39,18 @@ from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.index_choice import KIND
 from pipeline.gallery.segments import Segment
+from pipeline.gallery.shortlist import FEW
+from pipeline.gallery.tuning import FIRST, candidates
 from pipeline.types import Templates
 from scripts.benches._vectors import MODEL, PHOTOS, in_turn, new_photos, people, samples
 
 _NO_BLAS = 1 << 30  # no batch has so many elements
 _FULL = ["--sizes", "10000,100000,1000000", "--probes", "10000", "--open", "1000000"]
-CODING = Coding(bits=1024, first=2048)
 
 
-def coding_for(dimension: int) -> Coding:
-    """What `gallery tune` comes to on such vectors: bits enough that few rows have to be compared."""
-    return CODING if dimension > 128 else Coding(bits=4 * dimension, first=CODING.first)
+def coding_for(dimension: int, first: int = FIRST[-1]) -> Coding:
+    """The longer codes that `gallery tune` tries."""
+    return Coding(max(coding.bits for coding in candidates(dimension)), first)
 
 
 def configurations(
@@ -114,13 +115,17 @@ def compare(vectors: np.ndarray, probes: np.ndarray, rounds: int, threads: int) 
 def compressed(vectors: np.ndarray, enrolled: np.ndarray, strangers: np.ndarray, rounds: int) -> dict[str, Any]:
     """The compressed index against the exact one."""
     ids = np.arange(len(vectors), dtype=np.int64)
-    coding = coding_for(vectors.shape[1])
     exact = FaissIndex(vectors.shape[1], Segment.of(vectors, ids, ids // PHOTOS))
     start = time.perf_counter()
-    index = FaissIndex(vectors.shape[1], Segment.of(vectors, ids, ids // PHOTOS), coding)
+    rows = Segment.of(vectors, ids, ids // PHOTOS).encoded(coding_for(vectors.shape[1]).bits)
     built = time.perf_counter() - start
     truth = [answers(exact, kind, -1.0) for kind in (enrolled, strangers)]
     threshold = float(np.quantile([scores[0] for scores, _ in truth[1]], 0.99))
+    tried = [FaissIndex(vectors.shape[1], rows, coding_for(vectors.shape[1], first)) for first in FIRST]
+    calls = {str(n): lambda each=each: answers(each, strangers[:8], threshold) for n, each in enumerate(tried)}
+    trial = in_turn(calls, 3)["ms"]
+    best = int(min(trial, key=trial.__getitem__))
+    index, coding = tried[best], coding_for(vectors.shape[1], FIRST[best])
     given = [answers(index, kind, threshold) for kind in (enrolled, strangers)]
     recalls = [
         np.mean([a[1][0] == b[1][0] for a, b in zip(*pair, strict=True)]) for pair in zip(truth, given, strict=True)
@@ -156,7 +161,8 @@ def compressed(vectors: np.ndarray, enrolled: np.ndarray, strangers: np.ndarray,
 
 def answers(index: FaissIndex, probes: np.ndarray, floor: float) -> list[tuple[np.ndarray, np.ndarray]]:
     """The two best subjects of each probe."""
-    parts = [index.search_labels(probes[low : low + 64], 2, floor) for low in range(0, len(probes), 64)]
+    step = FEW if index.coding else 64  # larger batches do not go through the codes
+    parts = [index.search_labels(probes[low : low + step], 2, floor) for low in range(0, len(probes), step)]
     return [answer for part in parts for answer in part]
 
 

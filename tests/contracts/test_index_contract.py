@@ -117,6 +117,7 @@ def _small_segments(monkeypatch):
     """Codes come into play from a few rows on."""
     monkeypatch.setattr("pipeline.gallery.faiss_index.SEALED", 32)
     monkeypatch.setattr("pipeline.gallery.shortlist._WORTHWHILE", 1)
+    monkeypatch.setattr("pipeline.gallery.shortlist.FEW", 1000)
 
 
 def ids_of(*values: int) -> np.ndarray:

@@ -24,6 +24,7 @@ PEOPLE = 200
 def _small_segments(monkeypatch):
     monkeypatch.setattr(faiss_index, "SEALED", 64)
     monkeypatch.setattr("pipeline.gallery.shortlist._WORTHWHILE", 1)
+    monkeypatch.setattr("pipeline.gallery.shortlist.FEW", 1000)
 
 
 def unit(rng, n, d, spectrum=0.0):
