@@ -17,7 +17,7 @@ from statistics import NormalDist
 import numpy as np
 
 from pipeline.calibration.comparisons import NonMated
-from pipeline.calibration.fit import fit_identify, fit_verify
+from pipeline.calibration.thresholds import fit_identify, fit_verify
 
 #: Share of a score's variance that belongs to the two people (half of it to each).
 WORLDS = {"independent": 0.0, "mild": 0.1, "strong": 0.3}
