@@ -51,6 +51,8 @@ def train(
     chosen = read_run(resume) if resume is not None else TrainConfig.read(config) if config is not None else None
     assert chosen is not None  # noqa: S101 - one of the two is given
     result = run(chosen, resume=resume is not None, quiet=context.quiet)
+    if result is None:
+        return  # the first of several ranks speaks for all
     if context.machine:
         context.emit(result)
     else:

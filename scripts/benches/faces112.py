@@ -87,8 +87,8 @@ def _one(options: argparse.Namespace, loss: str, seed: int, epochs: int) -> dict
     folder = options.out / f"{loss}-{seed}"
     config = _config(options, loss, seed, epochs, folder)
     start = time.perf_counter()
-    train(config, resume=(folder / "checkpoints" / "last.json").is_file())
-    seconds = time.perf_counter() - start
+    done = train(config, resume=(folder / "checkpoints" / "last.json").is_file())
+    seconds = time.perf_counter() - start if done and done["loss"] is not None else None  # it was finished already
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     curve = [line["eer"] for line in lines if "eer" in line]
     losses = [line["loss"] for line in lines if "loss" in line]

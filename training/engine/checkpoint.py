@@ -1,7 +1,7 @@
 """The state of a run on disk: tensors in safetensors, everything else in JSON.
 
     RUN/checkpoints/step-000001200/state.json        step, scaler, best so far, configuration, SHA-256 of each file
-                                   model.safetensors, optimiser.safetensors, average.safetensors
+                                   model.safetensors, optimiser.safetensors, average.safetensors, terms.safetensors
                                    head-0000-of-0002.safetensors ...   classes of a rank, with their optimiser state
                                    rng-0000.safetensors ...            random generators of a rank
     RUN/checkpoints/last.json, best.json             which folder is which
@@ -13,21 +13,19 @@ process dies, the pointer names a whole checkpoint. Ranks must share the file sy
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pipeline.errors import CheckpointError
 from pipeline.weights.files import sha256_of
 from training.engine.config import TrainConfig
+from training.engine.files import load, opened, point, store, sync
 from training.engine.setup import Parts
 from training.heads import class_range
 
@@ -88,10 +86,10 @@ def save(parts: Parts, progress: Progress, *, best: bool) -> Path:
         if world.first:
             _write_common(parts, progress, partial)
             partial.replace(folder)
-            _sync(root)
+            sync(root)
     if world.first:
         for pointer in ("last", "best") if best else ("last",):
-            _point(root / f"{pointer}.json", folder.name)
+            point(root / f"{pointer}.json", folder.name)
         _prune(root)
     world.wait()
     return folder
@@ -124,19 +122,22 @@ def restore(parts: Parts, folder: Path) -> Progress:
     _check_same(parts, state, folder)
     _check_files(state, folder, parts.world.rank)
     device = parts.world.device
-    parts.network.load_state_dict(_load(folder / "model.safetensors"))
+    parts.network.load_state_dict(load(folder / "model.safetensors"))
     if parts.average is not None:
-        parts.average.load_state_dict(_load(folder / "average.safetensors"))
+        parts.average.load_state_dict(load(folder / "average.safetensors"))
     names = dict(parts.network.named_parameters())
-    _put_optimiser(parts.stepper.optimiser, names, _load(folder / "optimiser.safetensors"))
+    _put_optimiser(parts.stepper.optimiser, names, load(folder / "optimiser.safetensors"))
     tensors = _head_tensors(parts, folder, state.head_shards)
+    if len(parts.terms):
+        kept = load(folder / "terms.safetensors")
+        parts.terms.load_state_dict({k: v for k, v in kept.items() if not k.startswith(_OPTIMISER)})
+        _put_optimiser(parts.stepper.term_optimiser, dict(parts.terms.named_parameters()), _of_optimiser(kept))
     parts.head.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(_OPTIMISER)})
-    kept = {k.removeprefix(_OPTIMISER): v for k, v in tensors.items() if k.startswith(_OPTIMISER)}
-    _put_optimiser(parts.stepper.head_optimiser, dict(parts.head.named_parameters()), kept)
+    _put_optimiser(parts.stepper.head_optimiser, dict(parts.head.named_parameters()), _of_optimiser(tensors))
     if state.scaler and parts.stepper.scaler.is_enabled():
         parts.stepper.scaler.load_state_dict(dict(state.scaler))
     if parts.world.rank < state.ranks:
-        random = _load(folder / f"rng-{parts.world.rank:04d}.safetensors")
+        random = load(folder / f"rng-{parts.world.rank:04d}.safetensors")
         torch.set_rng_state(random["cpu"])
         if device.type == "cuda" and "cuda" in random:
             torch.cuda.set_rng_state(random["cuda"], device)
@@ -154,7 +155,7 @@ def read_network(folder: Path) -> tuple[TrainConfig, dict[str, Tensor]]:
     file = folder / ("average.safetensors" if config.ema else "model.safetensors")
     if sha256_of(file) != state.sha256[file.name]:
         raise CheckpointError(f"{file}: is damaged: it does not have the SHA-256 of its state.json")
-    tensors = _load(file)
+    tensors = load(file)
     if config.ema:
         tensors = {k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")}
     return config, tensors
@@ -166,21 +167,22 @@ def _write_shards(parts: Parts, partial: Path) -> None:
     random = {"cpu": torch.get_rng_state()}
     if world.device.type == "cuda":
         random["cuda"] = torch.cuda.get_rng_state(world.device)
-    _store(partial / f"rng-{world.rank:04d}.safetensors", random)
+    store(partial / f"rng-{world.rank:04d}.safetensors", random)
     shards = _shards(parts)
     if world.rank < shards:
-        optimiser = _optimiser_tensors(parts.stepper.head_optimiser, dict(parts.head.named_parameters()))
-        tensors = {**parts.head.state_dict(), **{_OPTIMISER + name: value for name, value in optimiser.items()}}
-        _store(partial / f"head-{world.rank:04d}-of-{shards:04d}.safetensors", tensors)
+        tensors = _with_optimiser(parts.head, parts.stepper.head_optimiser)
+        store(partial / f"head-{world.rank:04d}-of-{shards:04d}.safetensors", tensors)
 
 
 def _write_common(parts: Parts, progress: Progress, partial: Path) -> None:
     """What is the same on all ranks; the state last, since it names all others."""
-    _store(partial / "model.safetensors", parts.network.state_dict())
+    store(partial / "model.safetensors", parts.network.state_dict())
     names = dict(parts.network.named_parameters())
-    _store(partial / "optimiser.safetensors", _optimiser_tensors(parts.stepper.optimiser, names))
+    store(partial / "optimiser.safetensors", _optimiser_tensors(parts.stepper.optimiser, names))
+    if len(parts.terms):
+        store(partial / "terms.safetensors", _with_optimiser(parts.terms, parts.stepper.term_optimiser))
     if parts.average is not None:
-        _store(partial / "average.safetensors", parts.average.state_dict())
+        store(partial / "average.safetensors", parts.average.state_dict())
     state = _State(
         format=FORMAT,
         torch=torch.__version__,
@@ -193,17 +195,19 @@ def _write_common(parts: Parts, progress: Progress, partial: Path) -> None:
         sha256={file.name: sha256_of(file) for file in sorted(partial.iterdir())},
     )
     (partial / "state.json").write_text(state.model_dump_json(indent=1), encoding="utf-8")
-    _sync(partial / "state.json")
-    _sync(partial)
+    sync(partial / "state.json")
+    sync(partial)
 
 
 def _shards(parts: Parts) -> int:
     return 1 if parts.stepper.shared_head else parts.world.size
 
 
-def _optimiser_tensors(optimiser: Optimizer, names: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+def _optimiser_tensors(optimiser: Optimizer | None, names: dict[str, nn.Parameter]) -> dict[str, Tensor]:
     """`parameter/key` -> tensor."""
-    found = {}
+    found: dict[str, Tensor] = {}
+    if optimiser is None:
+        return found
     for name, parameter in names.items():
         for key, value in optimiser.state.get(parameter, {}).items():
             if isinstance(value, Tensor):
@@ -211,7 +215,18 @@ def _optimiser_tensors(optimiser: Optimizer, names: dict[str, nn.Parameter]) -> 
     return found
 
 
-def _put_optimiser(optimiser: Optimizer, names: dict[str, nn.Parameter], tensors: dict[str, Tensor]) -> None:
+def _with_optimiser(module: nn.Module, optimiser: Optimizer | None) -> dict[str, Tensor]:
+    moments = _optimiser_tensors(optimiser, dict(module.named_parameters()))
+    return {**module.state_dict(), **{_OPTIMISER + name: value for name, value in moments.items()}}
+
+
+def _of_optimiser(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(_OPTIMISER): v for k, v in tensors.items() if k.startswith(_OPTIMISER)}
+
+
+def _put_optimiser(optimiser: Optimizer | None, names: dict[str, nn.Parameter], tensors: dict[str, Tensor]) -> None:
+    if optimiser is None:
+        return
     for full, value in tensors.items():
         name, key = full.rsplit("/", 1)
         parameter = names[name]
@@ -229,7 +244,7 @@ def _head_tensors(parts: Parts, folder: Path, shards: int) -> dict[str, Tensor]:
     pieces: dict[str, list[Tensor]] = {}
     for file, span in zip(files, spans, strict=True):
         start, stop = max(span.start, head.classes.start), min(span.stop, head.classes.stop)
-        with _opened(file) as stored:
+        with opened(file) as stored:
             for name in stored.keys():  # noqa: SIM118 - it is no dictionary
                 if _is_sharded(head.sharded_tensors, name) and stored.get_slice(name).get_shape():
                     if start < stop:
@@ -274,35 +289,8 @@ def _read_state(folder: Path) -> _State:
     return state
 
 
-def _store(file: Path, tensors: dict[str, Tensor]) -> None:
-    save_file({name: value.detach().contiguous() for name, value in tensors.items()}, file)
-    _sync(file)
-
-
-def _load(file: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{file}: cannot be read ({error})") from error
-
-
-def _opened(file: Path) -> Any:
-    try:
-        return safe_open(file, framework="pt")
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{file}: cannot be read ({error})") from error
-
-
 def _whole(folder: Path) -> bool:
     return (folder / "state.json").is_file()
-
-
-def _point(pointer: Path, name: str) -> None:
-    temporary = pointer.with_name(f".{pointer.name}.partial")
-    temporary.write_text(json.dumps({"folder": name}), encoding="utf-8")
-    _sync(temporary)
-    temporary.replace(pointer)
-    _sync(pointer.parent)
 
 
 def _prune(root: Path) -> None:
@@ -313,14 +301,3 @@ def _prune(root: Path) -> None:
     for folder in (*root.glob("step-*"), *root.glob(".step-*.partial")):
         if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Forces a file, or the names in a folder, to the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folders
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

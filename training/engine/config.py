@@ -95,6 +95,19 @@ class MarginChoice(BaseModel):
         return dict(self.model_extra or {})
 
 
+class TermChoice(BaseModel):
+    """A term added to the loss: `ring`, `centre`, `contrastive` or `triplet`, with its own settings (`weight`, ...)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
 class HeadChoice(_Section):
     """How the classes are held.
 
@@ -204,6 +217,7 @@ class TrainConfig(_Section):
     data: Data
     backbone: BackboneChoice = BackboneChoice()
     margin: MarginChoice = MarginChoice()
+    terms: list[TermChoice] = []
     head: HeadChoice = HeadChoice()
     optimiser: OptimiserChoice = OptimiserChoice()
     schedule: ScheduleChoice = ScheduleChoice()

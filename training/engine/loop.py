@@ -16,7 +16,7 @@ from training.engine.setup import Parts, build, build_evaluations
 from training.engine.world import world as joined
 
 
-def train(config: TrainConfig, *, resume: bool = False, quiet: bool = False) -> dict[str, Any]:
+def train(config: TrainConfig, *, resume: bool = False, quiet: bool = False) -> dict[str, Any] | None:
     """Trains; with `resume` goes on from the last checkpoint exactly as if it had never stopped.
 
     Args:
@@ -25,7 +25,8 @@ def train(config: TrainConfig, *, resume: bool = False, quiet: bool = False) -> 
         quiet: Nothing on the console.
 
     Returns:
-        `run`, `steps`, `loss` of the last step (None if there was none left to do), `best_error`, `best_step`.
+        `run`, `steps`, `loss` of the last step (None if there was none left to do), `best_error`, `best_step`; None on
+        all ranks but the first.
 
     Raises:
         ConfigError: The choices do not go together, or the folder holds another run.
@@ -43,7 +44,8 @@ def train(config: TrainConfig, *, resume: bool = False, quiet: bool = False) -> 
             config.run.mkdir(parents=True, exist_ok=True)
             (config.run / "config.toml").write_text(config.toml(), encoding="utf-8")
         with Report(config, parts.plan.steps, progress.step, world, quiet=quiet) as report:
-            return _run(parts, sets, progress, report)
+            result = _run(parts, sets, progress, report)
+        return result if world.first else None
 
 
 def _run(parts: Parts, sets: list[VerificationSet], progress: Progress, report: Report) -> dict[str, Any]:

@@ -23,7 +23,14 @@ from training.engine.step import Stepper
 from training.engine.sync_norm import synchronised
 from training.engine.world import World
 from training.heads import DenseHead, Head, TiledHead
-from training.margins import MARGINS, Margin
+from training.margins import MARGINS, CentreLoss, ContrastiveLoss, Margin, RingLoss, TripletLoss
+
+_TERMS: dict[str, Callable[..., nn.Module]] = {
+    "ring": RingLoss,
+    "centre": CentreLoss,
+    "contrastive": ContrastiveLoss,
+    "triplet": TripletLoss,
+}
 
 
 @dataclass(slots=True)
@@ -38,7 +45,8 @@ class Parts:
         batches: This rank's share of them.
         network: The backbone as it is saved.
         head: Class vectors and margin.
-        stepper: Moves both.
+        terms: What is added to its loss.
+        stepper: Moves them all.
         average: Moving average of the backbone, if there is one.
     """
 
@@ -49,6 +57,7 @@ class Parts:
     batches: Batches
     network: Backbone
     head: Head
+    terms: nn.ModuleList
     stepper: Stepper
     average: AveragedModel | None
 
@@ -94,12 +103,13 @@ def build(config: TrainConfig, world: World) -> Parts:
     )
     network = build_network(config, world)
     head = build_head(config, world, len(dataset.identities))
-    stepper = build_stepper(config, world, network, head)
+    terms = build_terms(config, world, len(dataset.identities))
+    stepper = build_stepper(config, world, network, head, terms)
     average = None
     if config.ema:
         average = AveragedModel(network, multi_avg_fn=_moving(config.ema), use_buffers=True)
     torch.manual_seed(config.seed + 1 + world.rank)  # dropout and masks differ from rank to rank
-    return Parts(config, world, dataset, plan, batches, network, head, stepper, average)
+    return Parts(config, world, dataset, plan, batches, network, head, terms, stepper, average)
 
 
 def build_dataset(data: Data) -> FaceDataset:
@@ -150,8 +160,27 @@ def build_head(config: TrainConfig, world: World, classes: int) -> Head:
     return TiledHead(margin, classes, dimension, sample_rate=choice.sample_rate, fused=choice.fused, **common)  # type: ignore[arg-type]
 
 
-def build_stepper(config: TrainConfig, world: World, network: Backbone, head: Head) -> Stepper:
-    """The step, with an optimiser for each of the two."""
+def build_terms(config: TrainConfig, world: World, classes: int) -> nn.ModuleList:
+    """What is added to the head's loss.
+
+    Raises:
+        ConfigError: There is no such term, or it has no such setting.
+    """
+    terms = []
+    for choice in config.terms:
+        if choice.name not in _TERMS:
+            raise ConfigError(f"there is no term {choice.name!r}; choose one of {', '.join(_TERMS)}")
+        own = (classes, config.backbone.dimension) if choice.name == "centre" else ()
+        group = {"group": world.group} if choice.name == "centre" else {}
+        try:
+            terms.append(_TERMS[choice.name](*own, **choice.settings, **group))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"term {choice.name}: {error}") from error
+    return nn.ModuleList(terms).to(world.device)
+
+
+def build_stepper(config: TrainConfig, world: World, network: Backbone, head: Head, terms: nn.ModuleList) -> Stepper:
+    """The step, with an optimiser for each."""
     choice = config.optimiser
     moved = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if isinstance(head, TiledHead) and head.fused:
@@ -164,6 +193,8 @@ def build_stepper(config: TrainConfig, world: World, network: Backbone, head: He
         _optimiser(config, moved),
         head_optimiser,
         world,
+        terms=terms,
+        term_optimiser=_optimiser(config, learnt, weight_decay=0.0) if (learnt := list(terms.parameters())) else None,
         precision=config.precision,
         clip=choice.clip,
         channels_last=config.channels_last,
@@ -177,11 +208,12 @@ def _moving(decay: float) -> Callable[..., None]:
     return make(decay)
 
 
-def _optimiser(config: TrainConfig, parameters: list[nn.Parameter]) -> Optimizer:
+def _optimiser(config: TrainConfig, parameters: list[nn.Parameter], *, weight_decay: float | None = None) -> Optimizer:
     choice = config.optimiser
+    decay = choice.weight_decay if weight_decay is None else weight_decay
     if choice.name == "adamw":
-        return torch.optim.AdamW(parameters, lr=choice.lr, weight_decay=choice.weight_decay)
-    return torch.optim.SGD(parameters, lr=choice.lr, momentum=choice.momentum, weight_decay=choice.weight_decay)
+        return torch.optim.AdamW(parameters, lr=choice.lr, weight_decay=decay)
+    return torch.optim.SGD(parameters, lr=choice.lr, momentum=choice.momentum, weight_decay=decay)
 
 
 def build_evaluations(config: TrainConfig) -> list[VerificationSet]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
@@ -50,6 +50,8 @@ class Stepper:
         head: Loss of embeddings and labels.
         optimiser: Of the backbone's parameters.
         head_optimiser: Of the head's.
+        terms: Losses added to the head's; each rank holds a copy.
+        term_optimiser: Of what they learn, if they learn anything.
         world: Ranks and device; the network is wrapped for them here.
         precision: Of the backbone's layers.
         clip: Largest norm of the backbone's gradient; 0 for no limit.
@@ -66,6 +68,8 @@ class Stepper:
         head_optimiser: Optimizer,
         world: World,
         *,
+        terms: Iterable[nn.Module] = (),
+        term_optimiser: Optimizer | None = None,
         precision: Precision = "fp32",
         clip: float = 0.0,
         channels_last: bool = False,
@@ -74,6 +78,7 @@ class Stepper:
     ) -> None:
         self.network, self.head = network, head
         self.optimiser, self.head_optimiser = optimiser, head_optimiser
+        self.terms, self.term_optimiser = list(terms), term_optimiser
         self.world, self.precision, self.clip = world, precision, clip
         self.shared_head = shared_head
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -96,10 +101,11 @@ class Stepper:
         Raises:
             DivergedError: The loss is not finite, or the gradients are not and no lower loss scale would help.
         """
-        for group in (*self.optimiser.param_groups, *self.head_optimiser.param_groups):
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
-        self.head_optimiser.zero_grad(set_to_none=True)
+        beside = [one for one in (self.head_optimiser, self.term_optimiser) if one is not None]
+        for optimiser in (self.optimiser, *beside):
+            optimiser.zero_grad(set_to_none=True)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
         total = torch.zeros((), dtype=torch.float64, device=self.world.device)
         embeddings = None
         for number, (photos, labels) in enumerate(micro_batches, 1):
@@ -107,23 +113,28 @@ class Stepper:
                 with self.autocast():
                     out = self.model(self.normalised(photos))
                 embeddings = out.detach().requires_grad_()
-                loss = self.head(embeddings, labels.to(self.world.device, non_blocking=True)) / len(micro_batches)
-                loss.backward()
+                loss = self._loss(embeddings, labels) / len(micro_batches)
+                loss.backward()  # type: ignore[no-untyped-call]
                 out.backward(self.scaler.scale(embeddings.grad))
             total += loss.detach()
         self.scaler.unscale_(self.optimiser)
-        if self.shared_head:
-            self.world.average_gradients(self.head.parameters())
+        copied = (*([self.head] if self.shared_head else []), *self.terms)
+        self.world.average_gradients(parameter for module in copied for parameter in module.parameters())
         norm = nn.utils.get_total_norm(p.grad for p in self.network.parameters() if p.grad is not None)
         result = self._result(self.world.sum(total) / self.world.size, norm)
         self._check(result, step, rate, embeddings)
         if self.clip and not result.skipped:
             nn.utils.clip_grads_with_norm_(self.network.parameters(), self.clip, norm)
         self.scaler.step(self.optimiser)  # skipped if the gradients overflowed
-        if not result.skipped:
-            self.head_optimiser.step()
+        for optimiser in beside if not result.skipped else ():
+            optimiser.step()
         self.scaler.update()
         return result
+
+    def _loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        labels = labels.to(self.world.device, non_blocking=True)
+        losses: list[Tensor] = [loss(embeddings, labels) for loss in (self.head, *self.terms)]
+        return torch.stack(losses).sum() if self.terms else losses[0]
 
     def normalised(self, photos: Tensor) -> Tensor:
         """(B, 3, 112, 112) uint8 -> float32 in [-1, 1] on the device."""

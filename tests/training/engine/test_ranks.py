@@ -18,7 +18,7 @@ from training.engine.config import TrainConfig
 from training.engine.loop import train
 
 HEADS: dict[str, dict[str, Any]] = {
-    "dense": {"head": {"kind": "dense"}},
+    "dense": {"head": {"kind": "dense"}, "terms": [{"name": "ring"}, {"name": "centre", "weight": 0.01}]},
     "tiled, sharded": {"head": {"kind": "tiled"}, "accumulate": 2},
     "fused, sharded": {"head": {"kind": "tiled", "fused": True}},
     "PartialFC, sharded": {"head": {"kind": "tiled", "sample_rate": 0.5}},
