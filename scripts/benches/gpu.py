@@ -234,7 +234,8 @@ class Bench:
         fused = isinstance(head, TiledHead) and head.fused
         settings = {"lr": 0.02, "momentum": 0.0}
         optimiser = head.sgd(**settings) if fused else torch.optim.SGD(head.parameters(), **settings)
-        embeddings = torch.randn(self.batch, DIMENSION, device=self.device, requires_grad=True)
+        generator = torch.Generator().manual_seed(1)  # on the CPU: the class vectors come from the GPU's own
+        embeddings = torch.randn(self.batch, DIMENSION, generator=generator).to(self.device).requires_grad_()
         labels = torch.arange(self.batch, device=self.device) * (classes // self.batch)
         seconds, losses = [], []
         for _ in range(4):

@@ -20,7 +20,7 @@ class Backbone(nn.Module):
     Attributes:
         dimension: Length D of an embedding.
         checkpointing: Recompute the activations of each block in the backward pass instead of keeping them (Chen et
-            al., 2016, arXiv:1604.06174): less memory, about a third more time, the same gradients.
+            al., 2016, arXiv:1604.06174): less memory, more time, the same gradients.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -28,11 +28,19 @@ class Backbone(nn.Module):
         self.dimension = dimension
         self.checkpointing = False
 
-    def through(self, blocks: Iterable[nn.Module], x: Tensor) -> Tensor:
-        """Runs the blocks one after the other."""
+    def through(self, blocks: Iterable[nn.Module], x: Tensor, *, random: bool = False) -> Tensor:
+        """Runs the blocks one after the other.
+
+        Args:
+            blocks: What to run.
+            x: What the first takes.
+            random: They draw random numbers, which a second run must draw again. Keeping the generator's state waits
+                for the GPU at every block, so it is done where it is needed only.
+        """
         for block in blocks:
             if self.checkpointing and self.training:
-                x = checkpoint(block, x, use_reentrant=False, context_fn=partial(_contexts, block))
+                again = partial(_contexts, block)
+                x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=random, context_fn=again)
             else:
                 x = block(x)
         return x

@@ -114,7 +114,7 @@ class VisionTransformer(Backbone):
     ) -> None:
         super().__init__(dimension)
         tokens = (_SIDE // patch) ** 2
-        self.mask = mask
+        self.mask, self.drop_path = mask, drop_path
         self.patch_embed = PatchEmbed(patch, width)
         self.pos_embed = nn.Parameter(torch.zeros(1, tokens, width))
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width), requires_grad=mask > 0)
@@ -140,7 +140,7 @@ class VisionTransformer(Backbone):
         shown = self._shown(x) if self.training and self.mask > 0 else None
         if shown is not None:
             x = x.gather(1, shown[..., None].expand(-1, -1, x.shape[2]))
-        x = self.through(self.blocks, x)
+        x = self.through(self.blocks, x, random=self.drop_path > 0)
         with full_precision(x):
             x = self.norm(x.to(self.norm.weight.dtype))
             if shown is not None:
