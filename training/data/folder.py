@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import PhotoError, TrainingDataError
-from pipeline.images import PHOTO_SUFFIXES, open_photo
+from pipeline.errors import TrainingDataError
+from pipeline.images import PHOTO_SUFFIXES
 from pipeline.types import Image
-from training.data.dataset import I64, SIDE
+from training.data.crops import decode_crop
+from training.data.dataset import I64
 
 
 class FolderDataset:
@@ -54,16 +55,7 @@ class FolderDataset:
             TrainingDataError: The file cannot be decoded, or has another size.
         """
         file = self.root / self._files[index]
-        try:
-            pixels = open_photo(file).pixels()
-        except PhotoError as error:
-            raise TrainingDataError(error.message) from error
-        if pixels.shape != (SIDE, SIDE, 3):
-            height, width = pixels.shape[:2]
-            raise TrainingDataError(
-                f"{file}: is {width}x{height} pixels; training takes crops of {SIDE}x{SIDE}, aligned by `data build`"
-            )
-        return pixels.copy()
+        return decode_crop(file, str(file))
 
 
 def _photos(folder: Path) -> list[str]:

@@ -32,12 +32,16 @@ class Data(_Section):
     """The training photos.
 
     Attributes:
-        path: A folder with a folder of crops per identity.
+        path: A folder with a folder of crops per identity; or a shard, or a folder of shards: RecordIO, TFRecord, tar.
+        image_feature: TFRecord: the feature with the crop; by default one of the usual names.
+        label_feature: TFRecord: the feature with the identity; likewise.
         workers: Processes that read them; 0 reads in the training process.
         augment: What is done to a crop.
     """
 
     path: Path = Field(strict=False)
+    image_feature: str | None = None
+    label_feature: str | None = None
     workers: int = Field(default=2, ge=0, le=256)
     augment: Augment = Augment()
 
@@ -167,7 +171,7 @@ class EvaluationChoice(_Section):
 
     Attributes:
         name: What to call it.
-        path: A folder with a folder of crops per identity, none of them trained on.
+        path: A set like that of the training photos, of people who are not trained on.
         every_epochs: How often.
         photos: At most so many of its crops, evenly chosen.
     """

@@ -15,8 +15,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pipeline.errors import ConfigError
 from training.backbones import Backbone, build_backbone
 from training.backbones.insightface import load_insightface
-from training.data import Batches, FaceDataset, FolderDataset, Plan
+from training.data import FaceDataset, Plan, open_dataset
 from training.data.augment import Augmentation, flip
+from training.data.loader import Batches
 from training.engine.config import Augment, Data, TrainConfig
 from training.engine.evaluate import VerificationSet
 from training.engine.step import Stepper
@@ -114,7 +115,7 @@ def build(config: TrainConfig, world: World) -> Parts:
 
 def build_dataset(data: Data) -> FaceDataset:
     """The reader of the training photos."""
-    return FolderDataset(data.path)
+    return open_dataset(data.path, image_feature=data.image_feature, label_feature=data.label_feature)
 
 
 def build_augmentations(augment: Augment) -> list[Augmentation]:
@@ -218,4 +219,4 @@ def _optimiser(config: TrainConfig, parameters: list[nn.Parameter], *, weight_de
 
 def build_evaluations(config: TrainConfig) -> list[VerificationSet]:
     """The verification sets, in the order of the configuration."""
-    return [VerificationSet.of(choice.name, FolderDataset(choice.path), choice.photos) for choice in config.evaluation]
+    return [VerificationSet.of(choice.name, open_dataset(choice.path), choice.photos) for choice in config.evaluation]

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from tests.training.engine.runs import make_photos
-from training.data import Batches, FolderDataset, Plan
+from training.data import FolderDataset, Plan
 from training.data.augment import flip
 from training.data.dataset import I64
-from training.data.loader import Key
+from training.data.loader import Batches, Key
 
 
 class Numbered:
