@@ -93,7 +93,7 @@ class Report:
         self._write({"step": done, "evaluation": name, **figures})
         if self._board is not None:
             self._board.add_scalar(f"{name}/eer", figures["eer"], done)
-        self._last_time = time.monotonic()  # what comes next is measured without this
+        self._last_time, self._last_step = time.monotonic(), done  # what comes next is measured without this
         rates = "  ".join(f"TAR@{fmr} {rate:.4f}" for fmr, rate in figures["tar_at_fmr"].items())
         self.note(f"{name}: EER {figures['eer']:.4f}  {rates}")
 
