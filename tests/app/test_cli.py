@@ -458,10 +458,15 @@ def test_evaluate_pairs_on_a_tiny_set(cli: Cli, sample_photos: Path, tmp_path: P
     result = cli("--json", "evaluate", "pairs", "--photos", photos, "--pairs", pairs, "--scores", scores)
     assert result.code == 0
     document = result.document
-    assert {"pairs", "mated", "non_mated", "fta", "accuracy", "eer", "tar_at_fmr", "model_id"} == set(document)
+    contract = {"pairs", "mated", "non_mated", "fta", "accuracy", "eer", "tar_at_fmr", "model_id"}
+    assert contract <= set(document), "scripts outside the project read these"
+    assert set(document) - contract == {"protocol", "subjects", "failures", "eer_interval", "auc", "groups"}
     assert (document["pairs"], document["mated"], document["non_mated"], document["fta"]) == (10, 5, 5, 1)
     assert document["accuracy"]["mean"] == pytest.approx(0.9), "all but the pair that lacks a photo"
-    assert set(document["accuracy"]) == {"mean", "std"}
+    assert {"mean", "std"} <= set(document["accuracy"])
+    assert (document["subjects"], document["failures"]) == (3, {"photo_not_found": 1})
+    assert document["auc"] == pytest.approx(0.8), "the mated pair without a photo counts as the least alike"
+    assert document["groups"] == {}, "nobody asked for any"
     assert document["tar_at_fmr"] == []
     lines = scores.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "a,b,mated,score,failure"

@@ -1,4 +1,4 @@
-"""One rank of tests/training/heads/test_ranks.py: trains a tiny backbone and a head, and writes what came out."""
+"""One rank of tests/training/heads/test_heads_ranks.py: trains a tiny backbone and a head, and writes what came out."""
 
 from __future__ import annotations
 
