@@ -23,9 +23,25 @@ class _Section(BaseModel):
 
 
 class Augment(_Section):
-    """What is done to a training crop; see training/data/augment.py."""
+    """What is done to a training crop; see training/data/augment.py. All but `flip` are shares of the crops in [0, 1].
+
+    Attributes:
+        flip: Mirror every second crop.
+        mask: Draw a face mask.
+        occlusion: Cover one or two rectangles.
+        colour: Change brightness, contrast, saturation and hue; one in ten of these turns grey.
+        blur: Out of focus, or moved.
+        downscale: Take pixels away, down to a fifth of the side.
+        jpeg: Compress with a quality of 15 to 75.
+    """
 
     flip: bool = True
+    mask: float = Field(default=0.0, ge=0, le=1)
+    occlusion: float = Field(default=0.0, ge=0, le=1)
+    colour: float = Field(default=0.0, ge=0, le=1)
+    blur: float = Field(default=0.0, ge=0, le=1)
+    downscale: float = Field(default=0.0, ge=0, le=1)
+    jpeg: float = Field(default=0.0, ge=0, le=1)
 
 
 class Data(_Section):

@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 from training.backbones import Backbone, build_backbone
 from training.backbones.insightface import load_insightface
 from training.data import FaceDataset, Plan, open_dataset
-from training.data.augment import Augmentation, flip
+from training.data.augment import Augmentation, augmentations
 from training.data.loader import Batches
 from training.engine.config import Augment, Data, TrainConfig
 from training.engine.evaluate import VerificationSet
@@ -120,7 +120,7 @@ def build_dataset(data: Data) -> FaceDataset:
 
 def build_augmentations(augment: Augment) -> list[Augmentation]:
     """What is done to a crop, in order."""
-    return [flip] if augment.flip else []
+    return augmentations(flipped=augment.flip, shares=augment.model_dump(exclude={"flip"}))
 
 
 def build_network(config: TrainConfig, world: World) -> Backbone:
