@@ -90,6 +90,32 @@ def build_recognizer(
     )
 
 
+def build_cropper(settings: Settings, template: str = "arcface-112") -> tuple[Recognizer, tuple[str, ...]]:
+    """A recognizer that finds, refines and aligns faces but embeds none, and the identities of its models.
+
+    Args:
+        settings: Which detector and refiner.
+        template: How faces are aligned; one of `pipeline.align.TEMPLATES`.
+
+    Raises:
+        ModelError: As `start_loading` does.
+    """
+    from pipeline.align import TemplateAligner
+    from pipeline.embed import NoEmbedder
+    from pipeline.recognizer import Recognizer
+
+    store = ModelStore(settings.models_dir)
+    detector = _installed(store, settings.detector, "detector")
+    refiner = None if settings.refiner == "none" else _installed(store, settings.refiner, "refiner")
+    recognizer = Recognizer(
+        _detector(detector, _session(detector, settings, "many"), settings),
+        _refiner(refiner, _session(refiner, settings, "many")) if refiner else None,
+        TemplateAligner(template),
+        NoEmbedder(),
+    )
+    return recognizer, tuple(model.model_id for model in (detector, refiner) if model)
+
+
 def embedder_identity(settings: Settings) -> tuple[str, int]:
     """model_id and length of the templates these settings make, without loading the network.
 

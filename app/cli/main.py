@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app.cli import calibrate, demo, evaluate, explain, gallery, models, recognise, train, web
+from app.cli import calibrate, data, demo, evaluate, explain, gallery, models, recognise, train, web
 from app.cli.context import Context, printable, write_json
 from pipeline.errors import KnownfaceError
 from pipeline.version import __version__
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(data.app, name="data")
 recognise.register(app)
 calibrate.register(app)
 explain.register(app)

@@ -109,7 +109,8 @@ def _transform(name: str) -> Any:
             [alb.GaussianBlur(blur_limit=0, sigma_limit=(0.5, 2.0)), alb.MotionBlur(blur_limit=(3, 9))], p=1
         )
     if name == "downscale":
-        return alb.Downscale(scale_range=(0.2, 0.7), p=1)
+        sampling = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
+        return alb.Downscale(scale_range=(0.2, 0.7), interpolation_pair=sampling, p=1)
     if name == "jpeg":
         return alb.ImageCompression(quality_range=(15, 75), p=1)
     raise KeyError(name)

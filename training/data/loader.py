@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.types import Image
 from training.data.augment import Augmentation
 from training.data.dataset import FaceDataset
 from training.data.order import Plan
@@ -96,12 +97,17 @@ class _Crops(Dataset[tuple[np.ndarray, int]]):
         self._dataset, self._seed, self._augmentations = dataset, seed, augmentations
 
     def __getitem__(self, key: Key) -> tuple[Any, int]:
-        epoch, index = key
-        image = self._dataset.read(index)
-        random = np.random.default_rng([self._seed, epoch, index])
-        for augmentation in self._augmentations:
-            image = augmentation(image, random)
-        return image, int(self._dataset.labels[index])
+        return augmented(self._dataset, key, self._seed, self._augmentations), int(self._dataset.labels[key[1]])
+
+
+def augmented(dataset: FaceDataset, key: Key, seed: int, augmentations: Sequence[Augmentation]) -> Image:
+    """A crop as it is seen in an epoch: (112, 112, 3) uint8 RGB."""
+    epoch, index = key
+    image = dataset.read(index)
+    random = np.random.default_rng([seed, epoch, index])
+    for augmentation in augmentations:
+        image = augmentation(image, random)
+    return image
 
 
 def _collate(samples: list[tuple[Any, int]]) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from pipeline.errors import TrainingDataError
 from training.data.dataset import FaceDataset
 from training.data.folder import FolderDataset
 from training.data.recordio import RecordDataset
+from training.data.shard_index import check_finished
 from training.data.tar import TarDataset
 from training.data.tfrecord import TFRecordDataset
 
@@ -25,6 +26,7 @@ def open_dataset(path: Path, *, image_feature: str | None = None, label_feature:
         ExtraMissingError: A package it needs is not installed.
     """
     kinds = _kinds(path)
+    check_finished(path, len(kinds.get("tar", [])))
     if len(kinds) > 1:
         raise TrainingDataError(f"{path}: holds {' and '.join(kinds)} files: name a file, or part them")
     if not kinds:

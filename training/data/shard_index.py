@@ -11,6 +11,8 @@ from pipeline.errors import TrainingDataError
 from training.data.shard import read_text_of
 
 _FORMAT = "knownface-shard-1"
+#: What a build is made of, in the folder of its shards.
+PLAN = "build.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class ShardIndex:
 
     def text(self) -> str:
         """As it stands in the file."""
-        return json.dumps({"format": _FORMAT, **asdict(self)}, ensure_ascii=False) + "\n"
+        return json.dumps({"format": _FORMAT, **asdict(self)}) + "\n"
 
 
 @functools.lru_cache(maxsize=8)
@@ -61,3 +63,22 @@ def _read(file: Path, _stamp: int) -> ShardIndex | None:
         return ShardIndex(samples=samples, **document)
     except (TypeError, ValueError, KeyError) as error:
         raise TrainingDataError(f"{file}: is no index of a shard: it is damaged; build the set again") from error
+
+
+def check_finished(folder: Path, shards: int) -> None:
+    """Raises where `data build` has not come to its end in a folder.
+
+    Raises:
+        TrainingDataError: Shards are missing.
+    """
+    file = folder / PLAN
+    if not file.is_file():
+        return
+    try:
+        planned = json.loads(read_text_of(file))["shards"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingDataError(f"{file}: is no plan of a build: it is damaged; build the set again") from error
+    if planned != shards:
+        raise TrainingDataError(
+            f"{folder}: has {shards} of {planned} shards; run the same `knownface data build` again: it goes on"
+        )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ class TarDataset:
         file, offset = self._files[self._shards[index]], int(self._offsets[index])
         kept = ShardIndex.beside(file)
         if kept is not None:
-            return next(photo for start, _, _, photo in kept.samples if start == offset)
+            return kept.samples[bisect_left(kept.samples, offset, key=lambda sample: sample[0])][3]
         return f"{file.name} at byte {offset}"
 
     def encoded(self, index: int) -> bytes:
