@@ -16,6 +16,7 @@ import typer
 
 from app.cli import calibrate, data, demo, evaluate, explain, gallery, models, recognise, train, web
 from app.cli.context import Context, printable, write_json
+from app.cli.whole import check_opencv
 from pipeline.errors import KnownfaceError
 from pipeline.version import __version__
 
@@ -66,6 +67,7 @@ def root(
     ] = False,
 ) -> None:
     """Face recognition that says how sure it is."""
+    check_opencv()
     ctx.obj = Context(gallery_location, config, as_json, json_lines, quiet)
 
 
