@@ -1,16 +1,19 @@
 """Which rows of a segment are worth an exact score: by a scan of all vectors, or by a first pass over their codes.
 
-Both say what they left out: a scan's scores are good to `SCAN_ERROR`, the estimates of a first pass to `codes.margin`.
+Both say what they left out: a scan's scores are good to `SCAN_ERROR`; of a first pass `codes.unexamined` tells.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from pipeline.gallery.codes import Codes, margin
-from pipeline.gallery.scan import scan
+from pipeline.gallery.codes import Codes, unexamined
+from pipeline.gallery.scan import inner_products, scan
 from pipeline.gallery.segments import Rows, Segment
 from pipeline.gallery.settle import NO_SCORE, NOBODY_ELSE
+from pipeline.gallery.workers import share
 from pipeline.types import F32, F64
 
 FEW = 16
@@ -48,20 +51,43 @@ def _by_codes(
     segment: Segment, codes: Codes, queries: F32, fetch: int, first: int, floor: float
 ) -> tuple[Rows, F64] | None:
     """As `shortlist`; None where too many of the rows with the best estimates are dead."""
-    examined, estimates = codes.nearest(queries, first)
-    unexamined = estimates.astype(np.float64) + margin(codes.bits)
-    bounds = np.where(unexamined < floor, NO_SCORE, unexamined)
-    vectors = np.asarray(segment.vectors)
+    rotated = codes.rotated(queries)
+    parts = share(
+        lambda number: _of_shard(segment, codes.nearest(number, rotated, first), queries, fetch), codes.shards
+    )
+    estimates = np.max([part.estimates for part in parts], axis=0).astype(np.float64)
+    bounds = unexamined(estimates, codes.bits)
+    bounds[bounds < floor] = NO_SCORE
     rows = np.empty((len(queries), fetch), np.intp)
-    for line, query in enumerate(queries):
-        live = examined[line]
-        if len(segment.dead):
-            live = live[~np.isin(live, segment.dead)]
-        if len(live) < fetch:
+    for line in range(len(queries)):
+        found = np.concatenate([part.rows[line] for part in parts])
+        scores = np.concatenate([part.scores[line] for part in parts])
+        if len(found) < fetch:
             return None
-        scores = np.vecdot(vectors[live], query)
-        best = np.argpartition(scores, len(live) - fetch)[len(live) - fetch :]
-        rows[line] = live[best]
-        if len(live) > fetch:
+        best = np.argpartition(scores, len(found) - fetch)[len(found) - fetch :]
+        rows[line] = found[best]
+        if len(found) > fetch or any(part.more[line] for part in parts):
             bounds[line] = max(bounds[line], float(scores[best].min()))
     return rows, bounds
+
+
+class _Part(NamedTuple):
+    """What one shard has to offer to each query: its `fetch` best rows, and whether it examined more."""
+
+    rows: list[Rows]
+    scores: list[F32]
+    more: list[bool]
+    estimates: F32
+
+
+def _of_shard(segment: Segment, nearest: tuple[Rows, F32], queries: F32, fetch: int) -> _Part:
+    found = _Part([], [], [], nearest[1])
+    for examined, query in zip(nearest[0], queries, strict=True):
+        live = examined[~np.isin(examined, segment.dead)] if len(segment.dead) else examined
+        scores = inner_products(segment.vectors, live, query)
+        more = len(live) > fetch
+        best = np.argpartition(scores, len(live) - fetch)[len(live) - fetch :] if more else slice(None)
+        found.rows.append(live[best])
+        found.scores.append(scores[best])
+        found.more.append(more)
+    return found

@@ -26,7 +26,7 @@ from pipeline.gallery.segments import Segment, joined
 from pipeline.gallery.shortlist import FEW
 from pipeline.types import F32
 
-FIRST = (256, 1024, 4096)
+FIRST = (512, 2048, 8192)
 """Rows examined at first, of the candidates."""
 
 PAYS = 1.5
@@ -72,7 +72,7 @@ class Probes:
 def candidates(dimension: int) -> list[Coding]:
     """The codings to try: a bit or two a dimension, more where vectors are short."""
     least = -(-dimension // 64) * 64
-    lengths = [least, 2 * least] if least > 128 else [2 * least, 4 * least]
+    lengths = [least, 2 * least] if least > 128 else [least, 2 * least, 4 * least]
     return [Coding(bits, first) for bits in lengths for first in FIRST]
 
 

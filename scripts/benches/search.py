@@ -1,6 +1,7 @@
 """The gallery's index side by side with raw FAISS and numpy on the same vectors, and opening a saved gallery.
 
     scripts/bench search [--sizes 10000,100000] [--dims 128,512] [--rounds 15] [--probes 1000] [--open 0] [--full]
+    scripts/bench search --only-compressed --sizes 1000000 --dims 512 --bits 512 --probes 10000 --enrolled 1000
 
 Vectors: see `scripts/benches/_vectors.py`. Every configuration is run once per round, in turn, so that what else runs
 on the machine hits all alike. `ms` is wall time, `cpu_ms` the processor time of all threads; both are medians. The
@@ -11,7 +12,7 @@ OpenBLAS is told to use the kernels of a recent processor. FAISS is asked as it 
 From --compress vectors on the compressed index is measured too, with all threads: against the exact one at batch 1 and
 64; for --probes new photos of people who are enrolled and as many of people who are not; at the operating point, the
 score that one in a hundred of these strangers reaches in the exact index. A decision is changed when the subjects that
-reach it, or their scores, differ.
+reach it, or their scores, differ. Each probe goes through the codes, in calls of at most so many at once as do.
 
 --full: 10k, 100k and 1M vectors, 10,000 probes, and opening galleries of 1M templates; it takes an hour or so.
 """
@@ -19,6 +20,7 @@ reach it, or their scores, differ.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -28,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,7 @@ from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.index_choice import KIND
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.shortlist import FEW
-from pipeline.gallery.tuning import FIRST, candidates
+from pipeline.gallery.tuning import candidates
 from pipeline.types import Templates
 from scripts.benches._vectors import MODEL, PHOTOS, in_turn, new_photos, people, samples
 
@@ -48,9 +51,9 @@ _NO_BLAS = 1 << 30  # no batch has so many elements
 _FULL = ["--sizes", "10000,100000,1000000", "--probes", "10000", "--open", "1000000"]
 
 
-def coding_for(dimension: int, first: int = FIRST[-1]) -> Coding:
-    """The longer codes that `gallery tune` tries."""
-    return Coding(max(coding.bits for coding in candidates(dimension)), first)
+def coding_for(dimension: int) -> Coding:
+    """The largest index that `gallery tune` tries."""
+    return max(candidates(dimension), key=lambda coding: (coding.bits, coding.first))
 
 
 def configurations(
@@ -112,51 +115,63 @@ def compare(vectors: np.ndarray, probes: np.ndarray, rounds: int, threads: int) 
     return result
 
 
-def compressed(vectors: np.ndarray, enrolled: np.ndarray, strangers: np.ndarray, rounds: int) -> dict[str, Any]:
-    """The compressed index against the exact one."""
-    ids = np.arange(len(vectors), dtype=np.int64)
-    exact = FaissIndex(vectors.shape[1], Segment.of(vectors, ids, ids // PHOTOS))
-    start = time.perf_counter()
-    rows = Segment.of(vectors, ids, ids // PHOTOS).encoded(coding_for(vectors.shape[1]).bits)
-    built = time.perf_counter() - start
+def compressed(
+    vectors: np.ndarray, enrolled: np.ndarray, strangers: np.ndarray, rounds: int, bits: set[int]
+) -> dict[str, Any]:
+    """The quickest of the compressed indices that `gallery tune` tries, with codes of these lengths, against exact."""
+    dimension, ids = vectors.shape[1], np.arange(len(vectors), dtype=np.int64)
+    exact = FaissIndex(dimension, Segment.of(vectors, ids, ids // PHOTOS))
     truth = [answers(exact, kind, -1.0) for kind in (enrolled, strangers)]
     threshold = float(np.quantile([scores[0] for scores, _ in truth[1]], 0.99))
-    tried = [FaissIndex(vectors.shape[1], rows, coding_for(vectors.shape[1], first)) for first in FIRST]
-    calls = {str(n): lambda each=each: answers(each, strangers[:8], threshold) for n, each in enumerate(tried)}
-    trial = in_turn(calls, 3)["ms"]
-    best = int(min(trial, key=trial.__getitem__))
-    index, coding = tried[best], coding_for(vectors.shape[1], FIRST[best])
-    given = [answers(index, kind, threshold) for kind in (enrolled, strangers)]
-    recalls = [
-        np.mean([a[1][0] == b[1][0] for a, b in zip(*pair, strict=True)]) for pair in zip(truth, given, strict=True)
-    ]
-    changed = [
-        sum(reach(a, threshold) != reach(b, threshold) for a, b in zip(*pair, strict=True))
-        for pair in zip(truth, given, strict=True)
-    ]
-    one = {f"exact_{n}": lambda n=n: exact.search_labels(strangers[n : n + 1], 2) for n in range(4)}
-    one |= {f"compressed_{n}": lambda n=n: index.search_labels(strangers[n : n + 1], 2, threshold) for n in range(4)}
-    many = {
-        "exact": lambda: exact.search_labels(strangers[:64], 2),
-        "compressed": lambda: index.search_labels(strangers[:64], 2, threshold),
+    tried: dict[Coding, FaissIndex] = {}
+    built: dict[int, float] = {}
+    for coding in candidates(dimension):
+        if bits and coding.bits not in bits:
+            continue
+        if coding.bits not in built:
+            start = time.perf_counter()
+            rows = Segment.of(vectors, ids, ids // PHOTOS).encoded(coding.bits)
+            built[coding.bits] = round(time.perf_counter() - start, 2)
+        tried[coding] = FaissIndex(dimension, rows, coding)
+    calls = {
+        f"{coding.bits}/{coding.first}": one_by_one(index, strangers, threshold) for coding, index in tried.items()
     }
-    single, batch = in_turn(one, max(3, rounds // 3))["ms"], in_turn(many, max(3, rounds // 5))["ms"]
-    ms = {kind: statistics.median(value for name, value in single.items() if name.startswith(kind)) for kind in many}
-    return {
+    trial = in_turn(calls, 7)["ms"]
+    coding, index = min(tried.items(), key=lambda item: trial[f"{item[0].bits}/{item[0].first}"])
+    start = time.perf_counter()
+    given = [answers(index, kind, threshold) for kind in (enrolled, strangers)]
+    asked = (time.perf_counter() - start) / (len(enrolled) + len(strangers))
+    pairs = [list(zip(*pair, strict=True)) for pair in zip(truth, given, strict=True)]
+    recalls = [round(float(np.mean([a[1][0] == b[1][0] for a, b in kind])), 5) for kind in pairs]
+    changed = [sum(reach(a, threshold) != reach(b, threshold) for a, b in kind) for kind in pairs]
+    figures = {
         **coding.as_document(),
-        "built_s": round(built, 2),
+        "tried_ms": trial,
+        "built_s": built[coding.bits],
         "code_megabytes_per_million": round(coding.bits / 8 + 8, 1),
         "threshold": round(threshold, 4),
-        "probes_of_each_kind": len(strangers),
-        "recall_at_1_enrolled": round(float(recalls[0]), 5),
-        "recall_at_1_unenrolled": round(float(recalls[1]), 5),
+        "enrolled": len(enrolled),
+        "unenrolled": len(strangers),
+        "recall_at_1_enrolled": recalls[0],
+        "recall_at_1_unenrolled": recalls[1],
         "changed_decisions_enrolled": changed[0],
         "changed_decisions_unenrolled": changed[1],
-        "batch_1_ms": ms,
-        "batch_64_ms": batch,
-        "batch_1_exact_over_compressed": round(ms["exact"] / ms["compressed"], 2),
-        "batch_64_exact_over_compressed": round(batch["exact"] / batch["compressed"], 2),
+        f"mean_ms_in_batches_of_{FEW}": round(1e3 * asked, 3),
     }
+    both = {"exact": (exact, -1.0), "compressed": (index, threshold)}
+    for name, probes in (("unenrolled", strangers), ("enrolled", enrolled)):
+        ms = in_turn({kind: one_by_one(which, probes, floor) for kind, (which, floor) in both.items()}, rounds)["ms"]
+        figures[f"batch_1_{name}_ms"] = ms
+        figures[f"batch_1_{name}_exact_over_compressed"] = round(ms["exact"] / ms["compressed"], 2)
+    many = {kind: partial(which.search_labels, strangers[:64], 2, floor) for kind, (which, floor) in both.items()}
+    ms = in_turn(many, max(3, rounds // 5))["ms"]
+    return {**figures, "batch_64_ms": ms, "batch_64_exact_over_compressed": round(ms["exact"] / ms["compressed"], 2)}
+
+
+def one_by_one(index: FaissIndex, probes: np.ndarray, floor: float) -> Callable[[], object]:
+    """Asks for another probe each time."""
+    following = itertools.cycle(probes[:256])
+    return lambda: index.search_labels(next(following)[None], 2, floor)
 
 
 def answers(index: FaissIndex, probes: np.ndarray, floor: float) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -217,7 +232,13 @@ def run(args: list[str]) -> dict[str, Any]:
     parser.add_argument("--dims", default="128,512")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--probes", type=int, default=1000, help="of each kind, for the compressed index")
+    parser.add_argument("--enrolled", type=int, help="probes of people who are enrolled, where not as many as --probes")
     parser.add_argument("--compress", type=int, default=100_000, help="measure the compressed index from this size on")
+    parser.add_argument(
+        "--bits", default="", help="lengths of the codes to try; all that `gallery tune` would if empty"
+    )
+    parser.add_argument("--kinds", default="isotropic,anisotropic")
+    parser.add_argument("--only-compressed", action="store_true", help="leave raw FAISS and numpy out")
     parser.add_argument("--open", type=int, default=0, help="measure opening galleries of this many templates")
     parser.add_argument("--threads", default=f"1,{os.cpu_count()}", help="numbers of threads to measure with")
     parser.add_argument("--full", action="store_true", help="everything, as in the module")
@@ -231,13 +252,13 @@ def run(args: list[str]) -> dict[str, Any]:
     if options.inside:
         return {"result": list(every_size(options, options.inside))}
     result: dict[str, Any] = {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 2)}
-    numbers = list(dict.fromkeys(options.threads.split(",")))
+    numbers = [str(os.cpu_count())] if options.only_compressed else list(dict.fromkeys(options.threads.split(",")))
     for threads in numbers:
         variables = {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
         last = threads == numbers[-1]
         inner = [*args, "--inside", threads]
         result[f"threads_{threads}"] = _process([*inner, *([] if last else ["--no-codes"])], variables)
-        if last:
+        if last and not options.only_compressed:
             result["tuned"] = _process([*inner, "--no-codes"], {**variables, "OPENBLAS_CORETYPE": "Haswell"})
     for dimension in map(int, options.dims.split(",") if options.open else ()):
         result[f"opening_{dimension}"] = _process([*args, "--opening", str(dimension)], {})
@@ -252,16 +273,20 @@ def _process(arguments: list[str], variables: dict[str, str]) -> Any:
 
 
 def every_size(options: argparse.Namespace, threads: int) -> Iterator[dict[str, Any]]:
+    bits = set(map(int, filter(None, options.bits.split(","))))
     for dimension in map(int, options.dims.split(",")):
         for count in map(int, options.sizes.split(",")):
-            for anisotropic in (False, True):
-                kind = "anisotropic" if anisotropic else "isotropic"
+            for kind in options.kinds.split(","):
+                anisotropic = {"isotropic": False, "anisotropic": True}[kind]
                 print(f"{count} x {dimension}, {kind}, {threads} threads", file=sys.stderr, flush=True)
                 vectors = people(count, dimension, 1, anisotropic=anisotropic)
                 strangers = people(max(64, options.probes), dimension, 2, anisotropic=anisotropic)
                 figures = {"vectors": count, "dimension": dimension, "kind": kind}
-                figures |= compare(vectors, strangers, options.rounds, threads)
+                if not options.only_compressed:
+                    figures |= compare(vectors, strangers, options.rounds, threads)
                 if count >= options.compress and not options.no_codes:
-                    enrolled = new_photos(options.probes, dimension, 1, anisotropic=anisotropic)
-                    figures["compressed"] = compressed(vectors, enrolled, strangers[: options.probes], options.rounds)
+                    enrolled = new_photos(options.enrolled or options.probes, dimension, 1, anisotropic=anisotropic)
+                    figures["compressed"] = compressed(
+                        vectors, enrolled, strangers[: options.probes], options.rounds, bits
+                    )
                 yield figures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,17 +57,48 @@ def test_an_estimate_is_as_good_as_the_paper_says(dimension, bits, spectrum):
     rng = np.random.default_rng(0)
     rows, queries = unit(rng, 4000, dimension, spectrum), unit(rng, 50, dimension, spectrum)
     made = Codes.encode(rows, bits)
-    assert len(made) == 4000
-    estimates, found = made._packed.index.search(queries @ made._rotation, 4000)
-    errors = estimates - np.take_along_axis(queries @ rows.T, found, axis=1)
-    sigma = codes.margin(bits) / codes.SIGMAS
-    assert abs(errors.mean()) < 0.1 * sigma
-    assert 0.6 * sigma < errors.std() < 1.1 * sigma
-    assert np.abs(errors).max() < 1.1 * codes.margin(bits)  # of 200,000 the largest lies about there
-    rows_found, bound = made.nearest(queries, 300)
+    assert (len(made), made.shards) == (4000, 1)
+    rotated = made.rotated(queries)
+    estimates, found = made._shards[0].search(rotated, 4000)
+    true = np.take_along_axis(queries @ rows.T, found, axis=1)
+    errors = estimates - true
+    sigma = codes.sigma(bits) * np.sqrt(1 - true**2)
+    assert abs(errors.mean()) < 0.1 * sigma.mean()
+    assert 0.6 < (errors / sigma).std() < 1.05
+    assert (errors < -codes.SIGMAS * sigma).mean() < 1.5 * codes.MISSED  # 67 of 200,000 are to be expected
+    rows_found, best = made.nearest(0, rotated, 300)
     for line in range(50):
         left_out = ~np.isin(found[line], rows_found[line])
-        assert estimates[line][left_out].max() <= bound[line] + 1e-6
+        assert estimates[line][left_out].max() <= best[line] + 1e-6
+
+
+def test_the_bound_solves_its_equation():
+    assert pytest.approx(3.37e-4, rel=0.01) == codes.MISSED
+    for bits in (128, 512, 1024):
+        estimates = np.linspace(-0.5, 0.9, 30)
+        bounds = codes.unexamined(estimates, bits)
+        assert np.allclose(bounds - estimates, codes.SIGMAS * codes.sigma(bits) * np.sqrt(1 - bounds**2))
+
+
+def test_shards_are_searched_as_one_and_kept(monkeypatch):
+    rng = np.random.default_rng(7)
+    rows, queries = unit(rng, 1000, 64), unit(rng, 40, 64)
+    ids = np.arange(1000, dtype=np.int64)
+    exact = FaissIndex(64, Segment.of(rows, ids, ids))
+    monkeypatch.setattr(codes, "_CHUNK", 32)
+    monkeypatch.setattr(codes, "_SHARD", 64)
+    made = Codes.encode(rows, 512)
+    assert (len(made), made.shards) == (1000, 16)
+    again = Codes.from_bytes(made.to_bytes(), 64, 512, 1000)
+    index = FaissIndex(64, [replace(Segment.of(rows, ids, ids), codes=again)], Coding(512, 100))
+    index.remove(ids[::7])
+    exact.remove(ids[::7])
+    assert index.segments[0].codes is again
+    for mine, true in zip(index.search(queries, 5), exact.search(queries, 5), strict=True):
+        assert mine.tolist() == true.tolist()
+    for count in (999, 900, 2000):
+        with pytest.raises(ValueError, match="fit"):
+            Codes.from_bytes(made.to_bytes(), 64, 512, count)
 
 
 @pytest.mark.parametrize("dimension", [4, 30, 64])
@@ -76,7 +108,7 @@ def test_every_dimension_can_be_encoded_and_read_back(dimension):
     made = Codes.encode(rows, 64)
     again = Codes.from_bytes(made.to_bytes(), dimension, 64, 100)
     for each in (made, again):
-        found, _ = each.nearest(rows[:20], 5)
+        found, _ = each.nearest(0, each.rotated(rows[:20]), 5)
         assert all(number in line for number, line in enumerate(found.tolist()))
     with pytest.raises(ValueError, match="fit"):
         Codes.from_bytes(made.to_bytes(), dimension, 64, 99)

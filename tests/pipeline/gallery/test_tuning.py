@@ -58,12 +58,12 @@ def test_probes_are_like_the_gallery_s_own():
 def test_the_compressed_index_is_chosen_when_it_pays(small):
     coding, found, notes = measure(people())
     assert coding in tuning.candidates(64)
-    assert [each.method for each in found] == ["exact"] + ["rabitq"] * 4
+    assert [each.method for each in found] == ["exact"] + ["rabitq"] * 6
     assert found[0].megabytes == round(3000 * 64 * 4e-6, 1)
     assert all(each.changed_enrolled == each.changed_unenrolled == 0 for each in found)
     assert all(each.recall_enrolled == 1 for each in found)
     assert all(each.p50_ms > 0 and each.p95_ms >= each.p50_ms for each in found)
-    assert len(notes) == 5
+    assert len(notes) == 7
 
 
 def test_what_does_not_pay_is_not_chosen(small, monkeypatch):
@@ -75,8 +75,8 @@ def test_what_does_not_pay_is_not_chosen(small, monkeypatch):
 
 def test_an_index_that_changes_decisions_is_refused(small, monkeypatch):
     """A first pass that claims to have missed nothing, and misses most."""
-    monkeypatch.setattr("pipeline.gallery.shortlist.margin", lambda _: -2.0)
-    monkeypatch.setattr(Codes, "nearest", lambda self, queries, count: (
+    monkeypatch.setattr("pipeline.gallery.shortlist.unexamined", lambda estimates, bits: estimates - 2)
+    monkeypatch.setattr(Codes, "nearest", lambda self, shard, queries, count: (
         np.tile(np.arange(count), (len(queries), 1)), np.zeros(len(queries), np.float32)
     ))  # fmt: skip
     coding, found, _ = measure(people())
@@ -107,7 +107,7 @@ def test_the_choice_is_kept_with_its_evidence_and_used(small, tmp_path):
         assert coding is not None
         assert chosen["evidence"]["vectors"] == 300
         assert chosen["evidence"]["threshold"] == 0.5
-        assert len(chosen["evidence"]["candidates"]) == 5
+        assert len(chosen["evidence"]["candidates"]) == 7
         assert gallery.save_index()
     with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
         assert gallery.search(probe_of(7), threshold=0.5)[0].subjects[0] == "s7"
