@@ -171,9 +171,8 @@ def cleaned(dataset: FaceDataset, without: Collection[int], out: Path, *, shard:
 
 
 def _encoded(dataset: FaceDataset, index: int) -> tuple[bytes, str]:
-    """The crop's own bytes where the reader has them and they are a JPEG, or else a PNG of its pixels."""
-    encoded = getattr(dataset, "encoded", None)
-    data = encoded(index) if encoded is not None else b""
+    """The crop's own bytes if they are a JPEG, or else a PNG of its pixels."""
+    data = dataset.encoded(index)
     return (data, "jpg") if data.startswith(b"\xff\xd8\xff") else (encode_crop(dataset.read(index), "png"), "png")
 
 

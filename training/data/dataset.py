@@ -36,5 +36,12 @@ class FaceDataset(Protocol):
             TrainingDataError: It cannot be read; says which and where.
         """
 
+    def encoded(self, index: int) -> bytes:
+        """The crop of one sample as it is stored: the bytes of a JPEG, PNG or the like.
+
+        Raises:
+            TrainingDataError: It cannot be read; says which and where.
+        """
+
     def name(self, index: int) -> str:
         """What to call a sample in messages and lists."""

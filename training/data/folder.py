@@ -12,6 +12,7 @@ from pipeline.images import PHOTO_SUFFIXES
 from pipeline.types import Image
 from training.data.crops import decode_crop
 from training.data.dataset import I64
+from training.data.shard import read_at, size_of
 
 
 class FolderDataset:
@@ -47,6 +48,15 @@ class FolderDataset:
     def name(self, index: int) -> str:
         """The path of a sample below the folder."""
         return self._files[index]
+
+    def encoded(self, index: int) -> bytes:
+        """The bytes of the file.
+
+        Raises:
+            TrainingDataError: It cannot be read.
+        """
+        file = self.root / self._files[index]
+        return read_at(file, 0, size_of(file), "a crop")
 
     def read(self, index: int) -> Image:
         """The crop of one sample: (112, 112, 3) uint8 RGB.

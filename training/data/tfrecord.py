@@ -85,6 +85,15 @@ class TFRecordDataset:
         Raises:
             TrainingDataError: The record is damaged, or is no crop; says where.
         """
+        file, offset = self._files[self._shards[index]], int(self._offsets[index])
+        return decode_crop(self.encoded(index), f"{file}: record at byte {offset}")
+
+    def encoded(self, index: int) -> bytes:
+        """The bytes of the encoded crop.
+
+        Raises:
+            TrainingDataError: The record is damaged.
+        """
         file, offset, length = self._files[self._shards[index]], int(self._offsets[index]), int(self._lengths[index])
         where = f"{file}: record at byte {offset}"
         frame = read_at(file, offset, _HEAD + length + _CRC.size, "a record")
@@ -92,7 +101,7 @@ class TFRecordDataset:
             raise TrainingDataError(f"{where} has another length than when the run began: the file was changed")
         data = frame[_HEAD:-4]
         _check(data, frame[-4:], f"{where}: its data")
-        return decode_crop(_bytes(_example(data, where), self._image_feature, where), where)
+        return _bytes(_example(data, where), self._image_feature, where)
 
 
 def _records(file: Path) -> Iterator[tuple[int, bytes]]:

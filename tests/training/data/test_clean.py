@@ -8,9 +8,10 @@ import pytest
 import training.data.clean
 from pipeline.errors import TrainingDataError
 from tests.training.data.shards import crop, png
-from training.data.clean import Finding, centres_of, cleaned, find_noise, find_overlap, find_repeats, to_remove
+from training.data.clean import centres_of, cleaned, find_noise, find_overlap, find_repeats, to_remove
 from training.data.folder import FolderDataset
 from training.data.open import open_dataset
+from training.data.shard_writer import encode_crop
 
 
 @pytest.fixture(autouse=True)
@@ -110,4 +111,11 @@ def test_a_cleaned_set_is_a_new_one_with_the_same_pixels(tmp_path: Path) -> None
         list(cleaned(dataset, set(), tmp_path / "new"))
     again = list(cleaned(found, {0}, tmp_path / "newer"))  # from shards to shards
     np.testing.assert_array_equal(open_dataset(again[0]).read(1), crop(4))
-    assert Finding("noise", 1, -1, 0.5).sample == 1
+
+
+def test_jpegs_are_copied_not_compressed_again(tmp_path: Path) -> None:
+    jpeg = encode_crop(crop(7), "jpg")
+    (tmp_path / "set" / "a").mkdir(parents=True)
+    (tmp_path / "set" / "a" / "1.jpeg").write_bytes(jpeg)
+    (shard,) = cleaned(FolderDataset(tmp_path / "set"), set(), tmp_path / "new")
+    assert open_dataset(shard).encoded(0) == jpeg

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.data.shards import example, framed, packed, tf_frame
 from tests.training.engine.runs import make_photos
-from training.data import FolderDataset, Plan
+from training.data import FolderDataset, Plan, open_dataset
 from training.data.augment import flip
+from training.data.clean import cleaned
 from training.data.dataset import I64
 from training.data.loader import Batches, Key
 
@@ -77,3 +79,23 @@ def test_flips_are_drawn_per_sample_and_epoch() -> None:
             assert min(left, right) % 2 == int(label)
             seen.setdefault(min(left, right), set()).add(left > right)
     assert sum(len(ways) == 2 for ways in seen.values()) >= 20  # of 24: twelve tosses rarely fall alike
+
+
+def test_any_set_gives_the_batches_of_the_folder_it_was_made_of_from_the_middle_of_an_epoch_too(tmp_path: Path) -> None:
+    folder = FolderDataset(make_photos(tmp_path / "folder", identities=3, photos=4))
+    with (tmp_path / "a.tfrecord").open("wb") as tf, (tmp_path / "a.rec").open("wb") as rec:
+        for index in range(12):
+            data, label = folder.encoded(index), int(folder.labels[index])
+            tf.write(tf_frame(example({"image": data, "label": label})))
+            rec.write(framed(packed([label], data, index)))
+    list(cleaned(folder, set(), tmp_path / "tar", shard=5))
+    plan = Plan(12, 4, 9, 2)  # three steps in an epoch: step 1 and step 4 are in the middle of one
+    expected = list(Batches(folder, plan, augmentations=[flip]).starting(0))
+    for place in ("a.tfrecord", "a.rec", "tar"):
+        found = open_dataset(tmp_path / place)
+        for first in (0, 1, 4):
+            batches = list(Batches(found, plan, augmentations=[flip]).starting(first))
+            assert len(batches) == 6 - first
+            for ours, theirs in zip(batches, expected[first:], strict=True):
+                assert ours[0][0].equal(theirs[0][0])
+                assert ours[0][1].equal(theirs[0][1])
