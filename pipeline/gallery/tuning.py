@@ -26,7 +26,7 @@ from pipeline.gallery.segments import Segment, joined
 from pipeline.gallery.shortlist import FEW
 from pipeline.types import F32
 
-FIRST = (512, 2048, 8192)
+FIRST = (512, 2048, 10240)
 """Rows examined at first, of the candidates."""
 
 PAYS = 1.5
