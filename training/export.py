@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import CheckpointError
-from pipeline.weights.card import Card, FileSource, Licence, Preprocessing
+from pipeline.weights.card import Card, Licence, Preprocessing
+from pipeline.weights.card_sources import FileSource
 from pipeline.weights.toml_out import to_toml
 from training.backbones import Backbone, build_backbone
 from training.engine import checkpoint

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from pipeline.errors import GalleryError
 from pipeline.gallery import external, server
-from pipeline.gallery.engine import named_errors
+from pipeline.gallery.engine_errors import named_errors
 from pipeline.gallery.external import IndexLostError
 from pipeline.gallery.index import I64, check_ids, check_vectors
 from pipeline.gallery.store import Meta

@@ -14,18 +14,8 @@ from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, GalleryError
 from pipeline.gallery import private, read_only, server
-from pipeline.gallery.engine import (
-    DATABASE,
-    LOCK,
-    READ_ONLY,
-    Place,
-    check_read_only,
-    make_engine,
-    named_errors,
-    prepare,
-    reading,
-    writing,
-)
+from pipeline.gallery.engine import DATABASE, LOCK, Place, check_read_only, make_engine, prepare, reading, writing
+from pipeline.gallery.engine_errors import READ_ONLY, named_errors
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, generation_of
 from pipeline.gallery.store import read_meta
 

@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, GalleryError
 from pipeline.gallery import backup_file, private, server, store
-from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, READ_ONLY, Place, make_engine, named_errors, upgrade
+from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, upgrade
+from pipeline.gallery.engine_errors import READ_ONLY, named_errors
 from pipeline.gallery.read_only import may_not_write
 from pipeline.gallery.schema import REVISIONS, documents, meta, metadata, removed, samples, subjects, templates
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder

@@ -13,7 +13,8 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from pipeline.errors import CardError, FetchError, HashMismatchError
-from pipeline.weights.card import Card, FileSource, Licence, file_hash
+from pipeline.weights.card import Card, Licence
+from pipeline.weights.card_sources import FileSource, file_hash
 from pipeline.weights.files import sha256_of, unpack_zip
 from pipeline.weights.identify import Identity, identify
 from pipeline.weights.records import Added, InstalledModel

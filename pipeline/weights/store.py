@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from pydantic import ValidationError
-
-from pipeline.errors import CardError, FetchError, HashMismatchError, LicenceError, ModelDamagedError, ModelMissingError
-from pipeline.weights.card import Card, RuntimeRecord, Source, cards_dir, file_hash, load_cards
+from pipeline.errors import CardError, FetchError, HashMismatchError, ModelDamagedError, ModelMissingError
+from pipeline.weights.card import Card, RuntimeRecord, cards_dir, load_cards
+from pipeline.weights.card_sources import Source, file_hash
 from pipeline.weights.ensembles import assemble
 from pipeline.weights.files import Progress, remove, sha256_of
-from pipeline.weights.records import Added, InstalledModel, InstallRecord, StoreRow
+from pipeline.weights.records import RECORD, Added, InstalledModel, InstallRecord, StoreRow, read_record, write_record
+from pipeline.weights.terms import install_command, require_licence
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-_MODEL, _RECORD = "model.onnx", "installed.json"
+_MODEL = "model.onnx"
 
 
 class ModelStore:
@@ -186,7 +186,7 @@ class ModelStore:
                     f"{card.name}: prepared from {source.describe()} it has SHA-256 {found[:16]}…, "
                     f"expected {source.result_sha256[:16]}…; refused and removed"
                 )
-            (folder / _RECORD).unlink(missing_ok=True)
+            (folder / RECORD).unlink(missing_ok=True)
             temporary.replace(folder / _MODEL)
         finally:
             temporary.unlink(missing_ok=True)
@@ -201,7 +201,7 @@ class ModelStore:
             origin=source.describe(),
             installed_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        self._write_record(card.name, record)
+        write_record(self.models_dir / card.name, record)
         return self._model(card, record)
 
     def record_runtime(self, name: str, runtime: RuntimeRecord) -> InstalledModel:
@@ -212,7 +212,7 @@ class ModelStore:
         """
         card = self.card(name)
         record = self._check(card, full=False).model_copy(update={"runtime": runtime})
-        self._write_record(name, record)
+        write_record(self.models_dir / name, record)
         return self._model(card, record)
 
     def uninstall(self, name: str) -> None:
@@ -265,58 +265,24 @@ class ModelStore:
 
     def _check(self, card: Card, *, full: bool) -> InstallRecord:
         name = card.name
-        record, file = self._read_record(name), self.models_dir / name / _MODEL
+        record, file = read_record(self.models_dir / name), self.models_dir / name / _MODEL
         try:
             status = file.stat()
         except OSError:
             record = None
         if record is None:
-            raise ModelMissingError(f"the model {name} is not installed: run {_install_command(card)}")
+            raise ModelMissingError(f"the model {name} is not installed: run {install_command(card)}")
         seen = record.seen_as(status)
         changed = seen != record
         if full or changed:
             if status.st_size != record.size or sha256_of(file) != record.sha256:
-                raise ModelDamagedError(f"{file}: is not the file that was installed: run {_install_command(card)}")
+                raise ModelDamagedError(f"{file}: is not the file that was installed: run {install_command(card)}")
             if changed:  # only its times or place: a copied or restored folder
                 record = seen
                 with contextlib.suppress(OSError):  # a folder that may only be read: hashed at each start instead
-                    self._write_record(name, record)
+                    write_record(self.models_dir / name, record)
         return record
 
     def _model(self, card: Card, record: InstallRecord) -> InstalledModel:
         file = self.models_dir / card.name / _MODEL
         return InstalledModel(card, file, record.sha256, record.runtime, record.origin, record.installed_at)
-
-    def _read_record(self, name: str) -> InstallRecord | None:
-        try:
-            return InstallRecord.model_validate_json((self.models_dir / name / _RECORD).read_bytes())
-        except (OSError, ValidationError):
-            return None  # not there, or not to be relied on: the model counts as not installed
-
-    def _write_record(self, name: str, record: InstallRecord) -> None:
-        temporary = self.models_dir / name / f".{_RECORD}.{uuid4().hex}"
-        try:
-            temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            temporary.replace(temporary.with_name(_RECORD))
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def require_licence(card: Card, *, accepted: bool) -> None:
-    """Refuses weights that may not be used commercially until the user has accepted that.
-
-    Raises:
-        LicenceError: They may not, and the user has not.
-    """
-    if not card.licence.commercial_use and not accepted:
-        raise LicenceError(
-            f"{card.name}: its weights may not be used commercially ({card.licence.weights}); if that suits you, run "
-            f"`knownface models pull {card.pack or card.name} --accept-licence`"
-        )
-
-
-def _install_command(card: Card) -> str:
-    if not card.sources or all(source.kind == "file" for source in card.sources):
-        return "`knownface models add` with its file"
-    accept = "" if card.licence.commercial_use else " --accept-licence"
-    return f"`knownface models pull {card.pack or card.name}{accept}`"

@@ -12,7 +12,7 @@ import pytest
 from gallery_samples import DIMENSION, MODEL, probe_of, sample_of
 
 from pipeline.errors import GalleryError
-from pipeline.gallery.engine import named_errors
+from pipeline.gallery.engine_errors import named_errors
 from pipeline.gallery.gallery import Gallery
 
 HERE = Path(__file__).parent
@@ -117,7 +117,9 @@ def test_a_full_disk_has_many_names(tmp_path, monkeypatch, code, free, full):
     """SQLite says "disk I/O error" or "unable to open" for much of what a full file system refuses."""
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = getattr(sqlite3, code)
-    monkeypatch.setattr("pipeline.gallery.engine.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, free))
+    monkeypatch.setattr(
+        "pipeline.gallery.engine_errors.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, free)
+    )
     with pytest.raises(GalleryError) as raised, named_errors(str(tmp_path / "not there yet")):
         raise error
     assert ("the disk is full" in raised.value.message) == full

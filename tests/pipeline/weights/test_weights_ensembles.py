@@ -12,7 +12,7 @@ from weights_helpers import FACE, FREE, embedder, sha
 from pipeline.errors import CardError, ModelDamagedError, ModelMissingError
 from pipeline.weights import Card, Member, ModelStore, load_cards
 from pipeline.weights.add import write_card
-from pipeline.weights.card import FileSource
+from pipeline.weights.card_sources import FileSource
 from pipeline.weights.ensembles import ensemble_sha256, read_label
 
 PARTS = [{"name": "one.a", "weight": 0.4, "flip": True}, {"name": "two.b", "weight": 0.6}]

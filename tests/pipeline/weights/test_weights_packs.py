@@ -14,7 +14,7 @@ from weights_helpers import FREE, RESEARCH, card_of, detector, embedder, file_ca
 
 from pipeline.errors import CardError, FetchError, HashMismatchError, LicenceError
 from pipeline.weights import Card, ModelStore
-from pipeline.weights.card import PackSource
+from pipeline.weights.card_sources import PackSource
 from pipeline.weights.identify import Identity, identify
 from pipeline.weights.packs import PACKS, pull_pack
 from pipeline.weights.toml_out import to_toml

@@ -15,7 +15,7 @@ import pytest
 from weights_helpers import Site, package_index, package_source, running, sha, status, tar_gz, whole, zipped
 
 from pipeline.errors import FetchError, HashMismatchError
-from pipeline.weights.card import FileSource, UrlSource
+from pipeline.weights.card_sources import FileSource, UrlSource
 from pipeline.weights.files import extract_member, unpack_zip
 from pipeline.weights.sources import fetch
 

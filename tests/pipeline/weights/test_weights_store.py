@@ -28,7 +28,7 @@ from pipeline.errors import (
 )
 from pipeline.types import OperatingPoint
 from pipeline.weights import Card, ModelStore, RuntimeRecord, load_cards
-from pipeline.weights.card import FileSource, UrlSource
+from pipeline.weights.card_sources import FileSource, UrlSource
 from pipeline.weights.choice import write_choice
 from pipeline.weights.toml_out import to_toml
 

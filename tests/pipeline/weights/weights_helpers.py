@@ -17,7 +17,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.weights.card import Card, FileSource, Licence, PackageSource, Preprocessing, UrlSource
+from pipeline.weights.card import Card, Licence, Preprocessing
+from pipeline.weights.card_sources import FileSource, PackageSource, UrlSource
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 FREE = Licence(code="MIT", weights="MIT", training_data="none", commercial_use=True)
