@@ -12,58 +12,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.faces import only_face, pick_face, sample_of
+from app.outcomes import Enrolment, Identification, Verification
 from app.photos import Source, is_folder, name_of, open_source
 from pipeline.build import Expect, Stack, build_recognizer, embedder_identity, operating_points
 from pipeline.config import Settings
 from pipeline.decide import choose_identify_point, choose_verify_point, decide_photo, decide_verify
 from pipeline.errors import (
     DuplicatePhotoError,
-    KnownfaceError,
     PhotoError,
-    SeveralFacesError,
     SubjectNameError,
 )
 from pipeline.images import Photo
 from pipeline.recognizer import Faces, Recognizer, compare, no_face
-from pipeline.types import Decision, OperatingPoint
+from pipeline.types import OperatingPoint
 
 if TYPE_CHECKING:
-    from pipeline.gallery import Gallery, NewSample
+    from pipeline.gallery import Gallery
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Verification:
-    """The result of verifying a pair: the decision and the faces it rests on (row 0 of each was compared)."""
-
-    decision: Decision
-    a: Faces
-    b: Faces
-    faces_in_a: int
-    faces_in_b: int
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """One photo that was enrolled, or that failed: then `error` says why and `sample_id` is None.
-
-    `already`: the subject had this very photo before, so nothing changed.
-    """
-
-    subject: str
-    photo: str
-    sample_id: str | None = None
-    error: KnownfaceError | None = None
-    already: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Identification:
-    """One photo of a batch: its faces with a decision each, or an error."""
-
-    photo: str
-    faces: Faces | None = None
-    decisions: tuple[Decision, ...] = ()
-    error: PhotoError | None = None
+__all__ = ["Enrolment", "Identification", "Services", "Verification", "only_face", "pick_face"]
 
 
 @dataclass
@@ -234,7 +201,8 @@ class Services:
         subject = normalise(subject)
         try:
             nobody_yet = not len(self.gallery)
-            sample_id = self.gallery.enrol(subject, [self._sample(only_face(faces, face))])[0]
+            sample = sample_of(only_face(faces, face), keep_crop=self.settings.keep_crops)
+            sample_id = self.gallery.enrol(subject, [sample])[0]
             if nobody_yet:
                 from app import stages
 
@@ -284,64 +252,3 @@ class Services:
             allow_repeats=self.settings.allow_repeats if allow_repeats is None else allow_repeats,
         )
         return Identification(faces.source, faces, decisions)
-
-    def _sample(self, faces: Faces) -> NewSample:
-        from pipeline.gallery import NewSample
-
-        found = faces.detections
-        x0, y0, x1, y1 = (float(v) for v in found.boxes[0])
-        return NewSample(
-            source=faces.source,
-            photo_sha256=faces.photo_sha256,
-            box=(x0, y0, x1, y1),
-            landmarks=found.landmarks[0],
-            confidence=float(found.confidences[0]),
-            image_hw=found.image_hw,
-            vector=faces.templates.vectors[0],
-            norm=float(faces.templates.norms[0]),
-            crop=_png(faces) if self.settings.keep_crops else None,
-            quality=None,
-        )
-
-
-def pick_face(faces: Faces, number: int) -> Faces:
-    """One face of a photo; 1 is the most prominent.
-
-    Raises:
-        NoFaceError: There is none.
-        SeveralFacesError: There are fewer than `number`.
-    """
-    if not len(faces):
-        raise no_face(faces.source)
-    if not 1 <= number <= len(faces):
-        raise SeveralFacesError(f"{faces.source}: shows {len(faces)} faces, so there is no face {number}")
-    row = number - 1
-    rows = slice(row, row + 1)
-    return Faces(faces.source, faces.photo_sha256, faces.detections[[row]], faces.aligned[rows], faces.templates[rows])
-
-
-def only_face(faces: Faces, number: int | None) -> Faces:
-    """The one face of an enrolment photo, or the one whose number is given.
-
-    Raises:
-        NoFaceError: There is none.
-        SeveralFacesError: There are several and no number was given; the message says where each is.
-    """
-    if len(faces) > 1 and number is None:
-        places = "; ".join(
-            f"{row}: {x1 - x0:.0f}x{y1 - y0:.0f} pixels at ({x0:.0f}, {y0:.0f})"
-            for row, (x0, y0, x1, y1) in enumerate(faces.detections.boxes, 1)
-        )
-        raise SeveralFacesError(
-            f"{faces.source}: shows {len(faces)} faces ({places}): name one with --face N, or crop the photo"
-        )
-    return pick_face(faces, number or 1)
-
-
-def _png(faces: Faces) -> bytes:
-    import cv2
-
-    done, data = cv2.imencode(".png", cv2.cvtColor(faces.aligned.crops[0], cv2.COLOR_RGB2BGR))
-    if not done:
-        raise PhotoError(f"{faces.source}: the crop could not be encoded")
-    return bytes(data)

@@ -13,30 +13,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import threading
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryError
-from pipeline.gallery.codes import Progress
-from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.index import I64, check_k, check_vectors, exact_scores
-from pipeline.gallery.records import Problem
-from pipeline.gallery.rows import Columns, TruthRows
-from pipeline.gallery.schema import subjects
+from pipeline.gallery.rows import Columns
 from pipeline.gallery.settle import NO_SCORE, NOBODY_ELSE, Fetched, settle
-from pipeline.gallery.store import Meta, chunks, read_meta
-from pipeline.gallery.truth import Truth
-from pipeline.types import F32, Candidates, IndexMethod
+from pipeline.gallery.store import Meta
+from pipeline.types import F32, IndexMethod
 
-_log = logging.getLogger(__name__)
-_NOBODY = -1  # label of what the engine proposes and the truth does not have
-_TRIES = 3
+NOBODY = -1  # label of what the engine proposes and the truth does not have
 
 
 class IndexLostError(GalleryError):
@@ -140,12 +129,12 @@ def search(index: ExternalIndex, vectors: F32, k: int) -> tuple[F32, I64]:
         known, rows = index.vectors_of(ids)
         return known, known, rows
 
-    for query, row_scores, ids, _ in settle(partial(_fetch, index, look_up), vectors, k, by_label=False):
+    for query, row_scores, ids, _ in settle(partial(fetch, index, look_up), vectors, k, by_label=False):
         scores[query], found[query] = row_scores, ids
     return scores, found
 
 
-def _fetch(index: ExternalIndex, look_up: Any, queries: F32, count: int) -> Fetched:
+def fetch(index: ExternalIndex, look_up: Any, queries: F32, count: int) -> Fetched:
     """What the engine proposes, as the look-up knows it; see `settle.Fetch`."""
     asked = min(count, index.limit)
     found = index.nearest(queries, asked)
@@ -154,7 +143,7 @@ def _fetch(index: ExternalIndex, look_up: Any, queries: F32, count: int) -> Fetc
     order = np.argsort(known)
     known, owners, vectors = known[order], owners[order], vectors[order]
     width = max((len(ids) for ids, _ in found), default=0)
-    ids = np.full((len(found), width), _NOBODY, np.int64)
+    ids = np.full((len(found), width), NOBODY, np.int64)
     labels, scores = ids.copy(), np.full(ids.shape, NO_SCORE, np.float32)
     others = []
     for line, (candidates, approximate) in enumerate(found):
@@ -167,147 +156,3 @@ def _fetch(index: ExternalIndex, look_up: Any, queries: F32, count: int) -> Fetc
     lines = np.arange(len(found))[:, None]
     order = np.lexsort((ids, -scores), axis=-1)
     return scores[lines, order], ids[lines, order], labels[lines, order], others
-
-
-class ExternalSearch:
-    """What `LiveIndex` is for an index in memory: searches, and keeps the engine at the truth's generation."""
-
-    def __init__(self, truth: Truth, model_id: str, index: ExternalIndex) -> None:
-        self._truth, self._index = truth, index
-        self._rows = TruthRows(model_id, index.dimension)
-        self._at: Meta | None = None  # what the engine is known to show
-        self._lock = threading.Lock()
-
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        return self._index.dimension
-
-    def load(self, progress: Progress | None = None) -> None:
-        """Brings the engine up to date; costs one question to the truth when nobody committed since the last time."""
-        with self._truth.reading() as connection:
-            if read_meta(connection) == self._at:
-                return
-        with self._lock, self._truth.alone(), self._truth.reading() as connection:
-            now, at = read_meta(connection), self._index.at()
-            if at is None or not at.leads_to(now):
-                self._rebuild(connection, progress)
-            elif at != now:
-                self._index.remove(self._rows.gone(connection, at.generation))
-                ids, _, vectors = self._rows.changed(connection, at.generation)
-                self._index.put(vectors, ids)
-            if at != now:
-                self._index.mark(now)
-            self._at = now
-
-    def _rebuild(self, connection: Connection, progress: Progress | None) -> None:
-        total, done = self._rows.count(connection), 0
-        self._index.clear()
-        for ids, _, vectors in self._rows.all(connection):
-            self._index.put(vectors, ids)
-            done += len(ids)
-            if progress is not None:
-                progress(done, total)
-
-    def search(self, vectors: F32, k: int, threshold: float | None = None) -> list[Candidates]:  # noqa: ARG002
-        """The k subjects most like each of (Q, D) unit rows, by their best sample; takes no notice of the threshold."""
-        for _ in range(_TRIES):
-            self.load()
-            try:
-                return self._ask(check_vectors(vectors, self.dimension), k)
-            except IndexLostError as error:
-                _log.warning("%s; it is made anew", error.message)
-                with self._lock:
-                    self._at = None
-        raise IndexLostError(f"{self._index.label}: the index goes as often as it is made: look after the engine")
-
-    def _ask(self, vectors: F32, k: int) -> list[Candidates]:
-        check_k(k)
-        answers = [Candidates((), np.zeros(0, np.float32))] * len(vectors)
-        names: dict[int, str] = {}
-
-        def look_up(ids: I64) -> Columns:
-            with self._truth.reading() as connection:
-                known = self._rows.of(connection, ids.tolist())
-                names.update(_names(connection, known[1].tolist()))
-            return known
-
-        for query, scores, _, labels in settle(partial(_fetch, self._index, look_up), vectors, k, by_label=True):
-            real = labels != _NOBODY
-            answers[query] = Candidates(tuple([names[key] for key in labels[real].tolist()]), scores[real])
-        return answers
-
-    def loaded(self) -> FaissIndex:
-        """There is none in memory.
-
-        Raises:
-            GalleryError: Always; it says so.
-        """
-        raise GalleryError(f'the gallery is searched by {self._index.label}: set index = "local" to tune the one here')
-
-    def erased(self) -> None:
-        """Takes what was just removed from the truth out of the engine; where that fails, the next search does it."""
-        try:
-            self.load()
-        except GalleryError as error:
-            _log.warning("what was removed is still in the index, where nobody finds it: %s", error.message)
-
-    def compact(self) -> None:
-        """Makes the engine drop the bytes of what was removed, as far as it lets one."""
-        self.load()
-        self._index.erase()
-
-    def save(self) -> bool:
-        """There is no file to save."""
-        return False
-
-    def close(self) -> None:
-        """Gives the engine's connection back."""
-        self._index.close()
-
-    def check(self, *, repair: bool) -> list[Problem]:
-        """The engine's copy, held against the truth; repairing makes it anew."""
-        self.load()
-        with self._truth.reading() as connection:
-            what = self._difference(connection)
-        if what is None:
-            return []
-        if repair:
-            with self._lock:
-                self._index.mark(None)
-                self._at = None
-            self.load()
-        text = f"{self._index.label} disagrees with the database ({what}): it must be made anew"
-        return [Problem("index_disagrees", text, repair)]
-
-    def _difference(self, connection: Connection) -> str | None:
-        count = 0
-        for ids, _, vectors in self._rows.all(connection):
-            known, copies = self._index.vectors_of(ids)
-            order = np.argsort(known)
-            if not np.array_equal(known[order], ids):
-                return f"{len(ids) - len(known)} templates are missing"
-            if not np.array_equal(copies[order], vectors):
-                return "other vectors"
-            count += len(ids)
-        extra = len(self._index) - count
-        return f"{extra} templates that the database does not have" if extra else None
-
-    def figures(self) -> dict[str, Any]:
-        """What there is, as it goes into JSON."""
-        at = self._index.at()
-        return {
-            "engine": self._index.label,
-            "loaded": at is not None,
-            "generation": None if at is None else at.generation,
-            "vectors": 0 if at is None else len(self._index),
-            "damaged_templates": len(self._rows.skipped),
-        }
-
-
-def _names(connection: Connection, ids: list[int]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for chunk in chunks(ids):
-        query = sa.select(subjects.c.id, subjects.c.name).where(subjects.c.id.in_(chunk))
-        found.update((key, name) for key, name in connection.execute(query))
-    return found

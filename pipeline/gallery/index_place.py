@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.errors import GalleryError
-from pipeline.gallery.external import ExternalSearch, name_for
+from pipeline.gallery.external import name_for
+from pipeline.gallery.external_search import ExternalSearch
 from pipeline.gallery.live import LiveIndex
 from pipeline.gallery.store import read_meta
 from pipeline.gallery.truth import Truth

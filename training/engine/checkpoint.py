@@ -19,20 +19,19 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from pipeline.errors import CheckpointError
 from pipeline.weights.files import sha256_of
 from training.engine.config import TrainConfig
 from training.engine.files import load, opened, point, store, sync
+from training.engine.optimiser_state import OPTIMISER, of_optimiser, optimiser_tensors, put_optimiser, with_optimiser
 from training.engine.setup import Parts
 from training.heads import class_range
 
 FORMAT = 1
 #: What may be changed between two stretches of a run, since it does not change what is computed (but for rounding).
 _FREE = {"run", "device", "threads", "save_every_steps", "log_every_steps", "tensorboard", "evaluation", "compile"}
-_OPTIMISER = "optimiser/"
 
 
 class Progress(BaseModel):
@@ -126,14 +125,14 @@ def restore(parts: Parts, folder: Path) -> Progress:
     if parts.average is not None:
         parts.average.load_state_dict(load(folder / "average.safetensors"))
     names = dict(parts.network.named_parameters())
-    _put_optimiser(parts.stepper.optimiser, names, load(folder / "optimiser.safetensors"))
+    put_optimiser(parts.stepper.optimiser, names, load(folder / "optimiser.safetensors"))
     tensors = _head_tensors(parts, folder, state.head_shards)
     if len(parts.terms):
         kept = load(folder / "terms.safetensors")
-        parts.terms.load_state_dict({k: v for k, v in kept.items() if not k.startswith(_OPTIMISER)})
-        _put_optimiser(parts.stepper.term_optimiser, dict(parts.terms.named_parameters()), _of_optimiser(kept))
-    parts.head.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(_OPTIMISER)})
-    _put_optimiser(parts.stepper.head_optimiser, dict(parts.head.named_parameters()), _of_optimiser(tensors))
+        parts.terms.load_state_dict({k: v for k, v in kept.items() if not k.startswith(OPTIMISER)})
+        put_optimiser(parts.stepper.term_optimiser, dict(parts.terms.named_parameters()), of_optimiser(kept))
+    parts.head.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(OPTIMISER)})
+    put_optimiser(parts.stepper.head_optimiser, dict(parts.head.named_parameters()), of_optimiser(tensors))
     if state.scaler and parts.stepper.scaler.is_enabled():
         parts.stepper.scaler.load_state_dict(dict(state.scaler))
     if parts.world.rank < state.ranks:
@@ -170,7 +169,7 @@ def _write_shards(parts: Parts, partial: Path) -> None:
     store(partial / f"rng-{world.rank:04d}.safetensors", random)
     shards = _shards(parts)
     if world.rank < shards:
-        tensors = _with_optimiser(parts.head, parts.stepper.head_optimiser)
+        tensors = with_optimiser(parts.head, parts.stepper.head_optimiser)
         store(partial / f"head-{world.rank:04d}-of-{shards:04d}.safetensors", tensors)
 
 
@@ -178,9 +177,9 @@ def _write_common(parts: Parts, progress: Progress, partial: Path) -> None:
     """What is the same on all ranks; the state last, since it names all others."""
     store(partial / "model.safetensors", parts.network.state_dict())
     names = dict(parts.network.named_parameters())
-    store(partial / "optimiser.safetensors", _optimiser_tensors(parts.stepper.optimiser, names))
+    store(partial / "optimiser.safetensors", optimiser_tensors(parts.stepper.optimiser, names))
     if len(parts.terms):
-        store(partial / "terms.safetensors", _with_optimiser(parts.terms, parts.stepper.term_optimiser))
+        store(partial / "terms.safetensors", with_optimiser(parts.terms, parts.stepper.term_optimiser))
     if parts.average is not None:
         store(partial / "average.safetensors", parts.average.state_dict())
     state = _State(
@@ -201,38 +200,6 @@ def _write_common(parts: Parts, progress: Progress, partial: Path) -> None:
 
 def _shards(parts: Parts) -> int:
     return 1 if parts.stepper.shared_head else parts.world.size
-
-
-def _optimiser_tensors(optimiser: Optimizer | None, names: dict[str, nn.Parameter]) -> dict[str, Tensor]:
-    """`parameter/key` -> tensor."""
-    found: dict[str, Tensor] = {}
-    if optimiser is None:
-        return found
-    for name, parameter in names.items():
-        for key, value in optimiser.state.get(parameter, {}).items():
-            if isinstance(value, Tensor):
-                found[f"{name}/{key}"] = value
-    return found
-
-
-def _with_optimiser(module: nn.Module, optimiser: Optimizer | None) -> dict[str, Tensor]:
-    moments = _optimiser_tensors(optimiser, dict(module.named_parameters()))
-    return {**module.state_dict(), **{_OPTIMISER + name: value for name, value in moments.items()}}
-
-
-def _of_optimiser(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(_OPTIMISER): v for k, v in tensors.items() if k.startswith(_OPTIMISER)}
-
-
-def _put_optimiser(optimiser: Optimizer | None, names: dict[str, nn.Parameter], tensors: dict[str, Tensor]) -> None:
-    if optimiser is None:
-        return
-    for full, value in tensors.items():
-        name, key = full.rsplit("/", 1)
-        parameter = names[name]
-        if value.shape == parameter.shape:  # in the memory format of the parameter
-            value = torch.empty_like(parameter, requires_grad=False).copy_(value)  # noqa: PLW2901
-        optimiser.state[parameter][key] = value
 
 
 def _head_tensors(parts: Parts, folder: Path, shards: int) -> dict[str, Tensor]:
@@ -257,7 +224,7 @@ def _head_tensors(parts: Parts, folder: Path, shards: int) -> dict[str, Tensor]:
 
 def _is_sharded(sharded: tuple[str, ...], name: str) -> bool:
     """A tensor of the head, or of the optimiser for one."""
-    return (name.removeprefix(_OPTIMISER).rsplit("/", 1)[0] if name.startswith(_OPTIMISER) else name) in sharded
+    return (name.removeprefix(OPTIMISER).rsplit("/", 1)[0] if name.startswith(OPTIMISER) else name) in sharded
 
 
 def _check_same(parts: Parts, state: _State, folder: Path) -> None:

@@ -1,0 +1,74 @@
+"""Which face of a photo is meant, and what of it is enrolled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.errors import PhotoError, SeveralFacesError
+from pipeline.recognizer import Faces, no_face
+
+if TYPE_CHECKING:
+    from pipeline.gallery import NewSample
+
+
+def pick_face(faces: Faces, number: int) -> Faces:
+    """One face of a photo; 1 is the most prominent.
+
+    Raises:
+        NoFaceError: There is none.
+        SeveralFacesError: There are fewer than `number`.
+    """
+    if not len(faces):
+        raise no_face(faces.source)
+    if not 1 <= number <= len(faces):
+        raise SeveralFacesError(f"{faces.source}: shows {len(faces)} faces, so there is no face {number}")
+    row = number - 1
+    rows = slice(row, row + 1)
+    return Faces(faces.source, faces.photo_sha256, faces.detections[[row]], faces.aligned[rows], faces.templates[rows])
+
+
+def only_face(faces: Faces, number: int | None) -> Faces:
+    """The one face of an enrolment photo, or the one whose number is given.
+
+    Raises:
+        NoFaceError: There is none.
+        SeveralFacesError: There are several and no number was given; the message says where each is.
+    """
+    if len(faces) > 1 and number is None:
+        places = "; ".join(
+            f"{row}: {x1 - x0:.0f}x{y1 - y0:.0f} pixels at ({x0:.0f}, {y0:.0f})"
+            for row, (x0, y0, x1, y1) in enumerate(faces.detections.boxes, 1)
+        )
+        raise SeveralFacesError(
+            f"{faces.source}: shows {len(faces)} faces ({places}): name one with --face N, or crop the photo"
+        )
+    return pick_face(faces, number or 1)
+
+
+def sample_of(faces: Faces, *, keep_crop: bool) -> NewSample:
+    """The first face as a sample to enrol; with its aligned crop, as PNG, where that is kept."""
+    from pipeline.gallery import NewSample
+
+    found = faces.detections
+    x0, y0, x1, y1 = (float(v) for v in found.boxes[0])
+    return NewSample(
+        source=faces.source,
+        photo_sha256=faces.photo_sha256,
+        box=(x0, y0, x1, y1),
+        landmarks=found.landmarks[0],
+        confidence=float(found.confidences[0]),
+        image_hw=found.image_hw,
+        vector=faces.templates.vectors[0],
+        norm=float(faces.templates.norms[0]),
+        crop=_png(faces) if keep_crop else None,
+        quality=None,
+    )
+
+
+def _png(faces: Faces) -> bytes:
+    import cv2
+
+    done, data = cv2.imencode(".png", cv2.cvtColor(faces.aligned.crops[0], cv2.COLOR_RGB2BGR))
+    if not done:
+        raise PhotoError(f"{faces.source}: the crop could not be encoded")
+    return bytes(data)

@@ -1,0 +1,44 @@
+"""What became of a photo or a pair: verified, enrolled, identified, or an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.errors import KnownfaceError, PhotoError
+from pipeline.recognizer import Faces
+from pipeline.types import Decision
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """The result of verifying a pair: the decision and the faces it rests on (row 0 of each was compared)."""
+
+    decision: Decision
+    a: Faces
+    b: Faces
+    faces_in_a: int
+    faces_in_b: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One photo that was enrolled, or that failed: then `error` says why and `sample_id` is None.
+
+    `already`: the subject had this very photo before, so nothing changed.
+    """
+
+    subject: str
+    photo: str
+    sample_id: str | None = None
+    error: KnownfaceError | None = None
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identification:
+    """One photo of a batch: its faces with a decision each, or an error."""
+
+    photo: str
+    faces: Faces | None = None
+    decisions: tuple[Decision, ...] = ()
+    error: PhotoError | None = None

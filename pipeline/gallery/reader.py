@@ -1,0 +1,185 @@
+"""Who is enrolled, and who a probe is most like: all that one asks of a gallery without changing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from pipeline.errors import ModelMismatchError
+from pipeline.gallery import documents, names, store
+from pipeline.gallery.codes import Progress
+from pipeline.gallery.engine import Place
+from pipeline.gallery.index_place import LOCAL, IndexPlace, open_index
+from pipeline.gallery.records import Enrolled, SubjectDetail, SubjectInfo
+from pipeline.gallery.schema import samples, subjects
+from pipeline.gallery.truth import Truth
+from pipeline.types import Candidates, SubjectScore, Templates
+
+
+class GalleryReader:
+    """Subjects, their samples and templates, and the search among them.
+
+    Args:
+        truth: Its database, open.
+        model_id: The model whose templates it holds and searches.
+        dimension: Length of a vector of that model.
+        subject_score: Whether a search takes each subject's best sample, or the template fused over its samples.
+        index: Where it is searched.
+    """
+
+    def __init__(
+        self,
+        truth: Truth,
+        model_id: str,
+        dimension: int,
+        subject_score: SubjectScore = "best",
+        index: IndexPlace = LOCAL,
+    ) -> None:
+        self._truth = truth
+        self._model_id = model_id
+        self._index = open_index(index, truth, model_id, dimension, subject_score)
+
+    @classmethod
+    def open(
+        cls,
+        location: str | Path,
+        model_id: str,
+        dimension: int,
+        *,
+        create: bool = True,
+        subject_score: SubjectScore = "best",
+        index: IndexPlace = LOCAL,
+    ) -> Self:
+        """Opens a gallery, making or upgrading it where needed; the index is loaded by the first search.
+
+        Args:
+            location: A folder, or a database URL.
+            model_id: `arch.tag@sha8` of the embedder.
+            dimension: Length of its vectors.
+            create: Make the gallery if there is none.
+            subject_score: As in the constructor.
+            index: As in the constructor.
+
+        Raises:
+            GalleryError: There is none and `create` is false, or it cannot be made here.
+            GalleryDamagedError: The database cannot be read.
+            GalleryVersionError: It was made by a newer version.
+            GalleryBusyError: Another process kept it locked.
+            GalleryUnreachableError: The server of the database, or of the index, does not answer.
+        """
+        truth = Truth(Place.of(location), create=create)
+        try:
+            return cls(truth, model_id, dimension, subject_score, index)
+        except BaseException:
+            truth.close()
+            raise
+
+    def close(self) -> None:
+        """Saves the index if that is worth it, and gives the database's connections back."""
+        self._index.close()
+        self._truth.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def model_id(self) -> str:
+        """The model whose templates are held and searched."""
+        return self._model_id
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._index.dimension
+
+    def subjects(self, *, limit: int | None = None, offset: int = 0, search: str | None = None) -> list[SubjectInfo]:
+        """The subjects by name; `search` keeps those whose name contains it, whatever its case."""
+        with self._truth.reading() as connection:
+            return store.list_subjects(connection, limit, offset, search)
+
+    def subject(self, name: str) -> SubjectDetail:
+        """One subject and its samples.
+
+        Raises:
+            SubjectNotFoundError: There is no such subject; the message suggests the closest names.
+        """
+        name = names.normalise(name)
+        with self._truth.reading() as connection:
+            key = store.subject_id(connection, name)
+            mine = store.list_samples(connection, key, self._model_id)
+            created = connection.execute(sa.select(subjects.c.created_us).where(subjects.c.id == key)).scalar_one()
+        return SubjectDetail(SubjectInfo(name, len(mine), store.as_time(created)), mine)
+
+    def templates(self, name: str | None = None) -> list[Enrolled]:
+        """The templates of the gallery's model, by subject, oldest first; of one subject where one is named.
+
+        Raises:
+            SubjectNotFoundError: There is no such subject.
+        """
+        with self._truth.reading() as connection:
+            key = None if name is None else store.subject_id(connection, names.normalise(name))
+            return store.list_templates(connection, self._model_id, key)
+
+    def document(self, kind: str) -> dict[str, Any] | None:
+        """The document of this kind and the gallery's model, as it was put; None where there is none.
+
+        Raises:
+            GalleryDamagedError: It is no JSON object any more.
+        """
+        with self._truth.reading() as connection:
+            return documents.read(connection, kind, self._model_id)
+
+    def __len__(self) -> int:
+        """Subjects enrolled."""
+        with self._truth.reading() as connection:
+            return store.count(connection, subjects)
+
+    @property
+    def sample_count(self) -> int:
+        """Samples enrolled."""
+        with self._truth.reading() as connection:
+            return store.count(connection, samples)
+
+    @property
+    def generation(self) -> int:
+        """Grows with every change."""
+        with self._truth.reading() as connection:
+            return store.read_meta(connection).generation
+
+    def search(self, templates: Templates, k: int = 2, *, threshold: float | None = None) -> list[Candidates]:
+        """The k subjects most like each probe, by their best sample or, if opened so, by their fused template.
+
+        Args:
+            templates: (N, D) probes of the gallery's model.
+            k: How many different subjects to return; fewer come back from a gallery with fewer.
+            threshold: The score of the operating point, where the candidates are only wanted for a decision at it. A
+                compressed index is much quicker to tell who reaches a score than who is nearest below it: subjects
+                below the threshold then come with their exact scores, but nearer ones may be missing. No decision
+                depends on those. The exact index takes no notice.
+
+        Returns:
+            One Candidates per probe, scores descending.
+
+        Raises:
+            ModelMismatchError: The probes come from another model.
+            ValueError: k is below 1.
+        """
+        if templates.model_id != self._model_id or templates.vectors.shape[1] != self.dimension:
+            raise ModelMismatchError(
+                f"the probe comes from {templates.model_id} ({templates.vectors.shape[1]}-d), the gallery is searched "
+                f"with {self._model_id} ({self.dimension}-d): embed both with one model"
+            )
+        return self._index.search(templates.vectors, k, threshold)
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Brings the index in memory up to date; a search does this by itself.
+
+        Args:
+            progress: Told (done, total) templates while the index is read from the database.
+        """
+        self._index.load(progress)
