@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import platform
 import sys
 from pathlib import Path
@@ -19,12 +20,18 @@ def main(arguments: list[str]) -> int:
     if not words or words[0] not in NAMES:
         print(f"usage: scripts/bench {'|'.join(NAMES)} [--json] [OPTIONS]", file=sys.stderr)
         return 2
+    machine = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
     try:
         figures = importlib.import_module(f"scripts.benches.{words[0]}").run(words[1:])
     except KnownfaceError as error:
         print(f"bench: {error.message}", file=sys.stderr)
         return 3
-    document = {"bench": words[0], "python": platform.python_version(), "machine": platform.machine(), **figures}
+    document = {"bench": words[0], **machine, **figures}
     if as_json:
         print(json.dumps(document, indent=2))
     else:

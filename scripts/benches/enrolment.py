@@ -82,8 +82,6 @@ def run(args: list[str]) -> dict[str, Any]:
     parser.add_argument("--folder", type=Path, help="where the galleries are made, by default the temporary folder")
     options = parser.parse_args(args)
     result: dict[str, Any] = {
-        "cores": os.cpu_count(),
-        "load_before": round(os.getloadavg()[0], 2),
         "fsync": "SQLite WAL, synchronous=FULL: one fsync per commit, and those of a checkpoint every 1000 pages",
         "galleries": [],
     }

@@ -269,8 +269,8 @@ def run(args: list[str]) -> dict[str, Any]:
         "dimension": options.dimension,
         "threads": options.threads,
         "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
     }
-    result |= {"device": torch.cuda.get_device_name() if cuda else "cpu", "load_before": round(os.getloadavg()[0], 2)}
     return result | {"momentum": options.momentum, "cases": rows, "ratios": ratios(rows, clock), "exact": exact}
 
 

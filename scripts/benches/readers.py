@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -167,5 +166,4 @@ def run(args: list[str]) -> dict[str, Any]:
     if options.inside is not None:
         return write(options.folder, options)
     with tempfile.TemporaryDirectory() as folder:
-        load = round(os.getloadavg()[0], 2)
-        return {"cores": os.cpu_count(), "load_before": load} | measure(Path(folder), options)
+        return measure(Path(folder), options)

@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,42 +20,14 @@ import pytest
 import app.cli.recognise
 from app.cli.main import hoisted, main
 from pipeline.version import __version__
+from tests.commands import Cli, Result, runner
 from tests.confined import weak
 from tests.fakes import write_bars
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """stdout as exactly one JSON document."""
-        return json.loads(self.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
-
-    @property
-    def lines(self) -> list[Any]:
-        """stdout as one JSON object a line."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Cli = Callable[..., Result]
-
-
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    def run(*arguments: object) -> Result:
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Result(code, out, err)
-
-    return run
+    return runner(capsys)
 
 
 @pytest.fixture(scope="session")

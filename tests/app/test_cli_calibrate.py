@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from app.cli.main import main
 from pipeline.weights import Card, load_cards
 from tests import fakes
+from tests.commands import Cli, runner
 
-
-@dataclass
-class Result:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
-
-
-Cli = Callable[..., Result]
 PEOPLE = 160
 
 
@@ -37,15 +21,7 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("app.services.embedder_identity", lambda _: (fakes.MODEL_ID, fakes.DIMENSION))
     monkeypatch.setattr("app.services.operating_points", lambda _: CARD)
     monkeypatch.setattr("pipeline.build.start_loading", lambda *_: None)
-
-    def run(*arguments: object) -> Result:
-        capsys.readouterr()
-        code = main(["--gallery", str(tmp_path / "gallery"), *map(str, arguments)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Result(code, out, err)
-
-    return run
+    return runner(capsys, "--gallery", tmp_path / "gallery")
 
 
 CARD = (

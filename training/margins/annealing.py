@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from training.margins.base import Margin, Targets
+
 
 class Annealing(nn.Module):
     """λ falls from `base` to `floor` (SphereFace, appendix; the authors' code): λ = max(floor, base (1 + γ t)^−power).
@@ -38,3 +40,21 @@ class Annealing(nn.Module):
         """(λ cos θ + ψ(θ)) / (1 + λ), both (B,)."""
         weight = self.weight().to(cosine.dtype)
         return (weight * cosine + hardened) / (1 + weight)
+
+
+class AnnealedMargin(Margin):
+    """A margin on the angle that is `multiple` times as hard, which comes in by annealing.
+
+    Args:
+        multiple: m, 1 to 4.
+        annealing: How λ falls.
+    """
+
+    def __init__(self, multiple: int = 4, annealing: Annealing | None = None) -> None:
+        super().__init__(scale=1.0)
+        self.multiple = multiple
+        self.annealing = annealing or Annealing()
+
+    def observe(self, targets: Targets) -> None:  # noqa: ARG002
+        """One step further down the annealing."""
+        self.annealing.observe()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from training.margins.angles import decreasing_cosine_of_multiple
-from training.margins.annealing import Annealing
-from training.margins.base import Margin, Rows, Targets
+from training.margins.annealing import AnnealedMargin
+from training.margins.base import Rows, Targets
 
 
-class LSoftmax(Margin):
+class LSoftmax(AnnealedMargin):
     """L-Softmax (Liu, Wen, Yu and Yang, ICML 2016, arXiv:1612.02295, equations 4 to 6).
 
     z_iy = |w_y| |x_i| ψ(θ_iy), z_ij = w_j · x_i, with ψ(θ) = (−1)^k cos(mθ) − 2k on [kπ/m, (k+1)π/m].
@@ -19,15 +19,6 @@ class LSoftmax(Margin):
 
     unit_embeddings = False
     unit_classes = False
-
-    def __init__(self, multiple: int = 4, annealing: Annealing | None = None) -> None:
-        super().__init__(scale=1.0)
-        self.multiple = multiple
-        self.annealing = annealing or Annealing()
-
-    def observe(self, targets: Targets) -> None:  # noqa: ARG002
-        """One step further down the annealing."""
-        self.annealing.observe()
 
     def rows(self, targets: Targets) -> Rows:
         """See `Margin.rows`."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from training.margins.angles import decreasing_cosine_of_multiple
-from training.margins.annealing import Annealing
-from training.margins.base import Margin, Rows, Targets
+from training.margins.annealing import AnnealedMargin
+from training.margins.base import Rows, Targets
 
 
-class SphereFace(Margin):
+class SphereFace(AnnealedMargin):
     """A-Softmax (Liu, Wen, Yu, Li, Raj and Song, CVPR 2017, arXiv:1704.08063, equations 6 and 7).
 
     z_iy = |x_i| ψ(θ_iy), z_ij = |x_i| cos θ_ij, with ψ(θ) = (−1)^k cos(mθ) − 2k on [kπ/m, (k+1)π/m]. The gradient flows
@@ -17,15 +17,6 @@ class SphereFace(Margin):
         multiple: m, 1 to 4; 1 is the softmax with unit class vectors.
         annealing: How λ falls from 1000 to 5, as the authors trained it.
     """
-
-    def __init__(self, multiple: int = 4, annealing: Annealing | None = None) -> None:
-        super().__init__(scale=1.0)
-        self.multiple = multiple
-        self.annealing = annealing or Annealing()
-
-    def observe(self, targets: Targets) -> None:  # noqa: ARG002
-        """One step further down the annealing."""
-        self.annealing.observe()
 
     def rows(self, targets: Targets) -> Rows:
         """See `Margin.rows`."""
