@@ -1,4 +1,4 @@
-"""The connection to the truth: where it is, how it is opened, and what its errors are called.
+"""The connection to the truth: where it is and how it is opened.
 
 SQLite is opened in WAL mode (readers and the one writer do not wait for each other) with synchronous=FULL (a commit
 returns after fsync), foreign keys on, a busy timeout, secure_delete (deleted bytes are overwritten with zeros) and
