@@ -120,14 +120,7 @@ class MilvusIndex:
         return len(present)
 
     def search(self, vectors: F32, k: int) -> tuple[F32, I64]:
-        """The k most similar of each of (Q, D) rows.
-
-        Returns:
-            scores (Q, min(k, len)) float32 descending and ids of the same shape, int64; equal scores by ascending id.
-
-        Raises:
-            ValueError: A row is not finite or not unit, a shape does not fit, or k is below 1.
-        """
+        """See `protocols.Index.search`; by the vectors that are there, whatever the truth says."""
         return external.search(self, vectors, k)
 
     def nearest(self, queries: F32, count: int) -> list[tuple[I64, F32]]:
