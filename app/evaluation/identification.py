@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -210,6 +210,17 @@ def subject_scores(
     return scores
 
 
+def _batches(
+    probes: Sequence[tuple[str, str]], found: Mapping[str, F32 | PhotoError]
+) -> Iterator[tuple[npt.NDArray[np.intp], F32]]:
+    """The probes that have a template, some at a time: their places, and their templates."""
+    for start in range(0, len(probes), _PROBES):
+        here = [(row, found[probes[row][1]]) for row in range(start, min(start + _PROBES, len(probes)))]
+        rows = [(row, result) for row, result in here if not isinstance(result, PhotoError)]
+        if rows:
+            yield np.array([row for row, _ in rows], np.intp), np.stack([vector for _, vector in rows])
+
+
 def search_found(
     plan: Plan,
     found: Mapping[str, F32 | PhotoError],
@@ -225,22 +236,12 @@ def search_found(
     count = len(plan.probes)
     own, tops, ranks = np.full(count, -np.inf), np.full(count, -np.inf), np.zeros(count, np.int64)
     ranks[mates >= 0] = len(subjects) + 1
-    named, failures = [""] * count, [""] * count
-    for start in range(0, count, _PROBES):
-        rows = []
-        for row in range(start, min(start + _PROBES, count)):
-            result = found[plan.probes[row][1]]
-            if isinstance(result, PhotoError):
-                failures[row] = result.code
-            else:
-                rows.append((row, result))
-        if not rows or not len(samples):
-            continue
-        places = np.array([row for row, _ in rows])
-        scores = subject_scores(np.stack([vector for _, vector in rows]), samples, owners, len(subjects), search)
+    named = [""] * count
+    for places, vectors in _batches(plan.probes, found) if len(samples) else ():
+        scores = subject_scores(vectors, samples, owners, len(subjects), search)
         scores = normalise(scores) if normalise else scores
         best = scores.argmax(axis=1)
-        tops[places] = scores[np.arange(len(rows)), best]
+        tops[places] = scores[np.arange(len(places)), best]
         for row, column in zip(places, best, strict=True):
             named[row] = subjects[column]
         mated = mates[places] >= 0
@@ -254,7 +255,7 @@ def search_found(
         ranks,
         tops,
         named,
-        failures,
+        [e.code if isinstance(e := found[probe], PhotoError) else "" for _, probe in plan.probes],
         subjects=len(subjects),
         enrolment_failures={(s, p): e.code for s, p in plan.enrolled if isinstance(e := found[p], PhotoError)},
         not_enrolled=[subject for row, subject in enumerate(subjects) if row not in enrolled],
