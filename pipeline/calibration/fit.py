@@ -125,8 +125,10 @@ def calibrate(photos: Photos, wanted: Wanted) -> Calibration:
         for size in wanted.sizes:
             require_support(rate, size, fit.verify.subjects, check.verify.subjects, people)
     likelihood = fit_likelihood(fit.mated, fit.verify)
-    if check.mated.subjects == 0:
-        raise CalibrationError("nobody in the half that checks has two photos: give more people with two photos each")
+    if not np.isfinite(check.mated.scores).any():
+        raise CalibrationError(
+            "nobody in the half that checks has two usable photos: give more people with two photos each"
+        )
     norms = _norms(photos, rows, halves)
     made = _Maker(photos, wanted, people, fit, check, likelihood, norms)
     points = [made.verify(rate) for rate in wanted.fmrs]
@@ -180,16 +182,18 @@ def _at_most(photos: Photos) -> Rows:
 
 
 def _halves(owners: Rows, usable: Bools) -> tuple[Rows, Rows]:
-    """Photos of either half of the people; those with several usable photos are dealt evenly."""
-    counts = np.bincount(owners[usable], minlength=int(owners.max(initial=-1)) + 1)
-    order = np.random.default_rng(_SEED + 1).permutation(len(counts))
-    dealt = np.concatenate([order[counts[order] > 1], order[counts[order] == 1]])
-    first = np.zeros(len(counts), np.bool_)
+    """Photos of either half of the people, who are dealt evenly: those with several usable photos, with one, with none.
+
+    Who has no usable photo is dealt too: nobody finds these people, and the rates of misses have to say so.
+    """
+    people = int(owners.max(initial=-1)) + 1
+    photos, counts = (np.bincount(rows, minlength=people) for rows in (owners, owners[usable]))
+    order = np.random.default_rng(_SEED + 1).permutation(people)
+    groups = (counts > 1, counts == 1, (counts == 0) & (photos > 0))
+    dealt = np.concatenate([order[group[order]] for group in groups])
+    first = np.zeros(people, np.bool_)
     first[dealt[::2]] = True
-    known = np.zeros(len(counts), np.bool_)
-    known[dealt] = True
-    one, other = first[owners] & known[owners], ~first[owners] & known[owners]
-    return np.nonzero(one)[0].astype(np.int32), np.nonzero(other)[0].astype(np.int32)
+    return np.nonzero(first[owners])[0].astype(np.int32), np.nonzero(~first[owners])[0].astype(np.int32)
 
 
 def _norms(photos: Photos, rows: Rows, halves: tuple[Rows, Rows]) -> tuple[F64, F32]:

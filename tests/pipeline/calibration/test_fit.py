@@ -85,6 +85,17 @@ def test_photos_that_failed_are_misses_and_nobody_without_one_counts() -> None:
     assert worse.points[0].fnmr > calibrate(photos, WANTED).points[0].fnmr + 0.1
 
 
+@pytest.mark.parametrize("lost", [30, 60])
+def test_people_whose_photos_all_failed_are_misses(lost: int) -> None:
+    photos = made_up()
+    usable = photos.usable & (photos.owners >= lost)
+    result = calibrate(replace(photos, usable=usable), replace(WANTED, fmrs=(0.02,)))
+    assert result.people == 120 - lost
+    assert result.failed == 2 * lost
+    assert [point.mated for point in result.points] == [60, 120], "pairs and probes of half of the people"
+    assert all(point.fnmr >= lost / 120 for point in result.points)
+
+
 def test_more_photos_than_can_be_compared_are_drawn_by_person(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "MOST_PHOTOS", 150)
     result = calibrate(made_up(), replace(WANTED, fpirs=()))
