@@ -17,7 +17,7 @@ from pipeline.gallery import private, read_only, server
 from pipeline.gallery.engine import DATABASE, LOCK, Place, check_read_only, make_engine, prepare, reading, writing
 from pipeline.gallery.engine_errors import READ_ONLY, named_errors
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, generation_of
-from pipeline.gallery.store import read_meta
+from pipeline.gallery.store import Meta, read_meta
 
 _log = logging.getLogger(__name__)
 INDEX_LOCK = "index.lock"
@@ -42,9 +42,9 @@ class Truth:
                 else:
                     prepare(place, self.engine, create=create)
                 with self.reading() as connection:
-                    read_meta(connection)  # a write would make a number of anything
+                    now = read_meta(connection)  # a write would make a number of anything
                 if not self.read_only:
-                    self._finish_erasing()
+                    self._finish_erasing(now)
         except BaseException:
             self.engine.dispose()
             raise
@@ -110,22 +110,25 @@ class Truth:
             return
         with reading(self.engine) as connection:
             now = read_meta(connection)
-        for file in self.folder.glob(f"index-*{SUFFIX}"):
-            if generation_of(file) < max(now.removal, now.horizon):  # holds what is gone, or cannot be followed
-                file.unlink(missing_ok=True)
+        self._drop_outdated(now)
         self.clear_leftovers()
         self._erase_due = not self._checkpoint()
 
-    def _finish_erasing(self) -> None:
-        """Does what a process that was killed between removing and erasing has left to do."""
+    def _drop_outdated(self, now: Meta) -> None:
+        """Removes index files that hold what is gone, or that cannot be followed."""
+        for file in self.folder.glob(f"index-*{SUFFIX}") if self.folder is not None else ():
+            if generation_of(file) < max(now.removal, now.horizon):
+                file.unlink(missing_ok=True)
+
+    def _finish_erasing(self, now: Meta) -> None:
+        """Does what a process that was killed between removing and erasing has left to do, whoever wrote since then."""
         database = self.place.database
-        log = None if database is None else database.with_name(database.name + "-wal")
-        if log is None or not log.exists() or not log.stat().st_size:
+        if database is None or not now.removal:
             return
-        with reading(self.engine) as connection:
-            now = read_meta(connection)
-        if now.removal == now.generation > 0:
-            self.erase()
+        self._drop_outdated(now)
+        log = database.with_name(database.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            self._erase_due = not self._checkpoint()
 
     @property
     def erase_due(self) -> bool:

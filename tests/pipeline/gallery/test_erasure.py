@@ -88,6 +88,44 @@ def test_a_reader_in_the_way_delays_the_erasure_but_not_for_good(tmp_path, monke
         assert traces(tmp_path, needles_of("gone")) == []
 
 
+@pytest.mark.parametrize("then", ["nothing", "document", "enrolment"])
+def test_who_opens_next_finishes_what_a_killed_remover_began(tmp_path, monkeypatch, then):
+    """The remover dies before it erases, another gallery is open and may write: that hides nothing."""
+    name = b"Xanthippe Zwetschkenbaum"
+    needles = {**needles_of("gone"), "name": name}
+    other = Gallery.open(tmp_path, MODEL, DIMENSION)
+    other.enrol_many([("kept", sample_of("kept")), (name.decode(), sample_of("gone"))])
+    other.save_index()
+    with monkeypatch.context() as killed:
+        killed.setattr("pipeline.gallery.truth.Truth.erase", lambda _: None)
+        with Gallery.open(tmp_path, MODEL, DIMENSION) as remover:
+            remover.remove(name.decode())
+        if then == "document":
+            other.put_document("operating_points", {"points": []})
+        elif then == "enrolment":
+            other.enrol("new", [sample_of("new")])
+    assert traces(tmp_path, needles)
+    with Gallery.open(tmp_path, MODEL, DIMENSION):
+        assert traces(tmp_path, needles) == [], "with the other still open, and its write-ahead log in use"
+    other.close()
+    with Gallery.open(tmp_path, MODEL, DIMENSION) as third:
+        assert third.check() == []
+
+
+def test_the_saved_index_of_a_killed_remover_goes_without_a_write_ahead_log_too(tmp_path, monkeypatch):
+    with monkeypatch.context() as killed, Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
+        gallery.enrol_many([("kept", sample_of("kept")), ("gone", sample_of("gone"))])
+        gallery.save_index()
+        killed.setattr("pipeline.gallery.truth.Truth.erase", lambda _: None)
+        gallery.remove("gone")
+    assert [file for file, _ in traces(tmp_path, needles_of("gone"))] == [next(tmp_path.glob("*.kfi")).name]
+    with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
+        assert traces(tmp_path, needles_of("gone")) == []
+        gallery.save_index()
+    with Gallery.open(tmp_path, MODEL, DIMENSION):
+        assert list(tmp_path.glob("*.kfi")), "an index saved since is kept"
+
+
 def test_an_old_name_leaves_the_saved_index(tmp_path):
     with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
         gallery.enrol("Xanthippe Zwetschkenbaum", [sample_of(1)])
