@@ -98,7 +98,7 @@ class Services:
         return exists(location)
 
     def stages_note(self) -> str:
-        """What has changed about detector and refiner since people were enrolled; "" if nothing."""
+        """What has changed about the models since people were enrolled; "" if nothing."""
         from app import stages
 
         return stages.difference(self.gallery, self.settings)

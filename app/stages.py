@@ -1,4 +1,7 @@
-"""Which detector and refiner the people of a gallery were enrolled with. The embedder stands in their model_id."""
+"""Which models the people of a gallery were enrolled with.
+
+Detector and refiner are kept as a document of the gallery; the embedder stands in the model_id of their templates.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,11 @@ def remember(gallery: Gallery, settings: Settings) -> None:
 
 def difference(gallery: Gallery, settings: Settings) -> str:
     """What has changed since the first people were enrolled, in one sentence; "" if nothing, or if it is not known."""
+    if others := gallery.models_instead():
+        return (
+            f"nobody enrolled in this gallery has a template of the model in use, {gallery.model_id}, so nobody is "
+            f"found: enrol their photos again, or go back with `knownface models use {others[0].partition('@')[0]}`"
+        )
     before = gallery.document(_KIND)
     if before is None:
         return ""

@@ -185,7 +185,7 @@ class _Face:
         """The decision for the candidate it was given, knowing whom the other faces are (face number and score)."""
         point, subjects = self.point, self.candidates.subjects
         if not len(self.candidates):
-            reason = "Nobody is enrolled in this gallery."
+            reason = self._nobody()
             return Decision("unknown", None, point.threshold, reason, point.model_id, origin=point.origin)
         row = given or 0
         score, subject = float(self.candidates.scores[row]), subjects[row]
@@ -212,6 +212,15 @@ class _Face:
         if passed:
             reason += f"; {passed[0]}, who is more alike, is face {taken[passed[0]][0]} of this photo"
         return replace(said, kind="match", subject=subject, reason=f"{reason}.")
+
+    def _nobody(self) -> str:
+        if not self.gallery_size:
+            return "Nobody is enrolled in this gallery."
+        return (
+            f"Nobody enrolled in this gallery ({self.gallery_size}) has a template of the model in use, "
+            f"{self.point.model_id}: enrol their photos again, or go back to the model they were enrolled with "
+            "(knownface models use)."
+        )
 
     def _below(self, said: Decision, subject: str) -> Decision:
         score, point = said.score or 0.0, self.point

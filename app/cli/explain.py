@@ -53,7 +53,11 @@ def _show_face(context: Context, found: Explanation, face: FaceReport) -> None:
         f"  {x1 - x0:.0f}x{y1 - y0:.0f} pixels at ({x0:.0f}, {y0:.0f}), {face.eye_distance_px:.0f} between the eyes; "
         f"detector's confidence {face.confidence:.2f}; quality of the template {face.norm:.1f}{level}"
     )
-    rank = "is not among those enrolled" if face.rank is None else f"is number {face.rank} among those enrolled"
+    rank = (
+        "is enrolled, but not with a template of the model in use"
+        if face.rank is None
+        else f"is number {face.rank} among those enrolled"
+    )
     best = "" if face.better is None else f"; the best other is {face.better[0]} ({face.better[1]:.3f})"
     say(f"  {found.subject} {rank}{best}")
     for photo, uid, score in face.scores[:_SHOWN]:

@@ -135,6 +135,9 @@ def check(
     with _open(context) as gallery:
         problems = gallery.check(repair=repair)
         subjects, samples = len(gallery), gallery.sample_count
+        figures = {} if problems else gallery.stats()
+    if others := figures.get("templates", 0) - figures.get("templates_of_model", 0):
+        context.note(f"{others} templates are of other models than the one in use: they are kept, and not searched")
     rows = [{"kind": p.kind, "message": p.message, "repaired": p.repaired} for p in problems]
     if context.machine:
         context.emit({"problems": rows, "subjects": subjects, "samples": samples})

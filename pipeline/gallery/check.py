@@ -76,19 +76,14 @@ def _wrong_with(blob: bytes, dimension: int) -> str | None:
     return None if abs(length - 1) < UNIT_TOLERANCE else f"has length {length:.4g} instead of 1"
 
 
-def other_models(connection: Connection, model_id: str) -> list[Problem]:
-    """Templates of other models, and samples that have none of this one."""
-    problems = []
-    query = sa.select(templates.c.model_id, sa.func.count()).where(templates.c.model_id != model_id)
-    for other, number in connection.execute(query.group_by(templates.c.model_id)):
-        text = f"{number} templates were made by the model {other}, not by {model_id}: enrol their photos again"
-        problems.append(Problem("foreign_model", text))
+def samples_without_template(connection: Connection, model_id: str) -> list[Problem]:
+    """Samples that have no template of this model; those of other models beside one of this do no harm."""
     mine = sa.exists().where((templates.c.sample_id == samples.c.id) & (templates.c.model_id == model_id))
     without = connection.execute(sa.select(sa.func.count()).select_from(samples).where(~mine)).scalar_one()
-    if without:
-        text = f"{without} samples have no template of {model_id} and are never found: enrol their photos again"
-        problems.append(Problem("sample_without_template", text))
-    return problems
+    if not without:
+        return []
+    text = f"{without} samples have no template of {model_id} and are never found: enrol their photos again"
+    return [Problem("sample_without_template", text)]
 
 
 def index_problems(connection: Connection, mirror: Mirror, file: Path | None, *, repair: bool) -> list[Problem]:

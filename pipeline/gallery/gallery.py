@@ -164,7 +164,7 @@ class Gallery(GalleryReader):
         with self._truth.writing(erases=True) if repair else self._truth.reading() as connection:
             problems += check.broken_references(connection, repair=repair)
             problems += check.bad_vectors(connection, self._model_id, self.dimension, repair=repair)
-            problems += check.other_models(connection, self._model_id)
+            problems += check.samples_without_template(connection, self._model_id)
         problems += self._index.check(repair=repair)
         return problems + check.leftovers(self._truth, repair=repair)
 

@@ -14,6 +14,7 @@ from pipeline.gallery.engine import Place
 from pipeline.gallery.index_place import LOCAL, IndexPlace, open_index
 from pipeline.gallery.records import Enrolled, SubjectDetail, SubjectInfo
 from pipeline.gallery.schema import samples, subjects
+from pipeline.gallery.schema import templates as templates_table
 from pipeline.gallery.truth import Truth
 from pipeline.types import Candidates, SubjectScore, Templates
 
@@ -144,6 +145,15 @@ class GalleryReader:
         """Samples enrolled."""
         with self._truth.reading() as connection:
             return store.count(connection, samples)
+
+    def models_instead(self) -> list[str]:
+        """The models that all templates held are of, by name, where none is of the gallery's; else none."""
+        with self._truth.reading() as connection:
+            mine = sa.select(templates_table.c.id).where(templates_table.c.model_id == self._model_id).limit(1)
+            if connection.execute(mine).first() is not None:
+                return []
+            of = templates_table.c.model_id
+            return list(connection.execute(sa.select(of).distinct().order_by(of)).scalars())
 
     @property
     def generation(self) -> int:

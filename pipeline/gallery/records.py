@@ -14,7 +14,6 @@ ProblemKind = Literal[
     "broken_reference",
     "template_without_sample",
     "bad_vector",
-    "foreign_model",
     "sample_without_template",
     "index_disagrees",
     "index_damaged",

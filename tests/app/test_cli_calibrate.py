@@ -174,6 +174,30 @@ def test_explain_says_what_is_missing(cli: Cli, people: Path, tmp_path: Path) ->
         assert word in text
 
 
+def test_people_of_another_model_are_said_to_be_enrolled(
+    cli: Cli, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = people / "P000" / "1.png"
+    with monkeypatch.context() as before:
+        before.setattr("app.services.embedder_identity", lambda _: ("old.model@1", fakes.DIMENSION))
+        cli("--quiet", "enrol", "Ada", photo)
+    result = cli("--json", "identify", photo)
+    (face,) = result.document["faces"]
+    assert face["decision"] == "unknown"
+    assert face["reason"].startswith(
+        f"Nobody enrolled in this gallery (1) has a template of the model in use, {fakes.MODEL_ID}"
+    )
+    assert "knownface models use old.model" in result.err
+    explained = cli("explain", photo, "Ada").out
+    assert "Ada is enrolled, but not with a template of the model in use" in explained
+    assert cli("gallery", "check").code == 1
+    cli("--quiet", "enrol", "Ada", photo)
+    assert cli("--json", "identify", photo).document["faces"][0]["subject"] == "Ada"
+    checked = cli("gallery", "check")
+    assert (checked.code, checked.out) == (0, "no problems: 1 subjects, 1 samples\n")
+    assert "1 templates are of other models" in checked.err
+
+
 def test_explain_a_face_that_lost_its_name_to_another(cli: Cli, people: Path, tmp_path: Path) -> None:
     cli("--quiet", "enrol", "Ada", people / "P000" / "1.png")
     twice = fakes.write_bars(tmp_path / "twice.png", colour(0), colour(0))

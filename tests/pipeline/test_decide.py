@@ -104,7 +104,12 @@ def test_the_reason_says_the_numbers() -> None:
 def test_an_empty_gallery_knows_nobody() -> None:
     decision = decide_identify(candidates(), IDENTIFY, 0)
     assert (decision.kind, decision.subject, decision.score) == ("unknown", None, None)
-    assert "enrolled" in decision.reason
+    assert decision.reason == "Nobody is enrolled in this gallery."
+
+
+def test_people_who_cannot_be_found_are_not_said_to_be_missing() -> None:
+    reason = decide_identify(candidates(), IDENTIFY, 5).reason
+    assert reason.startswith(f"Nobody enrolled in this gallery (5) has a template of the model in use, {MODEL_ID}:")
 
 
 def test_a_match_names_the_best_subject_and_the_runner_up() -> None:

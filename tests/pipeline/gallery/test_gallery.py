@@ -103,7 +103,20 @@ def test_another_model_adds_a_template_to_the_same_sample(location):
         assert second.search(probe_of("ada", model_id="new@2", dimension=8))[0].subjects == ("Ada",)
         assert best(first, "ada") == ["Ada"]
         assert first.sample_count == 1
-        assert {problem.kind for problem in first.check()} == {"foreign_model"}
+        assert first.check() == second.check() == [], "each sample has a template of either model"
+        first.enrol("Bob", [sample_of("bob")])
+        assert first.check() == []
+        assert [(p.kind, p.repaired) for p in second.check()] == [("sample_without_template", False)]
+
+
+def test_a_gallery_that_another_model_made_says_which(location):
+    with Gallery.open(location, MODEL, DIMENSION) as first, Gallery.open(location, "new@2", 8) as second:
+        assert (first.models_instead(), second.models_instead()) == ([], []), "nobody is enrolled"
+        first.enrol("Ada", [sample_of("ada")])
+        first.enrol("Bob", [sample_of("bob")])
+        assert (first.models_instead(), second.models_instead()) == ([], [MODEL])
+        second.enrol("Ada", [sample_of("ada", dimension=8)])
+        assert second.models_instead() == [], "somebody is found again"
 
 
 @pytest.mark.parametrize(
