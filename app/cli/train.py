@@ -56,8 +56,9 @@ def train(
     if context.machine:
         context.emit(result)
     else:
-        best = result["best_error"]
+        best, untrained = result["best_error"], result["untrained_error"]
         found = "" if best is None else f"; lowest equal error rate {best:.4f} after step {result['best_step']}"
+        found += "" if untrained is None else f" (before training: {untrained:.4f})"
         context.say(f"{result['run']}: {result['steps']} steps done{found}")
 
 

@@ -7,6 +7,8 @@ reads it, and when, makes no difference.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -117,6 +119,15 @@ def _collate(samples: list[tuple[Any, int]]) -> tuple[Tensor, Tensor]:
 
 def _start_worker(_number: int) -> None:
     cv2.setNumThreads(0)
+    threading.Thread(target=_end_with_trainer, daemon=True).start()
+
+
+def _end_with_trainer() -> None:
+    """Ends a worker whose trainer is gone, however it ended: torch watches the parent, which is the fork server here."""
+    trainer = multiprocessing.parent_process()
+    if trainer is not None:
+        trainer.join()
+        os._exit(1)
 
 
 def _context() -> str:

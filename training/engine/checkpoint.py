@@ -105,7 +105,10 @@ def find(run: Path, which: str = "last") -> Path:
         name = json.loads(pointer.read_text(encoding="utf-8"))["folder"]
         folder: Path = pointer.parent / Path(name).name
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{run}: has no {which} checkpoint; train first, or name the folder of a run") from error
+        raise CheckpointError(
+            f"{run}: has no {which} checkpoint; train first (a run that died before its first checkpoint is started "
+            "again without `--resume`), or name the folder of a run"
+        ) from error
     if not _whole(folder):
         raise CheckpointError(f"{folder}: is not a whole checkpoint, although {pointer.name} names it")
     return folder

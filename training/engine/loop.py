@@ -21,12 +21,14 @@ def train(config: TrainConfig, *, resume: bool = False, quiet: bool = False) -> 
 
     Args:
         config: What to do.
-        resume: Whether the run's folder holds a checkpoint to go on from; otherwise it must hold none.
+        resume: Whether the run's folder holds a checkpoint to go on from; otherwise it must hold none. A run that died
+            before its first is started again in the same folder.
         quiet: Nothing on the console.
 
     Returns:
-        `run`, `steps`, `loss` of the last step (None if there was none left to do), `best_error`, `best_step`; None on
-        all ranks but the first.
+        `run`, `steps`, `loss` of the last step (None if there was none left to do), `best_error`, `best_step`,
+        `untrained_error` (equal error rate before the first step, which is never the best); None on all ranks but the
+        first.
 
     Raises:
         ConfigError: The choices do not go together, or the folder holds another run.
@@ -34,7 +36,7 @@ def train(config: TrainConfig, *, resume: bool = False, quiet: bool = False) -> 
         CheckpointError: There is nothing to resume from, or it does not fit.
         DivergedError: The loss or the gradients are no longer finite.
     """
-    if not resume and (config.run / "checkpoints").exists():
+    if not resume and any((config.run / "checkpoints").glob("[!.]*")):
         raise ConfigError(f"{config.run}: holds a run already; `--resume` goes on with it, or name another folder")
     with joined(config.device) as world:
         parts = build(config, world)
@@ -81,6 +83,7 @@ def _run(parts: Parts, sets: list[VerificationSet], progress: Progress, report: 
         "loss": loss,
         "best_error": progress.best_error,
         "best_step": progress.best_step,
+        "untrained_error": report.untrained_error,
     }
 
 

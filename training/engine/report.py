@@ -30,6 +30,9 @@ class Report:
         first_step: Where this stretch begins; what the log holds beyond is of a stretch that died, and is cut off.
         world: Its first rank reports.
         quiet: Nothing on the console.
+
+    Attributes:
+        untrained_error: Equal error rate on the first verification set before the first step; None if not measured.
     """
 
     def __init__(self, config: TrainConfig, steps: int, first_step: int, world: World, *, quiet: bool) -> None:
@@ -38,6 +41,7 @@ class Report:
         self._log: IO[str] | None = None
         self._board: Any = None
         self._bar: Any = None
+        self.untrained_error: float | None = None
         self._last_time, self._last_step = time.monotonic(), first_step
         self._began = self._last_time
 
@@ -46,6 +50,8 @@ class Report:
             self._config.run.mkdir(parents=True, exist_ok=True)
             file = self._config.run / "log.jsonl"
             kept = _lines_before(file, self._first)
+            for entry in map(json.loads, kept):
+                self._remember(entry)
             file.write_text("".join(kept), encoding="utf-8")
             self._log = file.open("a", encoding="utf-8", buffering=1)
             if self._config.tensorboard:
@@ -90,7 +96,9 @@ class Report:
         """After a verification set."""
         if not self._active:
             return
-        self._write({"step": done, "evaluation": name, **figures})
+        entry = {"step": done, "evaluation": name, **figures}
+        self._write(entry)
+        self._remember(entry)
         if self._board is not None:
             self._board.add_scalar(f"{name}/eer", figures["eer"], done)
         self._last_time, self._last_step = time.monotonic(), done  # what comes next is measured without this
@@ -110,6 +118,11 @@ class Report:
             self._bar.update(text, done)
         else:
             self.note(text)
+
+    def _remember(self, entry: dict[str, Any]) -> None:
+        first = [choice.name for choice in self._config.evaluation[:1]]
+        if entry["step"] == 0 and entry.get("evaluation") in first:
+            self.untrained_error = entry["eer"]
 
     def _write(self, entry: dict[str, Any]) -> None:
         if self._log is not None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.conftest import REPOSITORY
 from tests.training.data.shards import example, framed, packed, tf_frame
 from tests.training.engine.runs import make_photos
 from training.data import FolderDataset, Plan, open_dataset
@@ -99,3 +104,36 @@ def test_any_set_gives_the_batches_of_the_folder_it_was_made_of_from_the_middle_
             for ours, theirs in zip(batches, expected[first:], strict=True):
                 assert ours[0][0].equal(theirs[0][0])
                 assert ours[0][1].equal(theirs[0][1])
+
+
+TRAINER = """
+import signal
+from tests.training.data.test_loader import PLAN, Numbered
+from training.data.loader import Batches
+
+if __name__ == "__main__":
+    steps = Batches(Numbered(24), PLAN, workers=2).starting(0)
+    next(steps)
+    print("begun", flush=True)
+    signal.pause()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and process groups")
+def test_workers_end_with_a_trainer_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "trainer.py"
+    script.write_text(TRAINER, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    trainer = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, env=environment, start_new_session=True
+    )
+    assert trainer.stdout is not None
+    try:
+        assert trainer.stdout.readline() == b"begun\n"
+        trainer.kill()
+        # Workers and their fork server hold the same pipe: it ends when the last of them is gone.
+        assert trainer.communicate(timeout=60)[0] == b""
+    finally:
+        if trainer.returncode is None:
+            os.killpg(trainer.pid, signal.SIGKILL)
+            trainer.communicate()

@@ -89,6 +89,25 @@ def test_kill_9_in_the_middle_of_an_epoch(photos: Path, tmp_path: Path) -> None:
     assert len(losses(whole.run)) == 24
 
 
+def test_a_run_that_died_before_its_first_checkpoint_starts_again_in_its_folder(photos: Path, tmp_path: Path) -> None:
+    held_out = make_photos(tmp_path / "held-out", identities=2, photos=2, seed=1)
+    run = config(tmp_path / "run", photos, epochs=1, evaluation=[{"name": "held-out", "path": str(held_out)}])
+    with stopping_at(3), pytest.raises(StoppedError):
+        train(run, quiet=True)
+    (run.run / "checkpoints" / ".step-000000004.partial").mkdir(parents=True)  # it died while it wrote
+    with pytest.raises(CheckpointError, match="without `--resume`"):
+        train(run, resume=True, quiet=True)
+    result = train(run, quiet=True)
+    assert list(losses(run.run)) == list(range(1, 7))
+    assert not list((run.run / "checkpoints").glob(".*"))
+    untrained = next(entry["eer"] for entry in entries(run.run) if entry["step"] == 0)
+    assert result is not None
+    assert result["untrained_error"] == untrained
+    resumed = train(run, resume=True, quiet=True)
+    assert resumed is not None
+    assert resumed["untrained_error"] == untrained  # from the log
+
+
 def test_what_cannot_be_resumed_is_named(photos: Path, tmp_path: Path) -> None:
     run = config(tmp_path / "run", photos, epochs=1, save_every_steps=0)
     with pytest.raises(CheckpointError, match="has no last checkpoint"):
@@ -127,9 +146,9 @@ def test_a_damaged_checkpoint_is_named(damage: str, photos: Path, tmp_path: Path
 
 def test_only_what_the_pointers_name_is_kept(photos: Path, tmp_path: Path) -> None:
     run = config(tmp_path / "run", photos, epochs=2)
-    (run.run / "checkpoints").mkdir(parents=True)
+    (run.run / "checkpoints" / "step-000000004").mkdir(parents=True)
     with pytest.raises(ConfigError, match="holds a run already"):
         train(run, quiet=True)
-    (run.run / "checkpoints").rmdir()
+    (run.run / "checkpoints" / "step-000000004").rmdir()
     train(run, quiet=True)
     assert [p.name for p in (run.run / "checkpoints").iterdir() if p.is_dir()] == ["step-000000012"]
