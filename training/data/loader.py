@@ -123,7 +123,7 @@ def _start_worker(_number: int) -> None:
 
 
 def _end_with_trainer() -> None:
-    """Ends a worker whose trainer is gone, however it ended: torch watches the parent, which is the fork server here."""
+    """Ends a worker whose trainer is gone, however it ended: torch watches the parent, here the fork server."""
     trainer = multiprocessing.parent_process()
     if trainer is not None:
         trainer.join()
