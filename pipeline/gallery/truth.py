@@ -121,28 +121,35 @@ class Truth:
                 file.unlink(missing_ok=True)
 
     def _finish_erasing(self, now: Meta) -> None:
-        """Does what a process that was killed between removing and erasing has left to do, whoever wrote since then."""
+        """Does what a process that was killed between removing and erasing has left to do, whoever wrote since then.
+
+        It waits for nobody: where the log is in use, the next write, or close, tries again.
+        """
         database = self.place.database
         if database is None or not now.removal:
             return
         self._drop_outdated(now)
         log = database.with_name(database.name + "-wal")
         if log.exists() and log.stat().st_size:
-            self._erase_due = not self._checkpoint()
+            self._erase_due = not self._checkpoint(wait=False)
 
     @property
     def erase_due(self) -> bool:
         """Whether removed bytes may still stand in the write-ahead log."""
         return self._erase_due
 
-    def _checkpoint(self) -> bool:
+    def _checkpoint(self, *, wait: bool = True) -> bool:
         raw = self.engine.raw_connection()
         try:
+            if not wait:
+                raw.driver_connection.execute("PRAGMA busy_timeout=0")  # type: ignore[union-attr]
             busy = raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]  # type: ignore[union-attr]
         except sqlite3.OperationalError as error:
             _log.warning("removed data is still in the write-ahead log: %s", error)
             return False
         finally:
+            if not wait:
+                raw.invalidate()  # no other use gets the connection that waits for nobody
             raw.close()
         return not busy
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from gallery_samples import DIMENSION, MODEL, probe_of, sample_of, vector_of
@@ -132,3 +134,31 @@ def test_an_old_name_leaves_the_saved_index(tmp_path):
         gallery.save_index()
         gallery.rename("Xanthippe Zwetschkenbaum", "X")
         assert traces(tmp_path, {"name": b"Xanthippe Zwetschkenbaum"}) == []
+
+
+def test_who_opens_a_gallery_waits_for_no_reader(tmp_path, monkeypatch):
+    """The erasure that a killed process left is put off while somebody reads; nobody waits for that to open."""
+    other = Gallery.open(tmp_path, MODEL, DIMENSION)
+    other.enrol_many([("kept", sample_of("kept")), ("gone", sample_of("gone"))])
+    started, opened = threading.Event(), threading.Event()
+
+    def read():
+        with other._truth.reading() as connection:
+            connection.exec_driver_sql("SELECT * FROM meta").all()
+            started.set()
+            opened.wait(5)
+
+    with monkeypatch.context() as killed:
+        killed.setattr("pipeline.gallery.truth.Truth.erase", lambda _: None)
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert started.wait(10)
+        other.remove("gone")
+    with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
+        assert gallery.stats()["erasure_pending"], "the reader was waited for"
+        opened.set()
+        reader.join()
+        gallery.enrol("new", [sample_of("new")])
+        assert not gallery.stats()["erasure_pending"]
+        assert traces(tmp_path, needles_of("gone")) == []
+    other.close()
