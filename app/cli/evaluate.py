@@ -146,6 +146,8 @@ def identify(
     from app.evaluation.plans import plan_of_folders, plan_of_one_folder
 
     context: Context = ctx.obj
+    if probes and "://" in (context.gallery or ""):  # not shown: it may hold a password
+        raise typer.BadParameter("--gallery is a database URL; give the folder of photos to enrol: --gallery DIR")
     gallery = Path(context.gallery) if context.gallery and probes else None
     if one_folder and not probes:
         plan, protocol = plan_of_one_folder(one_folder, photos=photos, seed=seed), one_folder.resolve().name

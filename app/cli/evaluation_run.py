@@ -152,7 +152,7 @@ def command_of(ctx: typer.Context) -> str:
     """The command with those of its options that are not the defaults."""
     words = ctx.command_path.split()
     context: Context = ctx.obj
-    if context.gallery and "probes" in ctx.params:
+    if context.gallery and ctx.params.get("probes"):  # else it is the gallery in use, whose URL may hold a password
         words += ["--gallery", context.gallery]
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")

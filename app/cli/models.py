@@ -195,7 +195,7 @@ def _gallery_note(before: Settings, after: Settings) -> str:
         return ""
     from pipeline.build import embedder_identity
     from pipeline.errors import GalleryError
-    from pipeline.gallery import Gallery
+    from pipeline.gallery import Gallery, label_of
 
     model_id, dimension = embedder_identity(after)
     try:
@@ -209,8 +209,9 @@ def _gallery_note(before: Settings, after: Settings) -> str:
     strangers = stats["templates"] - stats["templates_of_model"]
     if not strangers:
         return ""
+    place = label_of(after.gallery_location)
     return (
-        f"templates of other models than {after.embedder} in {after.gallery_location}: {strangers}. They are not found "
+        f"templates of other models than {after.embedder} in {place}: {strangers}. They are not found "
         f"with it: enrol these people again, or go back with `knownface models use {before.embedder}`"
     )
 

@@ -31,6 +31,7 @@ def web(
     context: Context = ctx.obj
     settings = context.settings
     from app.web import theme
+    from pipeline.gallery import label_of
     from pipeline.weights import ModelStore
 
     store = ModelStore(settings.models_dir)
@@ -42,7 +43,8 @@ def web(
     environment.update(KNOWNFACE_GALLERY=settings.gallery_location, KNOWNFACE_HOME=str(settings.home))
     if context.config:
         environment["KNOWNFACE_CONFIG"] = str(context.config.resolve())
-    context.note(f"Knownface is at http://127.0.0.1:{port} (stop it with Ctrl-C); gallery: {settings.gallery_location}")
+    gallery = label_of(settings.gallery_location)
+    context.note(f"Knownface is at http://127.0.0.1:{port} (stop it with Ctrl-C); gallery: {gallery}")
     # -P: a streamlit.py in the folder where this is started is not the one that runs
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(_PAGE)]
     command += _options(port, browser=browser, max_bytes=settings.max_bytes)

@@ -36,6 +36,9 @@ _WITHOUT_EFFECT = {
     "keep_crops",
     "max_bytes",
     "subject_score",
+    "index",
+    "index_url",
+    "index_method",
 }
 _ASKED = 500  # SQLite allows a limited number of parameters in a statement
 _SCHEMA = """

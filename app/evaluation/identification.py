@@ -21,6 +21,7 @@ from app.evaluation.pairs import Watch
 from app.evaluation.plans import Plan
 from app.services import Services
 from pipeline.errors import PhotoError
+from pipeline.gallery import private
 from pipeline.gallery.fusion import fuse_groups
 from pipeline.metrics import (
     Bools,
@@ -264,7 +265,11 @@ def search_found(
 
 
 def write_searches(file: Path, report: IdentificationReport) -> None:
-    """CSV: a row per probe with its subject, whether that is enrolled, its score and rank, and who came first."""
+    """CSV: a row per probe with its subject, whether that is enrolled, its score and rank, and who came first.
+
+    Where it is new, only its owner may read it.
+    """
+    private.touch(file)
     with file.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(searches_csv(report))
 

@@ -52,7 +52,7 @@ class Run:
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
         )
         return {
-            "settings": self.settings.model_dump(mode="json", exclude={"home", "gallery"}),
+            "settings": self.settings.model_dump(mode="json", exclude={"home", "gallery", "index_url"}),
             "command": self.command,
             "run": {
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),

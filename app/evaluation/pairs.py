@@ -18,6 +18,7 @@ from app.evaluation.embed import Opener, embed
 from app.evaluation.records import Pair, subject_codes
 from app.services import Services
 from pipeline.errors import PhotoError
+from pipeline.gallery import private
 from pipeline.metrics import (
     Bools,
     area_under_roc,
@@ -188,7 +189,11 @@ def compare_found(pairs: Sequence[Pair], found: Mapping[str, F32 | PhotoError], 
 
 
 def write_scores(file: Path, report: PairsReport) -> None:
-    """CSV with the columns a, b, mated, score, failure; score is empty where a photo failed."""
+    """CSV with the columns a, b, mated, score, failure; score is empty where a photo failed.
+
+    Where it is new, only its owner may read it.
+    """
+    private.touch(file)
     with file.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
         writer = csv.writer(stream)
         writer.writerow(["a", "b", "mated", "score", "failure"])

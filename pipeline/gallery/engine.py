@@ -79,6 +79,15 @@ def exists(location: str | Path) -> bool:
     return database is None or database.is_file()
 
 
+def label_of(location: str | Path) -> str:
+    """What messages call a gallery's folder or database URL; never holds a password.
+
+    Raises:
+        GalleryError: As `Place.of`.
+    """
+    return Place.of(location).label
+
+
 def make_engine(place: Place, *, read_only: bool = False) -> Engine:
     """An engine whose connections are set up as the module says; connects to nothing yet.
 

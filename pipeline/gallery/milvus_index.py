@@ -35,6 +35,7 @@ _LIMIT = 16384  # of Milvus, for the candidates of one query
 _BATCH_BYTES = 8 << 20
 _IDS = 4096  # asked for at a time
 _AT = "knownface.at"
+_WRONG_URL = "index_url cannot be read: give http://host:19530, or a path ending in .db for Milvus Lite"
 _NO_COLLECTION = 100
 _UNREACHABLE = {2, 14}
 _CALM = {"grpc.keepalive_time_ms": 300_000, "grpc.keepalive_permit_without_calls": False}
@@ -255,9 +256,13 @@ def _read(url: str) -> tuple[str, str, str]:
     """
     if "://" not in url:
         if not url.endswith(".db"):
-            raise GalleryError(f"index_url = {url!r}: give http://host:19530, or a path ending in .db for Milvus Lite")
+            raise GalleryError(_WRONG_URL)
         return str(Path(url).expanduser()), "", f"Milvus Lite in {url}"
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # is read, and may be none, only now
+    except ValueError as error:
+        raise GalleryError(_WRONG_URL) from error
     host = parts.netloc.rpartition("@")[2]
     token = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if parts.username else ""
     return f"{parts.scheme}://{host}{parts.path}", token, f"Milvus at {parts.scheme}://{host}"

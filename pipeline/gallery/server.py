@@ -25,7 +25,9 @@ from sqlalchemy.engine import Connection, Engine
 from pipeline.errors import GalleryBusyError, GalleryError, GalleryUnreachableError
 
 CONNECT_TIMEOUT_S = 10
-_HIDDEN = {"password", "sslpassword", "passfile"}
+_SHOWN = {"host", "hostaddr", "port", "dbname", "user", "target_session_attrs", "sslmode", "connect_timeout"}
+"""What of a URL's query a message may show; anything else, a slip of the pen too, may be a secret."""
+
 _DRIVERS = {"psycopg2": "psycopg2-binary", "psycopg": "knownface[postgres]", "MySQLdb": "mysqlclient"}
 _WRITER_LOCK = 0x6B6E6F776E66  # "knownf"
 _INDEX_LOCK = _WRITER_LOCK + 1
@@ -65,7 +67,7 @@ def read_url(location: str) -> sa.URL:
 
 def label_of(url: sa.URL) -> str:
     """What messages call it: without a password, wherever in the URL it stood."""
-    hidden = {key: "***" for key in url.query if key in _HIDDEN}
+    hidden = {key: "***" for key in url.query if key not in _SHOWN}
     return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,36 @@ def test_identify(run: Run, photos: Path, tmp_path: Path) -> None:
     code, document, _ = run("evaluate", "identify", "--folder", photos, "--search", "fused", "--enrol", 2)
     assert (code, document["search"], document["mated"], document["non_mated"]) == (0, "fused", 6, 1)
     assert run("evaluate", "identify", "--probes", probes)[0] == 2
+
+
+def test_no_file_holds_a_password(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, out = "postgresql://u:secret-1@127.0.0.1:1/x", tmp_path / "out"
+    monkeypatch.setenv("KNOWNFACE_INDEX_URL", "http://u:secret-2@h:19530")
+    (photos / "Gil").mkdir()
+    write_bars(photos / "Gil/1.png", (99, 9, 9))
+    assert run("evaluate", "identify", "--folder", photos, "--gallery", url, "--search", "best", "--out", out)[0] == 0
+    written = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert b"knownface evaluate identify" in written["report.json"]
+    assert [name for name, content in written.items() if b"secret" in content] == []
+    capsys.readouterr()
+    assert main(["evaluate", "identify", "--gallery", url, "--probes", str(photos)]) == 2
+    text = "".join(capsys.readouterr())
+    assert "secret" not in text
+    assert "--gallery DIR" in " ".join(text.replace("│", " ").split())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_scores_are_private(run: Run, photos: Path, tmp_path: Path) -> None:
+    (photos / "Gil").mkdir()
+    write_bars(photos / "Gil/1.png", (99, 9, 9))
+    pairs, searches = tmp_path / "pairs.csv", tmp_path / "searches.csv"
+    assert run("evaluate", "folder", photos, "--folds", 2, "--scores", pairs)[0] == 0
+    assert run("evaluate", "identify", "--folder", photos, "--scores", searches)[0] == 0
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (pairs, searches)] == [0o600, 0o600]
+    assert "Ada" in pairs.read_text()
+    assert "Ada" in searches.read_text()
 
 
 def crop(colour: tuple[int, int, int]) -> bytes:

@@ -77,3 +77,22 @@ def test_a_port_that_is_taken_is_an_error(isolated_home: Path, monkeypatch: pyte
         other.bind(("127.0.0.1", 0))
         other.listen()
         assert main(["web", "--no-browser", "--port", str(other.getsockname()[1])]) == 3
+
+
+def test_a_password_is_handed_on_but_not_shown(
+    monkeypatch: pytest.MonkeyPatch, isolated_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[dict[str, str]] = []
+
+    def execve(_: str, command: list[str], environment: dict[str, str]) -> None:
+        seen.append(environment)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(ModelStore, "installed", lambda *_: isolated_home)
+    monkeypatch.setattr(os, "execve", execve)
+    url = "postgresql://u:secret@db/faces"
+    assert main(["--gallery", url, "web", "--port", "8600", "--no-browser"]) == 0
+    assert seen[0]["KNOWNFACE_GALLERY"] == url
+    told = capsys.readouterr().err
+    assert "@db/faces" in told
+    assert "secret" not in told

@@ -157,5 +157,6 @@ def test_the_recipe_knows_what_makes_a_template(models_home: Path) -> None:
 
     base = recipe()
     assert base == recipe(workers=3, verify_fmr=0.5, gallery="elsewhere", max_bytes=5)
+    assert base == recipe(index="milvus", index_url="x.db", index_method="hnsw"), "who searches makes no template"
     others = [recipe(min_confidence=0.5), recipe(refiner="none"), recipe(flip_fusion=True), recipe(aligned=True)]
     assert len({base, *others}) == 5

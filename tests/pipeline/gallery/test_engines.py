@@ -153,6 +153,9 @@ def test_a_damaged_template_is_left_out(gallery):
         (IndexPlace("pgvector"), GalleryError, "needs a gallery on PostgreSQL"),
         (IndexPlace("milvus"), GalleryError, "index_url"),
         (IndexPlace("milvus", "somewhere"), GalleryError, "ending in .db"),
+        (IndexPlace("milvus", "u:secret@somewhere"), GalleryError, "ending in .db"),
+        (IndexPlace("milvus", "http://u:secret@127.0.0.1:1x"), GalleryError, "cannot be read"),
+        (IndexPlace("milvus", "http://[secret"), GalleryError, "cannot be read"),
         (IndexPlace("milvus", "http://u:secret@127.0.0.1:1"), GalleryUnreachableError, "does not answer"),
     ],
 )

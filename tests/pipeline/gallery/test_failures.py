@@ -85,6 +85,7 @@ def test_an_index_that_cannot_be_saved_is_no_error(tmp_path, monkeypatch, caplog
     [
         ("foo://x", "no database called foo"),
         ("postgresql://u:secret@h/db?password=secret", r"pip install 'knownface\[postgres\]'"),
+        ("postgresql://u@h/db?passwd=secret&sslkey=secret&host=h2", r"host=h2.*pip install"),
         ("postgresql+psycopg2://u@h/db", "pip install 'psycopg2-binary'"),
         ("mysql://u:secret@h/db", "pip install 'mysqlclient'"),
         ("postgresql://h:notaport/db", "cannot be read"),
