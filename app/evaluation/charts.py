@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 _WIDTH, _HEIGHT = 440, 310
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 44
+_DIGIT = 7  # about the width of a digit
 _PERCENTS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -132,17 +133,18 @@ def _py(share: float) -> float:
 
 def _grid(x: Axis, y: Axis) -> str:
     parts = []
-    taken = -100.0
+    taken = -100.0  # right end of the last number
     for value in x.ticks:
         at = _px(x.place(value))
         parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
         text = x.text(value)
-        if at - taken > 9 * len(text):  # numbers that would overlap are left out
-            anchor = "end" if at > _WIDTH - _RIGHT - 4 * len(text) else "middle"
+        width = _DIGIT * len(text)
+        anchor, left = ("end", at - width) if at > _WIDTH - _RIGHT - width / 2 else ("middle", at - width / 2)
+        if left - taken > _DIGIT:  # numbers that would overlap are left out
             parts.append(
                 f'<text x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="{anchor}">{escape(text)}</text>'
             )
-            taken = at
+            taken = left + width
     taken = 1e9
     for value in y.ticks:
         at = _py(y.place(value))

@@ -70,7 +70,7 @@ def _table(table: Table) -> str:
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     note = f"<p class=note>{escape(table.note)}</p>" if table.note else ""
     body = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
-    return f"<h2>{escape(table.title)}</h2><div class=scroll><table>{body}</table></div>{note}"
+    return f"<h2>{escape(table.title)}</h2><div class=scroll tabindex=0><table>{body}</table></div>{note}"
 
 
 def _gallery(gallery: Gallery) -> str:
@@ -152,7 +152,7 @@ _TERMS = {
 
 _STYLE = """
 :root{color-scheme:light dark;--dim:color-mix(in srgb,CanvasText 68%,Canvas);
---line:#8886;--soft:#8881;--a:#00796b;--b:#c2410c;--m:#7c3aed}
+--line:#8886;--shade:#888c;--soft:#8881;--a:#00796b;--b:#c2410c;--m:#7c3aed}
 @media(prefers-color-scheme:dark){:root{--a:#4db6ac;--b:#fb923c;--m:#c4b5fd}}
 body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin-bottom:0;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:2rem 0 .5rem}
@@ -166,9 +166,14 @@ svg text{fill:CanvasText}svg .grid{stroke:var(--line);stroke-width:.6}svg .frame
 svg polyline{fill:none;stroke-width:2}svg .s0{stroke:var(--a)}svg .s1{stroke:var(--b)}
 svg .area{fill-opacity:.35;stroke-width:1.5}svg .s0.area{fill:var(--a)}svg .s1.area{fill:var(--b);fill-opacity:.12;
 stroke-dasharray:3 2}svg circle.mark{fill:var(--m)}svg line.mark{stroke:var(--m);stroke-width:1.5}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
+.scroll{overflow-x:auto;--in:var(--shade),transparent;
+background:linear-gradient(to right,Canvas 40%,transparent) 0 0/2.5rem 100% no-repeat local,
+linear-gradient(to left,Canvas 40%,transparent) 100% 0/2.5rem 100% no-repeat local,
+linear-gradient(to right,var(--in)) 0 0/1rem 100% no-repeat,
+linear-gradient(to left,var(--in)) 100% 0/1rem 100% no-repeat}
+table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
+th{white-space:normal;vertical-align:bottom}th:first-child,td:first-child{text-align:left}
 .faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(10.5rem,1fr));gap:1rem}
 .faces div{display:flex;gap:4px}.faces img,.faces i{width:50%;aspect-ratio:1;object-fit:cover;border-radius:6px;
 background:var(--soft);display:grid;place-items:center;font-size:.8rem;color:var(--dim)}

@@ -72,6 +72,8 @@ class PairsReport:
         ends = figures.intervals_of(scores, mated, a, b, rates)
         rows = [_tar(scores[mated], scores[~mated], rate) for rate in rates]
         people = len(np.unique(a[mated]))
+        trials = min(len(scores), subjects)  # comparisons that share people are not independent
+        missed_low, missed_high = wilson_interval(round((1 - accuracy.mean) * trials), trials)
         for column, row in enumerate(rows, 1):
             missed = figures.subject_interval(ends[:, column], 1 - row["tar"], people)
             row["subject_interval"] = missed and [1 - missed[1], 1 - missed[0]]
@@ -83,7 +85,12 @@ class PairsReport:
             "subjects": subjects,
             "fta": int(failed.sum()),
             "failures": dict(sorted(Counter(code for code in self.failures if code).items())),
-            "accuracy": {"mean": accuracy.mean, "std": accuracy.std, "folds": len(accuracy.thresholds)},
+            "accuracy": {
+                "mean": accuracy.mean,
+                "std": accuracy.std,
+                "folds": len(accuracy.thresholds),
+                "interval": [1 - missed_high, 1 - missed_low],
+            },
             "eer": eer,
             "eer_interval": figures.subject_interval(ends[:, 0], eer, min(people, subjects // 2)),
             "auc": area_under_roc(scores[mated], scores[~mated]),

@@ -35,7 +35,7 @@ def headline(document: dict[str, Any]) -> list[tuple[str, str, str]]:
     if document["kind"] == "verification":
         accuracy = document["accuracy"]
         cards = [
-            ("accuracy", percent(accuracy["mean"]), f"± {percent(accuracy['std'])} over {accuracy['folds']} folds"),
+            ("accuracy", percent(accuracy["mean"]), span(accuracy["interval"])),
             ("EER", percent(document["eer"]), span(document["eer_interval"])),
         ]
         cards += [
@@ -109,11 +109,13 @@ def _verification(document: dict[str, Any]) -> Table:
         ]
         for row in document["tar_at_fmr"]
     ]
+    accuracy = document["accuracy"]
     columns = ("FMR", "threshold", "FNMR", "TAR", "95 % of TAR, by subject", "95 % of TAR, by pair")
     note = (
         f"A rate is listed only where {document['non_mated']:,} non-mated comparisons can show it: nothing is "
         f"interpolated below 1/N. EER {percent(document['eer'])} ({span(document['eer_interval'])}), area under the "
-        f"ROC curve {document['auc']:.6f}."
+        f"ROC curve {document['auc']:.6f}. Accuracy {percent(accuracy['mean'])}, ± {percent(accuracy['std'])} over "
+        f"{accuracy['folds']} folds (standard deviation); its interval counts as many trials as there are people."
     )
     return Table("Error rates", columns, rows, note)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import itertools
 import json
 import re
 import stat
@@ -12,17 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.evaluation.charts import deviate_axis, linear_axis
+from app.evaluation.charts import deviate_axis, line_chart, linear_axis
 from app.evaluation.identification import search_found
 from app.evaluation.output import Run, write_identification_report, write_pairs_report
 from app.evaluation.pairs import PairsReport, evaluate_pairs
 from app.evaluation.pictures import Pictures
 from app.evaluation.plans import Plan
 from app.evaluation.records import Pair
-from app.evaluation.tables import percent
+from app.evaluation.tables import headline, percent, span
 from app.services import Services
 from pipeline.config import Settings
 from pipeline.errors import ConfigError
+from pipeline.metrics import wilson_interval
 from tests.fakes import GREEN, MODEL_ID, RED, YELLOW, fake_recognizer, vector_of, write_bars
 
 NASTY = '<script>alert("x")</script>|`*&\n'
@@ -107,6 +109,29 @@ def test_everything_is_escaped_and_self_contained(tmp_path: Path) -> None:
     assert len(widths) == 1, "no cell breaks its row"
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_few_people_do_not_look_sure() -> None:
+    mated = np.arange(40) % 2 == 0
+    pairs = [Pair(f"s{i % 5}/{i}.jpg", f"s{(i if m else i + 1) % 5}/x{i}.jpg", bool(m)) for i, m in enumerate(mated)]
+    document = {**PairsReport(pairs, mated * 0.8, [""] * 40, MODEL_ID).as_dict(), "kind": "verification"}
+    name, value, interval = headline(document)[0]
+    assert (name, value) == ("accuracy", "100 %")
+    low, high = document["accuracy"]["interval"]
+    assert low == pytest.approx(1 - wilson_interval(0, 5)[1]), "five people, not forty pairs"
+    assert high == 1
+    assert interval == span([low, high])
+
+
+@pytest.mark.parametrize("low", [1e-4, 0.005, 0.05])
+def test_numbers_on_an_axis_do_not_overlap(low: float) -> None:
+    axis = deviate_axis("FPIR", low, 0.9)
+    svg = line_chart("title", axis, deviate_axis("FNIR", 0.01, 0.9), [], [])
+    found = re.findall(r'<text x="([\d.]+)" y="282" text-anchor="(\w+)">([^<]+)</text>', svg)
+    assert len(found) > 3
+    ends = [(float(x) - 7 * len(text) * (1.0 if anchor == "end" else 0.5), 7 * len(text)) for x, anchor, text in found]
+    for (left, width), (right, _) in itertools.pairwise(ends):
+        assert left + width < right
 
 
 def test_the_worst_pairs_are_shown_or_not(tmp_path: Path) -> None:

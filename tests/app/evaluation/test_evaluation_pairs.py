@@ -134,6 +134,8 @@ def test_a_failure_lowers_tar_but_never_raises_fmr() -> None:
         assert row["interval"][0] < 0.99 < row["interval"][1]
     assert document["fta"] == 2
     assert document["accuracy"]["mean"] == pytest.approx(198 / 200)
+    low, high = document["accuracy"]["interval"]
+    assert low < 198 / 200 < high
 
 
 @pytest.mark.parametrize(

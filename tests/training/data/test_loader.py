@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -36,6 +37,9 @@ class Numbered:
         crop = np.full((112, 112, 3), index, np.uint8)
         crop[:, 56:] += 100
         return crop
+
+    def encoded(self, index: int) -> bytes:
+        return cv2.imencode(".png", self.read(index))[1].tobytes()
 
     def name(self, index: int) -> str:
         return str(index)
