@@ -183,8 +183,7 @@ def from_card(services: Services, fmrs: Sequence[float], fpirs: Sequence[float],
 
 def keep(services: Services, points: Sequence[OperatingPoint]) -> None:
     """Stores operating points with the gallery, in place of earlier ones for the same task."""
-    old = from_document(services.gallery.document(KIND))
-    services.gallery.put_document(KIND, to_document(merged(old, points)))
+    services.gallery.update_document(KIND, lambda old: to_document(merged(from_document(old), points)))
 
 
 def clear(services: Services) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,21 @@ class Gallery(GalleryReader):
         """
         text = documents.encode(kind, body)
         with self._truth.writing() as connection:
+            documents.write(connection, kind, self._model_id, text)
+
+    def update_document(self, kind: str, change: Callable[[dict[str, Any] | None], Mapping[str, Any]]) -> None:
+        """Replaces a document by what `change` makes of it, in one transaction: nobody else's change gets lost.
+
+        Args:
+            kind: As in `put_document`.
+            change: Gets the document there is, None where there is none; returns the new one.
+
+        Raises:
+            GalleryDamagedError: The document there is is no JSON object any more.
+            ValueError, GalleryError: As `put_document`.
+        """
+        with self._truth.writing() as connection:
+            text = documents.encode(kind, change(documents.read(connection, kind, self._model_id)))
             documents.write(connection, kind, self._model_id, text)
 
     def drop_document(self, kind: str) -> bool:
