@@ -25,8 +25,8 @@ def tune(
     services = context.services()
     try:
         gallery = services.gallery
-        fpir = services.settings.identify_fpir
-        point = choose_identify_point(services.points, gallery.model_id, fpir, len(gallery))
+        points = (*services.calibration(), *services.points)
+        point = choose_identify_point(points, gallery.model_id, services.settings.identify_fpir, len(gallery))
         chosen = gallery.tune(point.threshold, target_recall, probes, context.note)
         gallery.save_index()
     finally:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.cli.main import main
 from pipeline.build import embedder_identity
+from pipeline.calibration.records import KIND, to_document
 from pipeline.config import Settings
 from pipeline.gallery import Gallery, NewSample
+from tests.fakes import points
 
 
 @pytest.fixture
@@ -53,6 +56,17 @@ def test_tune_measures_chooses_and_stats_says_so(large, capsys):
     code, out, _ = run(capsys, "--gallery", large, "--json", "gallery", "stats")
     assert json.loads(out)["index"]["method"] == "rabitq"
     assert json.loads(out)["index_bytes"] > 0
+
+
+def test_tune_serves_the_threshold_of_the_gallerys_own_calibration(large, capsys):
+    model_id, dimension = embedder_identity(Settings())
+    card = json.loads(run(capsys, "--gallery", large, "--json", "gallery", "tune", "--probes", 60)[1])
+    own = replace(points(0.771, model_id)[1], gallery_size=300, source="calibration", basis="2026-01-01 on 300 people")
+    with Gallery.open(large, model_id, dimension) as gallery:
+        gallery.put_document(KIND, to_document([own]))
+    code, out, _ = run(capsys, "--gallery", large, "--json", "gallery", "tune", "--probes", 60)
+    assert code == 0
+    assert json.loads(out)["evidence"]["threshold"] == 0.771 != card["evidence"]["threshold"]
 
 
 def test_tune_for_people(large, capsys):
