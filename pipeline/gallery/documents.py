@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
@@ -47,7 +48,7 @@ def decode(text: str) -> dict[str, Any]:
     if len(text) > MAX_LENGTH:
         raise ValueError(f"has {len(text):,} characters")
     try:
-        body = json.loads(text, parse_constant=_refuse)
+        body = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     if not isinstance(body, dict):
@@ -57,6 +58,11 @@ def decode(text: str) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"holds {constant}")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if isfinite(value) else _refuse(number[:20])
 
 
 def read(connection: Connection, kind: str, model_id: str) -> dict[str, Any] | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 import numpy as np
 
 from pipeline.types.arrays import F64
+
+_LARGEST_LOG = 500.0  # of a likelihood ratio; exp() of it is still a number
+_STEEPEST = 1e6
 
 DecisionKind = Literal["match", "non_match", "unknown", "ambiguous", "poor_image", "no_face"]
 
@@ -30,6 +34,8 @@ class LikelihoodRatio:
     def __post_init__(self) -> None:
         if not all(np.isfinite([self.slope, self.offset, self.low, self.high])) or self.slope <= 0:
             raise ValueError("a likelihood ratio needs finite numbers and a slope above 0")
+        if max(map(abs, (self.low, self.high))) > _LARGEST_LOG or max(self.slope, abs(self.offset)) > _STEEPEST:
+            raise ValueError("a likelihood ratio so large is none that data can support")
         if not self.low < self.high:
             raise ValueError("low must lie below high")
 
@@ -102,6 +108,14 @@ class OperatingPoint:
             raise ValueError("target must lie in (0, 1)")
         if not 0.0 <= self.margin <= 2.0:
             raise ValueError("margin must lie in [0, 2]")
+        if self.fmr > self.fmr_upper:
+            raise ValueError("fmr_upper must not lie below fmr")
+        if min(self.non_mated, self.mated) < 0:
+            raise ValueError("non_mated and mated must be at least 0")
+        if self.gallery_size is not None and self.gallery_size < 1:
+            raise ValueError("gallery_size must be at least 1")
+        if self.min_norm is not None and not (isfinite(self.min_norm) and self.min_norm >= 0):
+            raise ValueError("min_norm must be finite and at least 0")
 
     @property
     def wanted(self) -> float:

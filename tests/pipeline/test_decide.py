@@ -24,11 +24,11 @@ def candidates(*scored: tuple[str, float]) -> Candidates:
 
 
 def verify(fmr: float, threshold: float, model_id: str = MODEL_ID) -> OperatingPoint:
-    return replace(VERIFY, fmr=fmr, threshold=threshold, model_id=model_id)
+    return replace(VERIFY, fmr=fmr, fmr_upper=1.0, threshold=threshold, model_id=model_id)
 
 
 def identify(size: int, fpir: float, threshold: float, model_id: str = MODEL_ID) -> OperatingPoint:
-    return replace(IDENTIFY, gallery_size=size, fmr=fpir, threshold=threshold, model_id=model_id)
+    return replace(IDENTIFY, gallery_size=size, fmr=fpir, fmr_upper=1.0, threshold=threshold, model_id=model_id)
 
 
 # --- which point -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pipeline.errors import ModelMismatchError
-from pipeline.types import AlignedFaces, Candidates, Decision, Detections, Templates
+from pipeline.types import AlignedFaces, Candidates, Decision, Detections, LikelihoodRatio, Templates
 from tests.fakes import points, vector_of
 
 
@@ -162,6 +162,11 @@ def test_candidates_are_descending() -> None:
         {"fmr": -0.1},
         {"fnmr": 1.1},
         {"fmr_upper": 2.0},
+        {"fmr_upper": 0.0005},
+        {"non_mated": -1},
+        {"mated": -1},
+        {"min_norm": float("inf")},
+        {"min_norm": -1.0},
         {"gallery_size": 10},
     ],
 )
@@ -174,6 +179,14 @@ def test_operating_points_refuse(change: dict[str, Any]) -> None:
 def test_an_identify_point_needs_its_gallery_size() -> None:
     with pytest.raises(ValueError, match="gallery_size"):
         dataclasses.replace(points()[1], gallery_size=None)
+    with pytest.raises(ValueError, match="gallery_size"):
+        dataclasses.replace(points()[1], gallery_size=0)
+
+
+@pytest.mark.parametrize("change", [{"high": 1e300}, {"low": -1e300}, {"slope": 1e300}, {"offset": -1e300}])
+def test_a_likelihood_ratio_beyond_any_data_is_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="so large"):
+        dataclasses.replace(LikelihoodRatio(20.0, -8.0, -4.0, 9.0), **change)
 
 
 def test_a_decision_names_nobody_by_default() -> None:

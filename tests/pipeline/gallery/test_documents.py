@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gallery_samples import DIMENSION, probe_of, sample_of
@@ -57,6 +59,28 @@ def test_a_document_is_a_change_like_every_other_and_harms_no_index(gallery):
     assert gallery.check() == []
 
 
+def test_changes_of_one_document_at_the_same_time_are_all_kept(gallery, tmp_path):
+    """Each adds its own name to what there is; read and write in two transactions would lose some."""
+    together = threading.Barrier(4)
+
+    def add(name):
+        with Gallery.open(tmp_path / "gallery", gallery.model_id, DIMENSION) as other:
+            together.wait(30)
+            for number in range(5):
+                other.update_document("index", lambda old, key=f"{name}{number}": {**(old or {}), key: 1})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, "abcd"))
+    assert set(gallery.document("index")) == {f"{name}{number}" for name in "abcd" for number in range(5)}
+
+
+def test_a_change_that_fails_leaves_the_document_as_it_was(gallery):
+    gallery.put_document("index", {"a": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        gallery.update_document("index", lambda old: {**old, "b": b"x"})
+    assert gallery.document("index") == {"a": 1}
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -87,7 +111,20 @@ def test_documents_are_in_the_backup(gallery, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "7", '"a"', '{"a": NaN}', '{"a": 1} x', "[" * 100_000, "9" * 5000, f'{{"a": "{"x" * (1 << 20)}"}}'],
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        '"a"',
+        '{"a": NaN}',
+        '{"a": 1e400}',
+        '{"a": [-1e999]}',
+        '{"a": 1} x',
+        "[" * 100_000,
+        "9" * 5000,
+        f'{{"a": "{"x" * (1 << 20)}"}}',
+    ],
     ids=lambda text: text[:10] or "empty",
 )
 def test_a_text_that_is_no_document(gallery, tmp_path, text):
