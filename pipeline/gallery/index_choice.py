@@ -13,6 +13,8 @@ from pipeline.gallery.codes import Coding
 KIND = "index"
 """Kind of the document that holds the choice and what was measured for it."""
 
+_LONGEST = 4  # bits a dimension, of those rounded up to 64; `tuning.candidates` tries no more
+
 _log = logging.getLogger(__name__)
 
 
@@ -24,8 +26,8 @@ def chosen(connection: Connection, model_id: str, dimension: int) -> Coding | No
     try:
         body = documents.read(connection, KIND, model_id)
         coding = None if body is None else Coding.of_document(body)
-        if coding is not None and coding.bits < dimension:
-            raise ValueError(f"codes of {coding.bits} bits do not fit vectors of {dimension} dimensions")
+        if coding is not None and not dimension <= coding.bits <= _LONGEST * -(-dimension // 64) * 64:
+            raise ValueError(f"the length of its codes does not fit vectors of {dimension} dimensions")
     except (GalleryDamagedError, ValueError) as error:
         _log.warning("the exact index is used, since the choice of another cannot be: %s", error)
         return None

@@ -16,6 +16,7 @@ from pipeline.gallery.faiss_index import FaissIndex
 from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.index_choice import KIND
 from pipeline.gallery.segments import Segment
+from pipeline.gallery.tuning import candidates
 
 CODING = Coding(bits=256, first=16)
 PEOPLE = 200
@@ -239,7 +240,14 @@ def test_a_flipped_byte_among_the_codes_is_noticed(tmp_path, caplog):
 
 @pytest.mark.parametrize(
     "body",
-    [{"method": "quantum"}, {}, {"method": "rabitq", "bits": 65, "first": 1}, {"method": "rabitq", "bits": "x"}],
+    [
+        {"method": "quantum"},
+        {},
+        {"method": "rabitq", "bits": 65, "first": 1},
+        {"method": "rabitq", "bits": "x"},
+        {"method": "rabitq", "bits": 320, "first": 1},  # of 32 dimensions; 256 are the most that are ever tried
+        {"method": "rabitq", "bits": 64 * 2**70, "first": 1},
+    ],
 )
 def test_a_choice_that_is_not_understood_means_the_exact_index(tmp_path, body, caplog):
     with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery, caplog.at_level(logging.WARNING):
@@ -248,3 +256,11 @@ def test_a_choice_that_is_not_understood_means_the_exact_index(tmp_path, body, c
         assert gallery.search(probe_of(5))[0].subjects[0] == "s5"
         assert gallery.stats()["index"]["method"] == "exact"
         assert "exact index is used" in caplog.text
+
+
+def test_the_longest_codes_that_tuning_tries_are_used(tmp_path):
+    with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
+        gallery.put_document(KIND, max(candidates(DIMENSION), key=lambda coding: coding.bits).as_document())
+        gallery.enrol_many([(f"s{n}", sample_of(n)) for n in range(PEOPLE)])
+        assert gallery.search(probe_of(5))[0].subjects[0] == "s5"
+        assert gallery.stats()["index"]["method"] == "rabitq"
