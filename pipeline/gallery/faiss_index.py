@@ -191,7 +191,10 @@ class FaissIndex:
         vectors = check_vectors(vectors, self._dimension)
         check_k(k)
         answers = [(np.zeros(0, np.float32), np.zeros(0, np.int64))] * len(vectors)
-        for query, scores, _, labels in self._answers(self._segments, vectors, k, floor, by_label=True):
+        segments = self._segments
+        for query, scores, _, labels in self._answers(segments, vectors, k, floor, by_label=True):
+            if self._coding is not None and (scores < floor).any():
+                scores, labels = _best_of_each(segments, vectors[query], scores, labels, floor)  # noqa: PLW2901
             answers[query] = (scores, labels)
         return answers
 
@@ -226,6 +229,19 @@ def _fetch(
     lines = np.arange(len(queries))[:, None]
     order = np.lexsort((ids, -scores), axis=-1)
     return scores[lines, order], ids[lines, order], labels[lines, order], others.tolist()
+
+
+def _best_of_each(segments: tuple[Segment, ...], query: F32, scores: F32, labels: I64, floor: float) -> tuple[F32, I64]:
+    """The same labels; below the floor, where a first pass examines no more, by all rows of theirs. Best first."""
+    scores = scores.copy()
+    for place in np.flatnonzero(scores < floor):
+        for segment in segments:
+            rows = np.flatnonzero(segment.labels[: segment.count] == labels[place])
+            rows = rows[~np.isin(rows, segment.dead)]
+            found = exact_scores(query[None], segment.vectors, rows[None])
+            scores[place] = found.max(initial=scores[place])
+    order = np.argsort(-scores, kind="stable")
+    return scores[order], labels[order]
 
 
 def _recoded(segment: Segment, coding: Coding | None, progress: Progress | None) -> Segment:

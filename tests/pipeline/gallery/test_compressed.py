@@ -150,6 +150,23 @@ def test_decisions_are_those_of_the_exact_index_and_few_rows_are_compared(monkey
         assert len(labels) == 2
 
 
+def test_below_the_threshold_a_score_is_still_that_of_the_best_sample():
+    rng = np.random.default_rng(8)
+    rows = unit(rng, 3000, 64)
+    ids = np.arange(len(rows), dtype=np.int64)
+    owners = rng.integers(0, 60, len(rows))
+    index = FaissIndex(64, Segment.of(rows, ids, owners), Coding(bits=64, first=16))
+    index.remove(ids[::7])
+    live = np.setdiff1d(ids, ids[::7])
+    for probe in unit(rng, 50, 64):
+        [(scores, labels)] = index.search_labels(probe[None], 5, 0.9)
+        products = rows[live].astype(np.float64) @ probe.astype(np.float64)
+        best = [products[owners[live] == label].max() for label in labels]
+        assert scores.tolist() == pytest.approx(best, abs=1e-6)
+        assert (np.diff(scores) <= 0).all()
+        assert len(set(labels.tolist())) == 5
+
+
 def test_added_rows_are_sealed_and_segments_joined():
     rng = np.random.default_rng(4)
     index = FaissIndex(16, coding=Coding(bits=64, first=16))
