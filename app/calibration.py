@@ -33,10 +33,17 @@ Watch = Callable[[Sequence[Item]], Iterable[Item]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """Photos to calibrate on, and why some could not be used (the error's code and how often)."""
+    """Photos to calibrate on, and what became of the others.
+
+    Attributes:
+        photos: The photos.
+        failures: Why some could not be used: the error's code and how often.
+        repeated: Files left out because they are copies of another photo of the same person.
+    """
 
     photos: Photos
     failures: dict[str, int]
+    repeated: int = 0
 
     @property
     def people(self) -> int:
@@ -45,7 +52,7 @@ class Source:
 
 
 def from_folder(services: Services, folder: Path, watch: Watch = lambda items: items) -> Source:
-    """Analyses FOLDER/PERSON/*.jpg; of a photo with several faces the most prominent one counts.
+    """Analyses FOLDER/PERSON/*.jpg; of a photo with several faces the most prominent one counts, of copies the first.
 
     Args:
         services: Recognizer and settings.
@@ -54,25 +61,39 @@ def from_folder(services: Services, folder: Path, watch: Watch = lambda items: i
 
     Raises:
         ConfigError: It holds no photos in sub-folders.
+        CalibrationError: One photo stands under two people.
     """
     people = people_in(folder)
     items = [(row, folder / photo) for row, photos in enumerate(people.values()) for photo in photos]
     dimension = services.recognizer.dimension
     vectors, norms = np.zeros((len(items), dimension), np.float32), np.zeros(len(items), np.float32)
     usable, failures = np.zeros(len(items), np.bool_), Counter[str]()
+    kept, seen = np.ones(len(items), np.bool_), dict[str, Item]()
     stream = services.recognizer.stream(
         watch(items), lambda item: services.open(item[1]), workers=services.settings.worker_count
     )
-    for row, (_, found) in enumerate(stream):
+    for row, (item, found) in enumerate(stream):
         face = _only(found)
+        kept[row] = isinstance(face, PhotoError) or not _is_copy(item, seen.setdefault(face.photo_sha256, item))
         if isinstance(face, PhotoError):
             failures[face.code] += 1
         else:
             vectors[row], norms[row] = face.templates.vectors[0], face.templates.norms[0]
             usable[row] = True
     owners = np.array([owner for owner, _ in items], np.int32)
-    photos = Photos(vectors, norms, owners, usable, list(people), services.recognizer.model_id, one_line(folder.name))
-    return Source(photos, dict(failures))
+    model_id, data = services.recognizer.model_id, one_line(folder.name)
+    photos = Photos(vectors[kept], norms[kept], owners[kept], usable[kept], list(people), model_id, data)
+    return Source(photos, dict(failures), int((~kept).sum()))
+
+
+def _is_copy(item: Item, first: Item) -> bool:
+    """Whether a photo is a copy of the first one with these bytes, which would score 1 with it and teach nothing."""
+    if item[0] != first[0]:
+        raise CalibrationError(
+            f"{one_line(str(item[1]))} is the same photo as {one_line(str(first[1]))}, under another person's name: "
+            "remove one of them, or join the two folders if they show one person"
+        )
+    return item[1] != first[1]
 
 
 def _only(found: Faces | PhotoError) -> Faces | PhotoError:

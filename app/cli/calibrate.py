@@ -167,13 +167,15 @@ def _report(context: Context, source: Source, result: Calibration) -> None:
             "photos": result.photos,
             "failed": result.failed,
             "failures": source.failures,
+            "repeated": source.repeated,
             "cllr": result.cllr,
             "continuations": [asdict(compared) for compared in result.comparisons],
         }
         context.emit(document)
         return
     failures = "".join(f", {count} {code}" for code, count in sorted(source.failures.items()))
-    context.say(f"{result.photos} photos of {result.people} people{failures}")
+    repeated = f", {source.repeated} copies left out" if source.repeated else ""
+    context.say(f"{result.photos} photos of {result.people} people{failures}{repeated}")
     _list(context, result.points)
     for compared in result.comparisons:
         context.note(
