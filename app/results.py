@@ -29,7 +29,7 @@ def identification_rows(row: Identification) -> tuple[list[dict[str, Any]], dict
         return [], None
     documents = []
     for box, decision in zip(row.faces.detections.boxes, row.decisions, strict=True):
-        runner_up = decision.runner_up
+        best, runner_up = decision.best, decision.runner_up
         documents.append(
             {
                 "photo": row.photo,
@@ -38,6 +38,7 @@ def identification_rows(row: Identification) -> tuple[list[dict[str, Any]], dict
                 "decision": decision.kind,
                 "score": decision.score,
                 "threshold": decision.threshold,
+                "best": {"subject": best[0], "score": best[1]} if best else None,
                 "runner_up": {"subject": runner_up[0], "score": runner_up[1]} if runner_up else None,
                 "reason": decision.reason,
                 "operating_point": decision.origin,

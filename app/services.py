@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from app.faces import only_face, pick_face, sample_of
@@ -41,14 +42,17 @@ class Services:
         settings: What to use.
         expect: `few` photos (start fast) or `many` (run fast).
         stack: The models, where their loading was started before.
+        reading: A gallery that is not there is not made: an empty one stands in for it until `close`.
     """
 
     settings: Settings
     expect: Expect = "many"
     stack: Stack | None = None
+    reading: bool = False
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _recognizer: Recognizer | None = field(default=None, repr=False)
     _gallery: Gallery | None = field(default=None, repr=False)
+    _stand_in: TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     @property
     def recognizer(self) -> Recognizer:
@@ -68,13 +72,22 @@ class Services:
                 settings = self.settings
                 model_id, dimension = embedder_identity(settings)
                 self._gallery = Gallery.open(
-                    settings.gallery_location,
+                    self._gallery_location(),
                     model_id,
                     dimension,
                     subject_score=settings.subject_score,
                     index=IndexPlace(settings.index, settings.index_url, settings.index_method),
                 )
             return self._gallery
+
+    def _gallery_location(self) -> str:
+        from pipeline.gallery import is_missing
+
+        location = self.settings.gallery_location
+        if not self.reading or not is_missing(location):
+            return location
+        self._stand_in = TemporaryDirectory(prefix="knownface-")
+        return self._stand_in.name
 
     @cached_property
     def points(self) -> tuple[OperatingPoint, ...]:
@@ -109,6 +122,9 @@ class Services:
             if self._gallery is not None:
                 self._gallery.close()
                 self._gallery = None
+            if self._stand_in is not None:
+                self._stand_in.cleanup()
+                self._stand_in = None
 
     def open(self, source: Source) -> Photo:
         """Opens a photo under the limits of the settings.

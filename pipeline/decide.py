@@ -194,6 +194,7 @@ class _Face:
         said = Decision(
             *("unknown", score, point.threshold, "", point.model_id, None, rest[0] if rest else None, ratio, None),
             origin=point.origin,
+            best=(subject, score),
         )
         if score < point.threshold:
             return self._below(said, subject)

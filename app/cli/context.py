@@ -54,14 +54,23 @@ class Context:
         """Whether a program reads stdout."""
         return self.json or self.json_lines
 
-    def services(self, expect: Expect = "many") -> Services:
-        """Recognizer and gallery, built when first used; `few` photos start fast, `many` run fast."""
+    def services(self, expect: Expect = "many", *, reading: bool = False) -> Services:
+        """Recognizer and gallery, built when first used; `few` photos start fast, `many` run fast.
+
+        One that is only for `reading` makes no gallery, and has to be closed.
+        """
         from pipeline.build import start_loading
 
         stack = start_loading(self.settings, expect) if expect == "few" else None  # goes on during the next import
         from app.services import Services
 
-        return Services(self.settings, expect, stack)
+        return Services(self.settings, expect, stack, reading)
+
+    def note_no_gallery(self) -> None:
+        """Says so where a gallery was named that is not there, and none is made."""
+        location = self.settings.gallery
+        if location and "://" not in location and not Path(location).exists():
+            self.note(f"{location}: there is no gallery there, so nobody is enrolled; none was made")
 
     def note_new_gallery(self) -> None:
         """Says so where a gallery was named that is not there: it may be a slip of the pen."""

@@ -25,8 +25,8 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; only a termi
 
 @contextmanager
 def _open(context: Context) -> Iterator[Gallery]:
-    context.note_new_gallery()
-    services = context.services()
+    context.note_no_gallery()
+    services = context.services(reading=True)
     try:
         yield services.gallery
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ from app.cli.context import Context, cell
 from pipeline.errors import PhotoNotFoundError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from app.services import Enrolment, Identification
 
 
@@ -139,28 +142,29 @@ def identify(
 
     if not photos:
         context.note("no photos were found there")
-    context.note_new_gallery()
-    services = context.services()
-    if not len(services.gallery):
-        context.note("nobody is enrolled in this gallery, so every face is unknown: knownface enrol SUBJECT PHOTO...")
-    elif note := services.stages_note():
-        context.note(note)
     faces: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     rows: list[Identification] = []
-    for row in context.progress(
-        services.identify(photos, allow_repeats=allow_repeats or None), len(photos), "identifying"
-    ):
-        documents, error = identification_rows(row)
-        faces += documents
-        for document in documents:
-            context.emit_line(document)
-        if error:
-            errors.append(error)
-            context.emit_line(error)
-        if not context.machine:
-            rows.append(row)
-    services.close()
+    context.note_no_gallery()
+    with closing(context.services(reading=True)) as services:
+        if not len(services.gallery):
+            context.note(
+                "nobody is enrolled in this gallery, so every face is unknown: knownface enrol SUBJECT PHOTO..."
+            )
+        elif note := services.stages_note():
+            context.note(note)
+        for row in context.progress(
+            services.identify(photos, allow_repeats=allow_repeats or None), len(photos), "identifying"
+        ):
+            documents, error = identification_rows(row)
+            faces += documents
+            for document in documents:
+                context.emit_line(document)
+            if error:
+                errors.append(error)
+                context.emit_line(error)
+            if not context.machine:
+                rows.append(row)
     if context.json:
         context.emit({"faces": faces, "errors": errors})
     elif not context.json_lines:
@@ -187,25 +191,28 @@ def print_identifications(context: Context, rows: list[Identification]) -> None:
 
     shown = _short_names([row.photo for row in rows])
     table = Table(box=None, pad_edge=False)
-    for column in ("photo", "face", "who", "score", "threshold", "next best"):
+    for column in ("photo", "face", "who", "best", "threshold", "next best"):
         table.add_column(column, overflow="fold")
     for row in rows:
         if row.error:
             table.add_row(cell(shown[row.photo]), "", cell(row.error.code), "", "", "")
         for number, decision in enumerate(row.decisions, 1):
-            best = decision.runner_up
             table.add_row(
                 cell(shown[row.photo]),
                 str(number),
                 cell(decision.subject or f"({decision.kind})"),
-                "" if decision.score is None else f"{decision.score:.3f}",
+                _scored(decision.best),
                 "" if decision.threshold is None else f"{decision.threshold:.3f}",
-                cell(f"{best[0]} {best[1]:.3f}" if best else ""),
+                _scored(decision.runner_up),
             )
     context.console().print(table)
     for row in rows:
         if row.error:
             context.note(row.error.message)
+
+
+def _scored(subject: tuple[str, float] | None) -> Text:
+    return cell(f"{subject[0]} {subject[1]:.3f}" if subject else "")
 
 
 def _short_names(photos: list[str]) -> dict[str, str]:

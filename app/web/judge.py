@@ -87,9 +87,8 @@ def _alike(service: Services, face: Faces, subject: str | None) -> tuple[list[Li
         already = decision.subject
         scores = {"score": f"{decision.score:.3f}", "threshold": f"{decision.threshold:.3f}"}
         lines.append(("warn", fill(words.judge_already, name=already, **scores)))
-    if decision.kind == "ambiguous" and decision.runner_up:
-        best = service.gallery.search(face.templates, k=1)[0].subjects[0]
-        lines.append(("warn", fill(words.judge_ambiguous, name=best, other=decision.runner_up[0])))
+    if decision.kind == "ambiguous" and decision.best and decision.runner_up:
+        lines.append(("warn", fill(words.judge_ambiguous, name=decision.best[0], other=decision.runner_up[0])))
     if subject is not None and samples_of(service, subject):
         lines.append(_own(service, face, subject, service.verify_point()))
     return lines, already

@@ -1,6 +1,6 @@
 """The gallery: who is enrolled. The truth is a SQL database; the index is derived from it and disposable."""
 
-from pipeline.gallery.engine import exists, label_of
+from pipeline.gallery.engine import exists, is_missing, label_of
 from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.index_place import IndexPlace
 from pipeline.gallery.names import normalise
@@ -16,6 +16,7 @@ __all__ = [
     "SubjectDetail",
     "SubjectInfo",
     "exists",
+    "is_missing",
     "label_of",
     "normalise",
 ]

@@ -88,6 +88,24 @@ def label_of(location: str | Path) -> str:
     return Place.of(location).label
 
 
+def is_missing(location: str | Path) -> bool:
+    """Whether there is nothing here at all: not even something damaged, or that may not be read.
+
+    Raises:
+        GalleryError: As `Place.of`.
+    """
+    database = Place.of(location).database
+    if database is None:
+        return False
+    try:
+        database.lstat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
 def make_engine(place: Place, *, read_only: bool = False) -> Engine:
     """An engine whose connections are set up as the module says; connects to nothing yet.
 

@@ -30,7 +30,7 @@ def backup(truth: Truth, file: Path) -> None:
     """Writes one consistent state of the gallery to one file, while others go on reading and writing.
 
     Raises:
-        GalleryError: The gallery is on a server, or the file is there already or cannot be written.
+        GalleryError: The gallery is on a server, or the file is there already, or has no folder, or cannot be written.
     """
     if truth.folder is None:
         raise GalleryError(
@@ -40,9 +40,10 @@ def backup(truth: Truth, file: Path) -> None:
         raise GalleryError("the backup's name holds a NUL character: choose another name")
     if file.exists():
         raise GalleryError(f"{file}: is there already; choose another name for the backup")
+    if not file.parent.is_dir():
+        raise GalleryError(f"{file}: there is no folder {file.parent}; make it, or choose another place for the backup")
     temporary = file.with_name(f"{file.name}.{os.getpid()}{TEMPORARY}")
     with named_errors(str(file)):
-        private.make_folder(file.parent)
         private.new_file(temporary)  # VACUUM INTO takes an empty one
         try:
             raw = truth.engine.raw_connection()

@@ -146,6 +146,7 @@ class Decision:
         log_ratio: Natural log likelihood ratio of the score, where the operating point has one.
         probability: Probability of one person at the prior of the settings (verify), likewise.
         origin: Where the operating point comes from, in words.
+        best: The subject whose score it is (identify), named or not, and that score; None where there is none.
     """
 
     kind: DecisionKind
@@ -158,3 +159,4 @@ class Decision:
     log_ratio: float | None = None
     probability: float | None = None
     origin: str = ""
+    best: tuple[str, float] | None = None

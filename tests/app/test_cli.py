@@ -208,13 +208,34 @@ def test_identify_for_people(cli: Cli, enrolled: Path, sample_photos: Path, tmp_
     result = cli("--gallery", enrolled, "identify", sample_photos / "photos", bad)
     assert len(result.out.splitlines()) == 1 + 7 + 1, "a heading, and a line each"
     assert "Barack Obama" in result.out
-    assert "(unknown)" in result.out
+    (unknown,) = [line.split() for line in result.out.splitlines() if "rishi-sunak" in line]
+    assert unknown[2] == "(unknown)"
+    assert " ".join(unknown[3:5]) in PEOPLE, "whom the score belongs to"
     assert "photo_format" in result.out
     assert str(bad) in result.err
 
 
 def test_identify_nothing(cli: Cli, enrolled: Path, tmp_path: Path) -> None:
     assert cli("--json", "--gallery", enrolled, "identify", tmp_path).document == {"faces": [], "errors": []}
+
+
+def test_who_only_looks_makes_no_gallery(cli: Cli, obama: list[Path], tmp_path: Path) -> None:
+    typo = tmp_path / "a" / "typo"
+    listed = cli("--json", "--gallery", typo, "gallery", "list")
+    assert (listed.code, listed.document) == (0, {"subjects": []})
+    assert cli("--gallery", typo, "gallery", "show", "Ada").code == 3
+    named = cli("--json", "--gallery", typo, "identify", obama[0], tmp_path / "none.jpg")
+    assert (named.code, len(named.document["faces"])) == (3, 1)
+    for result in (listed, named):
+        assert f"{typo}: there is no gallery there" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_makes_no_folder(cli: Cli, enrolled: Path, tmp_path: Path) -> None:
+    result = cli("--json", "--gallery", enrolled, "gallery", "backup", tmp_path / "no" / "where" / "x.db")
+    assert (result.code, result.document["error"]) == (3, "gallery_error")
+    assert "there is no folder" in result.document["message"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_identify_in_an_empty_gallery(cli: Cli, obama: list[Path], tmp_path: Path) -> None:

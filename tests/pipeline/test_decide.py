@@ -107,6 +107,11 @@ def test_an_empty_gallery_knows_nobody() -> None:
     assert decision.reason == "Nobody is enrolled in this gallery."
 
 
+def test_an_unknown_s_score_is_said_to_be_whose() -> None:
+    decision = decide_identify(candidates(("Ada", 0.4), ("Bob", 0.3)), IDENTIFY, 2)
+    assert (decision.subject, decision.best) == (None, ("Ada", decision.score))
+
+
 def test_people_who_cannot_be_found_are_not_said_to_be_missing() -> None:
     reason = decide_identify(candidates(), IDENTIFY, 5).reason
     assert reason.startswith(f"Nobody enrolled in this gallery (5) has a template of the model in use, {MODEL_ID}:")
@@ -116,6 +121,7 @@ def test_a_match_names_the_best_subject_and_the_runner_up() -> None:
     decision = decide_identify(candidates(("Ada", 0.8), ("Bob", 0.3)), IDENTIFY, 2)
     assert (decision.kind, decision.subject) == ("match", "Ada")
     assert decision.score == pytest.approx(0.8)
+    assert decision.best == ("Ada", decision.score)
     assert decision.runner_up is not None
     assert decision.runner_up[0] == "Bob"
     assert decision.runner_up[1] == pytest.approx(0.3)

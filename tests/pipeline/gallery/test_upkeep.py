@@ -19,6 +19,7 @@ def names(gallery):
 
 def test_backup_and_restore(gallery, tmp_path):
     gallery.enrol("Ada", [sample_of("ada", crop=b"png")])
+    (tmp_path / "backups").mkdir()
     gallery.backup(tmp_path / "backups" / "one.db")
     gallery.enrol("Bob", [sample_of("bob")])
     gallery.remove("Ada")
