@@ -48,6 +48,7 @@ def calibrate(
     context: Context = ctx.obj
     if (toml and folder is None) or (card and folder is not None) or (show and clear):
         raise typer.BadParameter("--toml goes with --folder, --card without it, and --show without --clear")
+    _check_rates(fmr or (), fpir or ())
     services = context.services()
     if clear or show:
         _show(context, services) if show else _clear(context, services)
@@ -71,6 +72,12 @@ def calibrate(
 
     keep(services, result.points)
     _report(context, source, result)
+
+
+def _check_rates(fmrs: Sequence[float], fpirs: Sequence[float]) -> None:
+    named = [*((f"--fmr {rate:g}", rate) for rate in fmrs), *((f"--fpir {rate:g}", rate) for rate in fpirs)]
+    if bad := [name for name, rate in named if not 0 < rate < 1]:
+        raise typer.BadParameter(f"{', '.join(bad)}: a rate lies above 0 and below 1")
 
 
 def _measure(
@@ -107,6 +114,10 @@ def _from_card(
     from app.calibration import from_card, keep
 
     points = from_card(services, fmrs, fpirs, max(size or [len(services.gallery)]))
+    tasks = {point.task for point in points}
+    for old in services.calibration():
+        if old.source == "calibration" and old.task in tasks:
+            context.note(f"replaced by the card's: {old.task}, threshold {old.threshold:.4f}, {old.origin}")
     keep(services, points)
     if context.machine:
         context.emit({"points": _documents(points)})

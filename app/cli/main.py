@@ -116,9 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     machine = bool({"--json", "--json-lines"} & set(words))
     stdout = sys.stdout
     try:
-        code = _run(words)
+        code, reason = _run(words)
         if code == _USAGE and machine:
-            write_json({"error": "usage", "message": "the command line is not valid: see --help"})
+            write_json({"error": "usage", "message": f"the command line is not valid: {reason or 'see --help'}"})
         stdout.flush()
         if sys.stdout is not stdout:  # Click puts a wrapper there when a pipe broke, and calls that a 1
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
@@ -135,12 +135,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str]) -> tuple[int, str]:
+    """The exit code, and why the command line is not valid; "" where it is."""
     try:
         app(args=words, prog_name="knownface")
     except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else 0 if leave.code is None else _USAGE
-    return 0
+        # a command line that is not valid ends the program while Typer handles the error that says why
+        message = getattr(leave.__context__, "format_message", str)
+        code = leave.code if isinstance(leave.code, int) else 0 if leave.code is None else _USAGE
+        return code, " ".join(message().split())
+    return 0, ""
 
 
 def _forget_stdout() -> None:

@@ -99,6 +99,23 @@ def test_what_the_people_cannot_show_is_refused_and_changes_nothing(cli: Cli, pe
     assert cli("--json", "calibrate", "--folder", people / "nobody").document["error"] == "photo_not_found"
 
 
+def test_rates_that_are_none_are_refused_before_anything_is_done(cli: Cli, tmp_path: Path) -> None:
+    result = cli("--json", "calibrate", "--fmr", 0.1, "--fmr", 2, "--fpir", 0)
+    assert (result.code, result.document["error"]) == (2, "usage")
+    assert "--fmr 2, --fpir 0: a rate lies above 0 and below 1" in result.document["message"]
+    assert "0.1" not in result.document["message"]
+    assert not (tmp_path / "gallery").exists()
+    assert "Missing argument 'PATH...'" in cli("--json", "identify").document["message"]
+
+
+def test_the_card_says_whose_place_it_takes(cli: Cli, people: Path) -> None:
+    assert cli("calibrate", "--fmr", 0.001, "--folder", people).code == 0
+    replaced = cli("calibrate", "--card", "--fmr", 0.001)
+    assert (replaced.code, "replaced by the card's: verify, threshold" in replaced.err) == (0, True)
+    assert "your calibration of 20" in replaced.err
+    assert "replaced" not in cli("calibrate", "--card", "--fmr", 0.001).err, "the card's own"
+
+
 def test_without_rates_those_of_the_settings_are_calibrated(cli: Cli, people: Path, tmp_path: Path) -> None:
     document = cli("--json", "calibrate", "--folder", people).document
     assert [(p["task"], p["target"]) for p in document["points"]] == [("verify", 0.001)], "nobody is enrolled"
