@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from training.engine import checkpoint
-from training.engine.checkpoint import Progress
+from training.engine.checkpoint_state import Progress
 from training.engine.config import TrainConfig
 from training.engine.evaluate import evaluate
 from training.engine.setup import Parts, build, build_evaluations
@@ -80,7 +80,7 @@ def dry_run(config: TrainConfig) -> dict[str, Any]:
         if parts.average is not None:
             parts.average.update_parameters(parts.network)
         evaluations = {chosen.name: evaluate(parts.stepper, parts.evaluated, chosen) for chosen in sets}
-        checkpoint.restore(parts, checkpoint.save(parts, Progress(step=2), best=False))
+        checkpoint.restore(parts, checkpoint.save(parts, Progress(step=1), best=False))
         memory = _memory(parts, config, activations)
         steps = len(parts.dataset) // config.batch * config.epochs
         return {

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.errors import CheckpointError
+from pipeline.gallery import private
 
 
 def store(file: Path, tensors: dict[str, Tensor]) -> None:
@@ -32,6 +36,22 @@ def load(file: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{file}: cannot be read ({error})") from error
 
 
+@contextmanager
+def fitting(file: Path) -> Iterator[None]:
+    """While what was read from a file is put in its place.
+
+    Raises:
+        CheckpointError: Its tensors are not those of this run.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # what torch says of names, shapes and types
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{file}: does not fit this run ({reason[:200]})") from error
+
+
 def opened(file: Path) -> Any:
     """A file of which single tensors, or rows of them, are read.
 
@@ -44,9 +64,22 @@ def opened(file: Path) -> Any:
         raise CheckpointError(f"{file}: cannot be read ({error})") from error
 
 
+def pointed(pointer: Path) -> Path:
+    """The folder beside it that a pointer names.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    try:
+        return pointer.parent / Path(json.loads(pointer.read_text(encoding="utf-8"))["folder"]).name
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{pointer}: cannot be read as the name of a checkpoint's folder") from error
+
+
 def point(pointer: Path, name: str) -> None:
     """Makes a pointer name a folder, from one moment to the next."""
     temporary = pointer.with_name(f".{pointer.name}.partial")
+    private.new_file(temporary)
     temporary.write_text(json.dumps({"folder": name}), encoding="utf-8")
     sync(temporary)
     temporary.replace(pointer)

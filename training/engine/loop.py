@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import CheckpointError, ConfigError
+from pipeline.gallery import private
 from training.engine import checkpoint
-from training.engine.checkpoint import Progress
+from training.engine.checkpoint_state import Progress
 from training.engine.config import TrainConfig
 from training.engine.evaluate import VerificationSet, evaluate
 from training.engine.report import Report
@@ -43,7 +44,8 @@ def train(config: TrainConfig, *, resume: bool = False, quiet: bool = False) -> 
         sets = build_evaluations(config)
         progress = checkpoint.restore(parts, checkpoint.find(config.run)) if resume else Progress()
         if world.first:
-            config.run.mkdir(parents=True, exist_ok=True)
+            private.make_folder(config.run)
+            private.touch(config.run / "config.toml")
             (config.run / "config.toml").write_text(config.toml(), encoding="utf-8")
         with Report(config, parts.plan.steps, progress.step, world, quiet=quiet) as report:
             result = _run(parts, sets, progress, report)

@@ -12,6 +12,8 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from pipeline.errors import CheckpointError
+from pipeline.gallery import private
 from training.engine.config import TrainConfig
 from training.engine.step import StepResult
 from training.engine.world import World
@@ -47,11 +49,12 @@ class Report:
 
     def __enter__(self) -> Report:
         if self._active:
-            self._config.run.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self._config.run)
             file = self._config.run / "log.jsonl"
             kept = _lines_before(file, self._first)
             for entry in map(json.loads, kept):
                 self._remember(entry)
+            private.touch(file)
             file.write_text("".join(kept), encoding="utf-8")
             self._log = file.open("a", encoding="utf-8", buffering=1)
             if self._config.tensorboard:
@@ -121,8 +124,9 @@ class Report:
 
     def _remember(self, entry: dict[str, Any]) -> None:
         first = [choice.name for choice in self._config.evaluation[:1]]
-        if entry["step"] == 0 and entry.get("evaluation") in first:
-            self.untrained_error = entry["eer"]
+        error = entry.get("eer")
+        if entry["step"] == 0 and entry.get("evaluation") in first and isinstance(error, float):
+            self.untrained_error = error
 
     def _write(self, entry: dict[str, Any]) -> None:
         if self._log is not None:
@@ -155,6 +159,7 @@ def _board(folder: Path, first_step: int) -> Any:
     need("train", "tensorboard")
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - only runs that want curves need it
 
+    private.make_folder(folder)  # the events in it have the mode that the umask gives
     return SummaryWriter(str(folder), purge_step=first_step)
 
 
@@ -162,8 +167,11 @@ def _lines_before(file: Path, step: int) -> list[str]:
     """The whole lines of a log that belong to steps up to `step`."""
     if not step or not file.is_file():
         return []
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{file}: is not the log of a run; move it away to resume") from error
 
 
 def _memory(device: torch.device) -> str:
