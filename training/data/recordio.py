@@ -27,7 +27,7 @@ from pipeline.errors import TrainingDataError
 from pipeline.types import Image
 from training.data.crops import decode_crop, dense_labels
 from training.data.dataset import I64, SIDE
-from training.data.shard import read_at, read_text_of, size_of, truncated
+from training.data.shard import read_at, read_text_of, size_of, truncated, whole_number
 
 MAGIC = 0xCED7230A
 _PART = struct.Struct("<II")
@@ -176,7 +176,8 @@ def _index(file: Path) -> tuple[I64, I64]:
     table = np.empty((len(lines), 2), np.int64)
     for number, line in enumerate(lines):
         try:
-            table[number] = [int(word) for word in line.split()]
+            key, offset = (int(word) for word in line.split())
+            table[number] = key, offset
         except (ValueError, OverflowError) as error:
             raise TrainingDataError(f"{index}: line {number + 1} is not a key and a byte") from error
     table = table[np.argsort(table[:, 0], kind="stable")]
@@ -209,6 +210,8 @@ def _labels(file: Path, data: mmap.mmap, keys: I64, offsets: I64) -> tuple[I64, 
     if len(keys) and keys[0] == 0:
         meta = _record_at(file, data, 0, int(offsets[0]))
         if meta.has_list and not meta.data:  # InsightFace's own packer
+            if not 1 <= meta.labels[0] < 1 << 63:
+                raise TrainingDataError(f"{file}: record 0 says that the crops end at {meta.labels[0]:g}: damaged")
             stop = int(np.searchsorted(keys, int(meta.labels[0])))
             records = range(1, stop)
     numbers = np.empty(len(records), np.int64)
@@ -249,10 +252,10 @@ def _hold_against_property(file: Path, numbers: I64) -> None:
     """`classes,height,width`, as InsightFace writes it: another size, or labels beyond it, are errors."""
     if not file.is_file():
         return
-    words = read_text_of(file).strip().split(",")
-    if len(words) != 3 or not all(word.strip().isdigit() for word in words):
+    words = [whole_number(word) for word in read_text_of(file).split(",")]
+    if len(words) != 3 or None in words:
         raise TrainingDataError(f"{file}: should hold classes,height,width")
-    classes, height, width = (int(word) for word in words)
+    classes, height, width = (word or 0 for word in words)
     if (height, width) != (SIDE, SIDE):
         raise TrainingDataError(f"{file}: its crops are {width}x{height} pixels; training takes {SIDE}x{SIDE}")
     if numbers.max() >= classes:
@@ -264,4 +267,4 @@ def _names(file: Path) -> dict[int, str]:
     if not file.is_file():
         return {}
     rows = (line.split("\t") for line in read_text_of(file).splitlines())
-    return {int(row[0]): row[-1] for row in rows if len(row) >= 3 and row[0].isdigit()}
+    return {key: row[-1] for row in rows if len(row) >= 3 and (key := whole_number(row[0])) is not None}

@@ -45,6 +45,12 @@ def read_at(file: Path, offset: int, length: int, what: str) -> bytes:
     return data
 
 
+def whole_number(text: str) -> int | None:
+    """The number that up to 18 ASCII digits write, so that it fits into 64 bits; None for anything else."""
+    digits = text.strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
+
+
 def truncated(file: Path, offset: int, length: int, what: str, size: int) -> TrainingDataError:
     """The error for a file that ends too early."""
     return TrainingDataError(

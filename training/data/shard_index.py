@@ -54,15 +54,25 @@ class ShardIndex:
 def _read(file: Path, _stamp: int) -> ShardIndex | None:
     try:
         document = json.loads(read_text_of(file))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TrainingDataError(f"{file}: is no JSON: it is damaged; build the set again") from error
     if not isinstance(document, dict) or document.pop("format", None) != _FORMAT:
         return None
     try:
-        samples = [(int(o), int(n), str(who), str(photo)) for o, n, who, photo in document.pop("samples")]
+        size = document["size"]
+        samples = [(_place(o, n, size), n, str(who), str(photo)) for o, n, who, photo in document.pop("samples")]
         return ShardIndex(samples=samples, **document)
     except (TypeError, ValueError, KeyError) as error:
         raise TrainingDataError(f"{file}: is no index of a shard: it is damaged; build the set again") from error
+
+
+def _place(offset: object, length: object, size: object) -> int:
+    """The first byte of a crop that lies in the shard."""
+    if type(offset) is not int or type(length) is not int or type(size) is not int:
+        raise TypeError
+    if not 0 <= offset <= offset + length <= size:
+        raise ValueError
+    return offset
 
 
 def check_finished(folder: Path, shards: int) -> None:
@@ -76,7 +86,7 @@ def check_finished(folder: Path, shards: int) -> None:
         return
     try:
         planned = json.loads(read_text_of(file))["shards"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TrainingDataError(f"{file}: is no plan of a build: it is damaged; build the set again") from error
     if planned != shards:
         raise TrainingDataError(

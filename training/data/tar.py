@@ -147,7 +147,7 @@ def _members(file: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     try:
         with file.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             while (member := tar.next()) is not None:
-                if member.offset_data + member.size > size:
+                if not 0 <= member.size <= size - member.offset_data:
                     raise TrainingDataError(
                         f"{file}: {member.name} at byte {member.offset_data} has {member.size} bytes, but the file "
                         f"ends at byte {size}: it is truncated; copy it again"
@@ -156,7 +156,7 @@ def _members(file: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
                     small = member.name.rpartition(".")[2].lower() in _LABELS and member.size <= _MAX_LABEL
                     yield member, read_at(file, member.offset_data, member.size, member.name) if small else b""
             end = tar.offset
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:  # of what its headers say
         raise TrainingDataError(f"{file}: is no tar file, or is damaged ({error})") from error
     except OSError as error:
         raise TrainingDataError(f"{file}: cannot be read ({error.strerror})") from error
@@ -170,12 +170,20 @@ def _identity(suffix: str, data: bytes, where: str) -> int | str | None:
     """What a label says; None where a JSON object says nothing of an identity."""
     try:
         if suffix == "cls":
-            return int(data)
+            return _in_64_bits(int(data), where)
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TrainingDataError(f"{where}: is no {'whole number' if suffix == 'cls' else 'JSON'}") from error
     for name in ("identity", "label"):
         value = document.get(name) if isinstance(document, dict) else None
-        if isinstance(value, (int, str)) and not isinstance(value, bool):
+        if isinstance(value, str):
             return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return _in_64_bits(value, where)
     return None
+
+
+def _in_64_bits(label: int, where: str) -> int:
+    if not -(1 << 63) <= label < 1 << 63:
+        raise TrainingDataError(f"{where}: its label does not fit into 64 bits")
+    return label

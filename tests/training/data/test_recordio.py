@@ -125,6 +125,7 @@ def test_damage_is_named_with_its_place(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("1\t0\nx\t9\n", r"train\.idx: line 2 is not a key and a byte"),
+        ("0\n", r"train\.idx: line 1 is not a key and a byte"),
         ("1\t0\n1\t0\n", r"a key stands in it twice"),
         ("1\t99999\n", r"record 1 should be at byte 99999"),
         ("1\t4\n", r"record 1 at byte 4 does not begin"),
@@ -155,3 +156,20 @@ def test_labels_and_property_are_held_against_each_other(tmp_path: Path) -> None
         RecordDataset(file)
     with pytest.raises(TrainingDataError, match="No such file"):
         open_dataset(tmp_path / "nowhere.rec")
+
+
+@pytest.mark.parametrize("stop", [float("inf"), float("nan"), -1.0, 0.0])
+def test_the_first_record_says_no_number(stop: float, tmp_path: Path) -> None:
+    file = write(tmp_path, {0: packed([stop, 3.0], b"", 0), 1: packed([0], b"x", 1)})
+    with pytest.raises(TrainingDataError, match="record 0 says that the crops end at"):
+        RecordDataset(file)
+
+
+@pytest.mark.parametrize("digits", ["²", "9" * 5000])
+def test_digits_that_are_no_number(digits: str, tmp_path: Path) -> None:
+    file = write(tmp_path, {1: packed([5], b"x", 1)})
+    (tmp_path / "train.lst").write_text(f"{digits}\t0\tann.jpg\n1\t0\tbob.jpg\n", encoding="utf-8")
+    assert RecordDataset(file).name(0) == "train.rec record 1 (bob.jpg)"
+    (tmp_path / "property").write_text(f"{digits},112,112", encoding="utf-8")
+    with pytest.raises(TrainingDataError, match="should hold classes,height,width"):
+        RecordDataset(file)

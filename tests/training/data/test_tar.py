@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +107,9 @@ def test_damage_is_named_with_its_place(tmp_path: Path) -> None:
         (sample("0", 1) + TAR_END, "hold no crop"),
         (sample("0", 1, cls=b"x") + TAR_END, r"0\.cls at byte \d+: is no whole number"),
         (sample("0", 1, json=b"{") + TAR_END, r"0\.json at byte \d+: is no JSON"),
+        (sample("0", 1, json=b"[" * 200_000) + TAR_END, r"0\.json at byte \d+: is no JSON"),
+        (sample("0", 1, json=b'{"label": 1%s}' % (b"0" * 30)) + TAR_END, r"0\.json at byte \d+: .* 64 bits"),
+        (sample("0", 1, cls=b"9" * 30) + TAR_END, r"0\.cls at byte \d+: .* 64 bits"),
         (sample("0", 1, json=json.dumps([1]).encode()) + TAR_END, "hold no crop"),
     ],
 )
@@ -118,4 +123,31 @@ def test_two_kinds_in_one_folder_are_not_guessed_between(tmp_path: Path) -> None
     (tmp_path / "a.tar").write_bytes(TAR_END)
     (tmp_path / "a.rec").write_bytes(b"")
     with pytest.raises(TrainingDataError, match="holds RecordIO and tar files"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("said", [{"GNU.sparse.map": "a,b"}, {"size": "-512"}, {"size": "9" * 30}])
+def test_an_extended_header_that_cannot_be(said: dict[str, str], tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data, headers in (("0.png", png(crop(1)), said), ("0.cls", b"1", {})):
+            member = tarfile.TarInfo(name)
+            member.size, member.pax_headers = len(data), headers
+            tar.addfile(member, io.BytesIO(data))
+    with pytest.raises(TrainingDataError, match=r"a\.tar: .*damaged|a\.tar: .* truncated"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["1e400, 5", "0.5, 5", f"{10**30}, 5", f"512, {10**15}", "512, -1", "-5, 5"])
+def test_an_index_that_points_out_of_its_shard(place: str, tmp_path: Path) -> None:
+    size = (tmp_path / "a.tar").write_bytes(sample("0", 1, cls=b"1") + TAR_END)
+    text = f'{{"format": "knownface-shard-1", "size": {size}, "failed": [], "samples": [[{place}, "ann", "a.jpg"]]}}'
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    with pytest.raises(TrainingDataError, match=r"a\.json: is no index of a shard"):
+        open_dataset(tmp_path)
+
+
+def test_an_index_without_end(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(sample("0", 1, cls=b"1") + TAR_END)
+    (tmp_path / "a.json").write_text("[" * 200_000, encoding="utf-8")
+    with pytest.raises(TrainingDataError, match=r"a\.json: is no JSON"):
         open_dataset(tmp_path)
