@@ -97,11 +97,17 @@ class EvaluationRun:
         """1:N: searches the probes and shows the figures."""
         from app.evaluation.identification import evaluate_identification, write_searches
         from app.evaluation.output import write_identification_report
+        from app.evaluation.plans import probes_enrolled
 
         report = evaluate_identification(
             self.services, plan, self._watch, search=search, aligned=self._aligned, cache=self._cache()
         )
-        figures = {**report.as_dict(max_rank), "protocol": protocol, "search": search}
+        same = probes_enrolled(plan)
+        figures = {**report.as_dict(max_rank), "protocol": protocol, "search": search, "probes_enrolled": same}
+        if same:
+            self._context.note(f"{same} of {len(plan.probes)} probes are the very photos enrolled: they prove nothing")
+        if not figures["non_mated"]:
+            self._context.note("everybody searched is enrolled, so nothing can be said of strangers: no FPIR is given")
         if self._output.scores:
             write_searches(self._output.scores, report)
         if self._output.out:

@@ -106,7 +106,12 @@ def test_identify(run: Run, photos: Path, tmp_path: Path) -> None:
     assert (document["subjects"], document["probes"], document["mated"], document["non_mated"]) == (6, 12, 2, 10)
     assert document["rank_1"] == 1
     assert [row["fpir"] for row in document["fnir_at_fpir"]] == [0.1]
+    assert document["probes_enrolled"] == 0
     assert "--gallery" in json.loads((tmp_path / "out/report.json").read_text())["command"]
+    code, document, err = run("evaluate", "identify", "--gallery", photos, "--probes", photos)
+    assert (code, document["probes_enrolled"], document["non_mated"]) == (0, document["probes"], 0)
+    assert "are the very photos enrolled" in err
+    assert "no FPIR is given" in err
     code, document, _ = run("evaluate", "identify", "--folder", photos, "--search", "fused", "--enrol", 2)
     assert (code, document["error"]) == (3, "config_invalid"), "everybody would be enrolled"
     (photos / "Gil").mkdir()
