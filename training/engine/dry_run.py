@@ -33,7 +33,7 @@ class Memory:
         gradients: Of both; a fused head has none.
         optimiser: Momentum, or the moments of AdamW.
         activations: What the backward pass of a micro-batch keeps, measured on a few photos and scaled up.
-        head: What a head needs while it works, by its documented formula.
+        head: What a head needs while it works, by its documented formula; of a tiled one with the tiles of the CPU.
     """
 
     weights: float
@@ -133,8 +133,11 @@ def _memory(parts: Parts, config: TrainConfig, activations: float) -> Memory:
     weights = _bytes(parts.network) * (2 if parts.average is not None else 1) + _bytes(head)
     gradients = _bytes(parts.network) + (0 if fused else _bytes(head))
     moments = 2 if config.optimiser.name == "adamw" else 1 if config.optimiser.momentum else 0
-    logits = 4 * micro * head.num_classes * head.margin.centres
-    working = 4 * (64 << 20) // 16 if isinstance(head, TiledHead) else 4 * logits + 2 * _bytes(head)
+    if isinstance(head, TiledHead):
+        tile = min(head.walk(micro).tile, head.num_classes)
+        working = 4 * tile * (head.margin.centres * head.dimension + 4 * micro)
+    else:
+        working = 16 * micro * head.num_classes * head.margin.centres + 2 * _bytes(head)
     optimiser = moments * (_bytes(parts.network) + _bytes(head))
     parts_mb = (weights, gradients, optimiser, activations * micro, working)
     return Memory(*(value / _MEGABYTE for value in parts_mb))
