@@ -116,6 +116,20 @@ class Services:
 
         return stages.difference(self.gallery, self.settings)
 
+    def score_note(self) -> str:
+        """That the operating point for 1:N was measured with another kind of score than is searched; "" if it was not.
+
+        Raises:
+            NoOperatingPointError: There is none.
+        """
+        point, now = self.identify_point(), self.settings.subject_score
+        if point.subject_score == now:
+            return ""
+        return (
+            f"the threshold of {point.origin} was measured with subject_score = {point.subject_score!r}, now {now!r}: "
+            "its error rates do not hold; calibrate anew with `knownface calibrate --fpir`"
+        )
+
     def close(self) -> None:
         """Closes the gallery."""
         with self._lock:

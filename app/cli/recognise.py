@@ -151,8 +151,9 @@ def identify(
             context.note(
                 "nobody is enrolled in this gallery, so every face is unknown: knownface enrol SUBJECT PHOTO..."
             )
-        elif note := services.stages_note():
-            context.note(note)
+        else:
+            for note in filter(None, (services.stages_note(), services.score_note())):
+                context.note(note)
         for row in context.progress(
             services.identify(photos, allow_repeats=allow_repeats or None), len(photos), "identifying"
         ):

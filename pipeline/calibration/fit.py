@@ -255,6 +255,7 @@ class _Maker:
             gallery_size=size,
             target=rate,
             method=fitted.method,
+            subject_score="fused" if self.wanted.fuse else "best",
             margin=min(2.0, Tail.of(self.fit.search).mean_excess * log(1 / rate)),
         )
         return self._shared(point)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.types.arrays import F64
+from pipeline.types.search import SubjectScore
 
 _LARGEST_LOG = 500.0  # of a likelihood ratio; exp() of it is still a number
 _STEEPEST = 1e6
@@ -76,6 +77,7 @@ class OperatingPoint:
         margin: A match is ambiguous where the runner-up also matches and trails by less than this (score units).
         min_norm: Lowest template norm for which the rates hold; None where that is not known.
         likelihood: What a score says; None where that is not known.
+        subject_score: What a subject's score was when it was measured (identify); scores of the two kinds differ.
     """
 
     task: Literal["verify", "identify"]
@@ -95,6 +97,7 @@ class OperatingPoint:
     margin: float = 0.0
     min_norm: float | None = None
     likelihood: LikelihoodRatio | None = None
+    subject_score: SubjectScore = "best"
 
     def __post_init__(self) -> None:
         if not -1.0 <= self.threshold <= 1.0:

@@ -289,6 +289,12 @@ def test_another_detector_or_refiner_than_people_were_enrolled_with_is_said(serv
     assert services.stages_note() == ""
 
 
+def test_a_threshold_for_another_kind_of_score_is_told(services: Services) -> None:
+    assert services.score_note() == ""
+    services.settings = services.settings.model_copy(update={"subject_score": "fused"})
+    assert "measured with subject_score = 'best', now 'fused'" in services.score_note()
+
+
 def test_a_gallery_from_before_says_nothing_of_its_stages(services: Services, tmp_path: Path) -> None:
     services.enrol("Ada", [write_bars(tmp_path / "ada.png", RED)])
     assert services.gallery.drop_document("stages")

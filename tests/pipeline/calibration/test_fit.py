@@ -11,6 +11,7 @@ import pipeline.calibration.fit as under_test
 from pipeline.calibration import Photos, Wanted, calibrate, require_support
 from pipeline.calibration.records import from_document, merged, to_document
 from pipeline.errors import CalibrationError, GalleryDamagedError
+from pipeline.gallery.fusion import fuse
 from tests.fakes import points
 
 MODEL = "fake.unit@00000000"
@@ -174,6 +175,13 @@ def test_points_survive_being_kept() -> None:
 def test_what_nobody_wrote_is_a_named_error(document: dict[str, object]) -> None:
     with pytest.raises(GalleryDamagedError, match="calibrate --clear"):
         from_document(document)
+
+
+def test_a_point_says_which_score_of_a_subject_it_was_measured_with() -> None:
+    kinds = [[p.subject_score for p in calibrate(made_up(), replace(WANTED, fuse=how)).points] for how in (None, fuse)]
+    assert kinds == [["best", "best"], ["best", "fused"]]
+    fused = calibrate(made_up(), replace(WANTED, fuse=fuse)).points
+    assert from_document(to_document(fused))[1].subject_score == "fused"
 
 
 def test_a_new_point_replaces_those_of_its_task() -> None:
