@@ -117,6 +117,7 @@ def _enrol(page: Page, url: str, sample: Sample) -> None:
     box = page.get_by_role("textbox", name="Name")
     box.fill(sample.person)
     box.press("Enter")
+    page.wait_for_timeout(2000)  # a file that comes while the page takes the name is lost
     page.locator("input[type=file]").set_input_files(sample.path)
     page.get_by_role("button", name="Enrol 1 photo").click()
     page.get_by_text("Enrolled:").first.wait_for()
