@@ -12,7 +12,7 @@ from pipeline.weights.samples import pull_samples
 
 
 def main() -> int:
-    """Installs the default models in the user's data folder and puts the sample photos beside them."""
+    """Installs the default models, and dlib's network, in the user's data folder and puts the sample photos beside them."""
     said: set[str] = set()
 
     def progress(what: str, _done: int, _total: int | None) -> None:
@@ -23,7 +23,7 @@ def main() -> int:
     settings = Settings(home=home())
     store = ModelStore(settings.models_dir)
     try:
-        for name in (settings.detector, settings.refiner, settings.embedder):
+        for name in (settings.detector, settings.refiner, settings.embedder, "dlib_resnet.v1"):
             model = store.pull(name, progress=progress)
             if model.runtime is None:
                 store.record_runtime(name, choose_runtime(model))
