@@ -12,7 +12,7 @@ from pipeline.weights.samples import pull_samples
 
 
 def main() -> int:
-    """Installs the default models, and dlib's network, in the user's data folder and puts the sample photos beside them."""
+    """Installs the default models and dlib's network in the data folder, and puts the sample photos beside them."""
     said: set[str] = set()
 
     def progress(what: str, _done: int, _total: int | None) -> None:
