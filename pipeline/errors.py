@@ -35,6 +35,11 @@
     │   ├── TrainingDataError            training_data        the training photos cannot be used
     │   ├── CheckpointError              checkpoint_invalid   a checkpoint or file of weights cannot be used
     │   └── DivergedError                diverged             the loss or the gradients are no longer finite
+    ├── RunError
+    │   ├── RunNameError                 run_name             a run cannot be called so
+    │   ├── RunNotFoundError             run_not_found
+    │   ├── RunBusyError                 run_busy             another process works on the run
+    │   └── RunDamagedError              run_damaged          its ledger cannot be read or written
     ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
     ├── CalibrationError                 calibration_refused  the data cannot support what was asked for
     └── ConfigError                      config_invalid
@@ -277,6 +282,36 @@ class GalleryUnreachableError(GalleryError):
     """The server that holds the gallery, or its index, does not answer, or went away in the middle."""
 
     code = "gallery_unreachable"
+
+
+class RunError(KnownfaceError):
+    """Something about a run and its ledger."""
+
+    code = "run_error"
+
+
+class RunNameError(RunError):
+    """A run cannot have this name."""
+
+    code = "run_name"
+
+
+class RunNotFoundError(RunError):
+    """No run, or no face of it, has this name."""
+
+    code = "run_not_found"
+
+
+class RunBusyError(RunError):
+    """Another process works on the run."""
+
+    code = "run_busy"
+
+
+class RunDamagedError(RunError):
+    """The ledger of a run cannot be read or written."""
+
+    code = "run_damaged"
 
 
 class NoOperatingPointError(KnownfaceError):

@@ -161,6 +161,13 @@ class GalleryReader:
         with self._truth.reading() as connection:
             return store.read_meta(connection).generation
 
+    @property
+    def state(self) -> str:
+        """Which gallery this is, and its generation: two that are equal give every search the same answer."""
+        with self._truth.reading() as connection:
+            meta = store.read_meta(connection)
+        return f"{meta.gallery_id}@{meta.generation}"
+
     def search(self, templates: Templates, k: int = 2, *, threshold: float | None = None) -> list[Candidates]:
         """The k subjects most like each probe, by their best sample or, if opened so, by their fused template.
 

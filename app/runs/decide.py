@@ -1,0 +1,137 @@
+"""Names for the faces of a run, from their stored vectors: no photo is opened, nothing is embedded.
+
+Every decision says on which state of the gallery and which operating point it rests (its basis). Those that rest on
+another one than the present are made anew, so a result is always that of one state, whenever its faces were found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app.runs import rows, schema
+from pipeline.decide import decide_photo
+from pipeline.errors import ModelMismatchError
+from pipeline.types import F32, Decision, OperatingPoint, Templates
+
+if TYPE_CHECKING:
+    from app.runs.records import Run
+    from app.services import Services
+
+#: Contents that are searched and committed together.
+_PAGE = 64
+_Face = tuple[int, float, F32]
+"""Its row, norm and vector."""
+
+
+def decide(run: Run, services: Services, told: Callable[[int], None] = lambda _: None) -> int:
+    """Decides every face whose decision rests on another gallery or operating point, or that has none.
+
+    Args:
+        run: The run.
+        services: The gallery and the operating point in use.
+        told: Called with the number of faces decided so far.
+
+    Returns:
+        How many faces were decided.
+
+    Raises:
+        ModelMismatchError: The run was made with another model than the one in use.
+        NoOperatingPointError: Nothing says which score is a match.
+    """
+    with schema.connected(run.file) as connection:
+        return Decider(connection, services, run.name).decide(told)
+
+
+class Decider:
+    """Decides at one state of the gallery: that at which it was made.
+
+    Args:
+        connection: To the ledger.
+        services: The gallery and the operating point.
+        name: Of the run.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, services: Services, name: str) -> None:
+        model_id = rows.meta(connection).get("model_id")
+        if model_id not in (None, services.gallery.model_id):
+            raise ModelMismatchError(
+                f"the run {name} was made with {model_id}, the gallery is searched with {services.gallery.model_id}: "
+                f"repeat `knownface identify PATH... --run {name}`, which embeds its faces anew"
+            )
+        self._connection, self._services = connection, services
+        self._point, self._size = services.identify_point(), len(services.gallery)
+        self._repeats = services.settings.allow_repeats
+        state = services.gallery.state
+        basis = [state, self._size, self._repeats, services.settings.subject_score, dataclasses.asdict(self._point)]
+        self.basis = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]
+        self._about = {"generation": int(state.rpartition("@")[2]), "subjects": self._size}
+
+    def decide(self, told: Callable[[int], None] = lambda _: None) -> int:
+        """Decides all that has no decision on this basis; returns how many faces that were."""
+        decided = 0
+        while page := self._undecided():
+            with schema.transaction(self._connection):
+                decided += sum(self._photo(faces, kind) for kind, faces in self._faces_of(page))
+            told(decided)
+        with schema.transaction(self._connection):
+            rows.set_meta(self._connection, gallery=self._about, operating_point=_point(self._point))
+        return decided
+
+    def _undecided(self) -> list[str]:
+        found = self._connection.execute(
+            "select distinct f.sha256 from faces f left join decisions d on d.face = f.id "
+            "where d.basis is not ? limit ?",
+            (self.basis, _PAGE),
+        )
+        return [sha256 for (sha256,) in found]
+
+    def _faces_of(self, contents: Sequence[str]) -> Iterator[tuple[str, list[_Face]]]:
+        query = (
+            "select f.sha256, c.kind, f.id, f.norm, t.vector from faces f join contents c on c.sha256 = f.sha256 "
+            "join templates t on t.face = f.id where f.sha256 in (select value from json_each(?)) "
+            "order by f.sha256, f.number"
+        )
+        found = self._connection.execute(query, (json.dumps(contents),)).fetchall()
+        for (_, kind), group in groupby(found, key=lambda row: (row[0], row[1])):
+            yield kind, [(row[2], row[3], np.frombuffer(row[4], "<f4").astype(np.float32)) for row in group]
+
+    def _photo(self, faces: Sequence[_Face], kind: str) -> int:
+        norms = [norm for _, norm, _ in faces]
+        templates = Templates(
+            np.stack([vector for *_, vector in faces]), np.array(norms, np.float32), self._services.gallery.model_id
+        )
+        found = self._services.gallery.search(templates, k=len(faces) + 1, threshold=self._point.threshold)
+        repeats = self._repeats or kind == "video"  # one person may appear in a video again and again
+        decisions = decide_photo(found, self._point, self._size, norms=norms, allow_repeats=repeats)
+        self._connection.executemany(
+            "insert or replace into decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [_row(face, self.basis, decision) for (face, *_), decision in zip(faces, decisions, strict=True)],
+        )
+        return len(faces)
+
+
+def _row(face: int, basis: str, decision: Decision) -> tuple[Any, ...]:
+    runner_up, best = decision.runner_up or (None, None), decision.best or (None, None)
+    said = (decision.kind, decision.subject, decision.score, decision.threshold)
+    return (face, basis, *said, *runner_up, *best, decision.reason, decision.origin)
+
+
+def _point(point: OperatingPoint) -> dict[str, Any]:
+    return {
+        "threshold": point.threshold,
+        "fpir": point.fmr,
+        "fpir_upper": point.fmr_upper,
+        "fnir": point.fnmr,
+        "gallery_size": point.gallery_size,
+        "margin": point.margin,
+        "origin": point.origin,
+        "subject_score": point.subject_score,
+    }

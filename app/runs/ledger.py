@@ -1,0 +1,179 @@
+"""Writing a run: what its one process puts into the ledger, in transactions of many files."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from app.runs import place, rows, schema
+from app.runs.row_types import Content, Kind
+from app.runs.schema import path_bytes, path_text
+from pipeline.errors import RunBusyError
+from pipeline.gallery import private
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A path that the walk came upon.
+
+    Attributes:
+        path: Absolute.
+        kind: What it is, by its suffix.
+        size, mtime_ns: Of the file; None where it cannot be looked at.
+        error, message: Where it cannot even be tried: a folder that cannot be listed.
+    """
+
+    path: str
+    kind: Kind
+    size: int | None = None
+    mtime_ns: int | None = None
+    error: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one path: its content (which may be another path's as well), or an error of its own."""
+
+    path: str
+    sha256: str | None
+    error: str | None = None
+    message: str | None = None
+
+
+class Ledger:
+    """The ledger of one run, held by this process alone until it is closed.
+
+    Args:
+        home: The data folder.
+        name: Of the run, which is made if need be.
+
+    Raises:
+        RunNameError: The name cannot be used.
+        RunBusyError: Another process works on this run.
+        RunDamagedError: The ledger cannot be used.
+    """
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.file = place.ledger_file(home, name)
+        self._stack = ExitStack()
+        private.make_folder(self.file.parent)
+        try:
+            self._stack.enter_context(FileLock(self.file.with_name(place.LOCK), timeout=1, mode=private.FILE_MODE))
+        except Timeout as error:
+            raise RunBusyError(
+                f"another process works on the run {name}: wait for it, or give this one another --run name"
+            ) from error
+        try:
+            schema.create(self.file)
+            self._db: sqlite3.Connection = self._stack.enter_context(schema.connected(self.file))
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def meta(self) -> dict[str, Any]:
+        """Everything said about the run as a whole."""
+        return rows.meta(self._db)
+
+    def set_meta(self, **values: Any) -> None:
+        """Says something about the run as a whole."""
+        with schema.transaction(self._db):
+            rows.set_meta(self._db, **values)
+
+    def seen(self, found: Sequence[Found], walk: int, *, retry_failed: bool = True) -> None:
+        """Notes paths of a walk; those that are new, changed or failed are to be done.
+
+        Args:
+            found: The paths.
+            walk: Number of the walk, larger than that of the last one.
+            retry_failed: Try those that failed again, though they have not changed.
+        """
+        again = "or state = 'failed'" if retry_failed else ""
+        with schema.transaction(self._db):
+            self._db.executemany(
+                f"""insert into files (path, kind, size, mtime_ns, seen, state, error, message)
+                values (:path, :kind, :size, :mtime_ns, :walk, :state, :error, :message)
+                on conflict (path) do update set seen = :walk, kind = :kind,
+                    state = case when :state = 'failed' then 'failed'
+                        when size is not :size or mtime_ns is not :mtime_ns or files.error is not null {again}
+                        then 'pending' else state end,
+                    size = :size, mtime_ns = :mtime_ns, error = :error, message = :message""",  # noqa: S608 - constants
+                [
+                    {
+                        "path": path_bytes(one.path),
+                        "kind": one.kind,
+                        "size": one.size,
+                        "mtime_ns": one.mtime_ns,
+                        "walk": walk,
+                        "state": "pending" if one.error is None else "failed",
+                        "error": one.error,
+                        "message": one.message,
+                    }
+                    for one in found
+                ],
+            )
+
+    def to_do(self, after: str | None = None) -> Iterator[tuple[str, Kind]]:
+        """Paths that are to be done, in order, a page at a time: the ledger may be written meanwhile."""
+        last = b"" if after is None else path_bytes(after)
+        query = f"select path, kind from files where state = 'pending' and path > ? order by path limit {_PAGE}"  # noqa: S608
+        while page := self._db.execute(query, (last,)).fetchall():
+            yield from ((path_text(path), kind) for path, kind in page)
+            last = page[-1][0]
+
+    def knows(self, sha256: str) -> bool:
+        """Whether this content was analysed before."""
+        return self._db.execute("select 1 from contents where sha256 = ?", (sha256,)).fetchone() is not None
+
+    def put(self, contents: Iterable[Content], done: Iterable[Done]) -> None:
+        """Keeps contents and what became of paths: all of it becomes durable together."""
+        with schema.transaction(self._db):
+            for content in contents:
+                self._put_content(content)
+            for one in done:
+                self._put_file(one)
+
+    def _put_content(self, content: Content) -> None:
+        height, width = content.image_hw or (None, None)
+        self._db.execute("delete from faces where sha256 = ?", (content.sha256,))
+        self._db.execute(
+            "insert into contents values (?, ?, ?, ?, ?, ?) on conflict (sha256) do update set kind = excluded.kind, "
+            "error = excluded.error, message = excluded.message, height = excluded.height, width = excluded.width",
+            (content.sha256, content.kind, content.error, content.message, height, width),
+        )
+        for number, face in enumerate(content.faces, 1):
+            values = (content.sha256, number, *face.box, np.array(face.landmarks, "<f4").tobytes(), face.confidence)
+            added = self._db.execute(
+                "insert into faces (sha256, number, x0, y0, x1, y1, landmarks, confidence, norm, quality, start_s, "
+                "end_s) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, face.norm, face.quality, face.start_s, face.end_s),
+            ).lastrowid
+            vector = np.ascontiguousarray(face.vector, "<f4").tobytes()
+            self._db.execute("insert into templates values (?, ?)", (added, vector))
+            self._db.execute("insert into thumbnails values (?, ?)", (added, face.thumbnail))
+
+    def _put_file(self, one: Done) -> None:
+        self._db.execute(
+            """update files set sha256 = :sha256, error = :error, message = :message, state = case when :error is null
+                and not exists (select 1 from contents where sha256 = :sha256 and error is not null)
+                then 'done' else 'failed' end where path = :path""",
+            {"path": path_bytes(one.path), "sha256": one.sha256, "error": one.error, "message": one.message},
+        )

@@ -1,0 +1,176 @@
+"""The questions a run is asked, as SQL on its ledger."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast, get_args
+
+import numpy as np
+
+from app.runs.row_types import FaceRow, FileRow, Landmarks, face_id
+from app.runs.schema import path_text
+from pipeline.images import one_line
+from pipeline.recognizer import no_face
+from pipeline.types import F32, DecisionKind
+
+_FILES = """
+select f.path, f.sha256, f.kind, f.state, coalesce(f.error, c.error), f.message, c.message, c.height, c.width,
+    (select count(*) from faces where faces.sha256 = f.sha256)
+from files f left join contents c on c.sha256 = f.sha256 where f.state in ('done', 'failed') order by f.path
+"""
+#: The contents of the result, each with its first path and how many paths it has.
+_SHOWN = "select sha256, min(path) as path, count(*) as paths from files where state = 'done' group by sha256"
+_FACES = f"""
+select first.path, first.paths, c.kind, c.height, c.width, f.sha256, f.number, f.x0, f.y0, f.x1, f.y1, f.landmarks,
+    f.confidence, f.norm, f.quality, f.start_s, f.end_s, d.kind, d.subject, d.score, d.threshold, d.runner_up,
+    d.runner_up_score, d.best, d.best_score, coalesce(d.reason, ''), coalesce(d.origin, ''), k.cluster
+from ({_SHOWN}) first join contents c on c.sha256 = first.sha256 join faces f on f.sha256 = first.sha256
+left join decisions d on d.face = f.id left join clusters k on k.face = f.id
+order by first.path, f.number
+"""  # noqa: S608 - a constant
+_VECTORS = f"""
+select f.sha256, c.kind, f.number, t.vector
+from ({_SHOWN}) first join contents c on c.sha256 = first.sha256 join faces f on f.sha256 = first.sha256
+join templates t on t.face = f.id left join decisions d on d.face = f.id
+where :kind is null or d.kind = :kind order by first.path, f.number
+"""  # noqa: S608 - a constant
+
+
+def meta(connection: sqlite3.Connection) -> dict[str, Any]:
+    """Everything said about the run as a whole."""
+    return {key: json.loads(value) for key, value in connection.execute("select key, value from meta")}
+
+
+def set_meta(connection: sqlite3.Connection, **values: Any) -> None:
+    """Says something about the run as a whole, in place of what was said."""
+    rows = [(key, json.dumps(value, ensure_ascii=False, sort_keys=True)) for key, value in values.items()]
+    connection.executemany("insert or replace into meta values (?, ?)", rows)
+
+
+def files(connection: sqlite3.Connection) -> Iterator[FileRow]:
+    """Every file that is finished, by its path."""
+    for path, sha256, kind, state, failure, own, shared, height, width, faces_ in connection.execute(_FILES):
+        text = path_text(path)
+        error, message = failure, own or (None if shared is None else f"{one_line(text)}: {shared}")
+        if failure is None and not faces_:
+            nobody = no_face(one_line(text))
+            error, message = nobody.code, nobody.message
+        hw = None if height is None else (height, width)
+        yield FileRow(text, sha256, kind, state, error, message, hw, faces_)
+
+
+def faces(connection: sqlite3.Connection) -> Iterator[FaceRow]:
+    """Every face, by the first path of its content and its number."""
+    model_id = str(meta(connection).get("model_id", ""))
+    for row in connection.execute(_FACES):
+        path, paths, kind, height, width, sha256, number, x0, y0, x1, y1, landmarks, confidence, norm = row[:14]
+        quality, start_s, end_s, decision, subject, score, threshold, runner_up, runner_up_score = row[14:23]
+        best, best_score, reason, origin, cluster = row[23:]
+        yield FaceRow(
+            face_id=face_id(sha256, number, video=kind == "video"),
+            photo=path_text(path),
+            other_paths=_other_paths(connection, sha256, path) if paths > 1 else (),
+            sha256=sha256,
+            number=number,
+            box=(x0, y0, x1, y1),
+            landmarks=_landmarks(landmarks),
+            confidence=confidence,
+            image_hw=(height, width),
+            decision=decision,
+            subject=subject,
+            score=score,
+            threshold=threshold,
+            runner_up=None if runner_up is None else (runner_up, runner_up_score),
+            best=None if best is None else (best, best_score),
+            reason=reason,
+            origin=origin,
+            model_id=model_id,
+            norm=norm,
+            cluster=cluster,
+            quality=quality,
+            start_s=start_s,
+            end_s=end_s,
+        )
+
+
+def thumbnail(connection: sqlite3.Connection, name: str) -> bytes | None:
+    """The picture of a face, None where there is none."""
+    row = connection.execute("select jpeg from thumbnails where face = ?", (id_of(connection, name),)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def vectors(connection: sqlite3.Connection, which: Sequence[str] | DecisionKind | None) -> tuple[list[str], F32]:
+    """face_ids and templates: of those named, of those decided so, or of all."""
+    if which is None or (isinstance(which, str) and which in get_args(DecisionKind)):
+        found = [
+            (face_id(sha256, number, video=kind == "video"), blob)
+            for sha256, kind, number, blob in connection.execute(_VECTORS, {"kind": which})
+        ]
+    else:
+        found = list(_named(connection, which))
+    dimension = int(meta(connection).get("dimension", 0))
+    together = np.empty((len(found), dimension), np.float32)
+    for row, (_, blob) in zip(together, found, strict=True):
+        row[:] = np.frombuffer(blob, "<f4")
+    return [name for name, _ in found], together
+
+
+def _named(connection: sqlite3.Connection, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    for name in names:
+        face = id_of(connection, name)
+        for (blob,) in connection.execute("select vector from templates where face = ?", (face,)):
+            yield name, blob
+
+
+def set_cluster(connection: sqlite3.Connection, name: str, cluster: str | None) -> None:
+    """Says which cluster a face belongs to, None for none; a face that is not there is passed over."""
+    face = id_of(connection, name)
+    connection.execute("delete from clusters where face = ?", (face,))
+    if cluster is not None and face is not None:
+        connection.execute("insert into clusters values (?, ?)", (face, cluster))
+
+
+def summary(connection: sqlite3.Connection) -> dict[str, Any]:
+    """See `Run.summary`."""
+    said = meta(connection)
+    kinds = dict(connection.execute("select kind, count(*) from files where state <> 'pending' group by kind"))
+    errors = connection.execute(
+        "select coalesce(f.error, c.error), count(*) from files f left join contents c on c.sha256 = f.sha256 "
+        "where f.state = 'failed' group by 1 order by 1"
+    ).fetchall()
+    shown = f"({_SHOWN}) first join faces f on f.sha256 = first.sha256 left join decisions d on d.face = f.id"
+    decisions = connection.execute(f"select d.kind, count(*) from {shown} group by 1 order by 1").fetchall()  # noqa: S608
+    (subjects,) = connection.execute(f"select count(distinct d.subject) from {shown}").fetchone()  # noqa: S608
+    return {
+        "files": sum(kinds.values()),
+        "photos": kinds.get("photo", 0),
+        "videos": kinds.get("video", 0),
+        "failed": sum(count for _, count in errors),
+        "errors": dict(errors),
+        "faces": sum(count for _, count in decisions),
+        "decisions": {kind: count for kind, count in decisions if kind is not None},
+        "subjects": subjects,
+        **{key: said.get(key) for key in ("model_id", "dimension", "recipe", "gallery", "operating_point")},
+    }
+
+
+def _other_paths(connection: sqlite3.Connection, sha256: str, first: bytes) -> tuple[str, ...]:
+    query = "select path from files where sha256 = ? and state = 'done' and path > ? order by path"
+    return tuple(path_text(path) for (path,) in connection.execute(query, (sha256, first)))
+
+
+def _landmarks(blob: bytes) -> Landmarks:
+    return cast(Landmarks, tuple((float(x), float(y)) for x, y in np.frombuffer(blob, "<f4").reshape(-1, 2)))
+
+
+def id_of(connection: sqlite3.Connection, name: str) -> int | None:
+    """The row of a face by its name; None where there is none."""
+    start, _, number = name.rpartition("-")
+    number = number.removeprefix("t")
+    if not start or not number.isascii() or not number.isdigit():
+        return None
+    query = "select id from faces where sha256 >= ? and sha256 < ? and number = ?"
+    row = connection.execute(query, (start, f"{start}g", int(number))).fetchone()
+    return None if row is None else int(row[0])
