@@ -14,6 +14,7 @@
     ├── ModelError
     │   ├── ModelMissingError            model_missing        not installed: names the command that installs it
     │   ├── ModelMismatchError           model_mismatch       templates of two models were compared
+    │   ├── ModelSwitchedError           model_switched       the gallery is searched with another model by now
     │   ├── ModelDamagedError            model_damaged        a file does not have the hash of its card
     │   ├── CardError                    card_invalid         a model card cannot be read
     │   ├── FetchError                   fetch_failed         a download failed
@@ -22,6 +23,7 @@
     │   ├── CropError                    crop_unsuited        aligned faces are not cut out as the network needs them
     │   └── RuntimeUnavailableError      runtime_unavailable  a runtime or provider was asked for that is not there
     ├── GalleryError
+    │   ├── SwitchRefusedError           switch_refused       another model was asked for, and somebody would be lost
     │   ├── SubjectNotFoundError         subject_not_found
     │   ├── SubjectExistsError           subject_exists
     │   ├── SubjectNameError             subject_name         empty, too long, or not printable
@@ -149,6 +151,12 @@ class ModelMismatchError(ModelError):
     code = "model_mismatch"
 
 
+class ModelSwitchedError(ModelError):
+    """The gallery is searched with another model than the one a template was made with."""
+
+    code = "model_switched"
+
+
 class ModelDamagedError(ModelError):
     """An installed model file differs from its card."""
 
@@ -195,6 +203,12 @@ class GalleryError(KnownfaceError):
     """Something about the gallery."""
 
     code = "gallery_error"
+
+
+class SwitchRefusedError(GalleryError):
+    """Another model was asked for, and somebody enrolled would not be found with it."""
+
+    code = "switch_refused"
 
 
 class SubjectNotFoundError(GalleryError):

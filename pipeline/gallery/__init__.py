@@ -2,6 +2,7 @@
 
 from pipeline.gallery.engine import exists, is_missing, label_of
 from pipeline.gallery.gallery import Gallery
+from pipeline.gallery.in_use import InUse, Model
 from pipeline.gallery.index_place import IndexPlace
 from pipeline.gallery.names import normalise
 from pipeline.gallery.records import Enrolled, NewSample, Problem, SampleInfo, SubjectDetail, SubjectInfo
@@ -9,7 +10,9 @@ from pipeline.gallery.records import Enrolled, NewSample, Problem, SampleInfo, S
 __all__ = [
     "Enrolled",
     "Gallery",
+    "InUse",
     "IndexPlace",
+    "Model",
     "NewSample",
     "Problem",
     "SampleInfo",

@@ -34,14 +34,14 @@ def broken_references(connection: Connection, *, repair: bool) -> list[Problem]:
     orphan_samples = list(connection.execute(no_subject).scalars())
     if orphan_samples:
         if repair:
-            _remove_templates(connection, templates.c.sample_id.in_(no_subject))
+            remove_templates(connection, templates.c.sample_id.in_(no_subject))
             connection.execute(sa.delete(samples).where(samples.c.id.in_(no_subject)))
         text = f"{len(orphan_samples)} samples belong to no subject"
         problems.append(Problem("broken_reference", text, repair))
     orphan_templates = list(connection.execute(no_sample).scalars())
     if orphan_templates:
         if repair:
-            _remove_templates(connection, templates.c.id.in_(no_sample))
+            remove_templates(connection, templates.c.id.in_(no_sample))
         texts = [f"template {key} belongs to no sample" for key in orphan_templates[:20]]
         problems += [Problem("template_without_sample", text, repair) for text in texts]
     return problems
@@ -63,7 +63,7 @@ def bad_vectors(connection: Connection, model_id: str, dimension: int, *, repair
             text = f"the vector of sample {uid} of subject {names.shown(name)} {what}: enrol the photo again"
             problems.append(Problem("bad_vector", text, repair))
     if bad and repair:
-        _remove_templates(connection, templates.c.id.in_(bad))
+        remove_templates(connection, templates.c.id.in_(bad))
     return problems
 
 
@@ -133,7 +133,8 @@ def leftovers(truth: Truth, *, repair: bool) -> list[Problem]:
     ]
 
 
-def _remove_templates(connection: Connection, which: sa.ColumnElement[bool]) -> None:
+def remove_templates(connection: Connection, which: sa.ColumnElement[bool]) -> None:
+    """Removes templates and leaves tombstones."""
     generation = bump(connection, removal=True)
     dead = sa.select(templates.c.id, sa.literal(generation)).where(which)
     connection.execute(sa.insert(removed).from_select(["template_id", "generation"], dead))

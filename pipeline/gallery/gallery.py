@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import check, documents, enrolment, index_choice, names, store, tuning, upkeep
+from pipeline.gallery import check, documents, enrolment, in_use, index_choice, names, store, tuning, upkeep
 from pipeline.gallery.index import bad_rows
 from pipeline.gallery.reader import GalleryReader
 from pipeline.gallery.records import NewSample, Problem
+from pipeline.gallery.switching import Switching
 from pipeline.gallery.values import bad_values
 
 
@@ -36,6 +37,7 @@ class Gallery(GalleryReader):
         Raises:
             SubjectNameError: The name cannot be used.
             DuplicatePhotoError: The same face of the same photo is enrolled already, for this subject or another.
+            ModelSwitchedError: The gallery is searched with another model by now.
             ValueError: A vector is not (dimension,) float32, finite and of unit length.
         """
         return self.enrol_many([(subject, sample) for sample in new])
@@ -46,7 +48,9 @@ class Gallery(GalleryReader):
         if not named:
             return []
         with self._truth.writing() as connection:
-            return enrolment.enrol(connection, named, self._model_id)
+            enrolled = enrolment.enrol(connection, named, self._model_id)
+            in_use.require(connection, self._model_id)  # no switch can come between this and the commit
+            return enrolled
 
     def remove(self, name: str) -> int:
         """Removes a subject and everything that belongs to it; returns how many samples it had.
@@ -133,6 +137,16 @@ class Gallery(GalleryReader):
         """Removes the document of this kind and the gallery's model; returns whether there was one."""
         with self._truth.writing() as connection:
             return documents.drop(connection, kind, self._model_id)
+
+    # --- the model --------------------------------------------------------------------------------------------
+
+    def keep_model(self) -> None:
+        """Notes that the gallery is searched with its model, unless it is noted already with which."""
+        self.switching().begin(self.model)
+
+    def switching(self) -> Switching:
+        """What a change to another model needs."""
+        return Switching(self._truth)
 
     # --- the index -------------------------------------------------------------------------------------------
 

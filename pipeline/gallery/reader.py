@@ -8,9 +8,10 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from pipeline.errors import ModelMismatchError
-from pipeline.gallery import documents, names, store
+from pipeline.gallery import documents, in_use, names, store
 from pipeline.gallery.codes import Progress
 from pipeline.gallery.engine import Place
+from pipeline.gallery.in_use import InUse, Model
 from pipeline.gallery.index_place import LOCAL, IndexPlace, open_index
 from pipeline.gallery.records import Enrolled, SubjectDetail, SubjectInfo
 from pipeline.gallery.schema import samples, subjects
@@ -39,8 +40,11 @@ class GalleryReader:
         index: IndexPlace = LOCAL,
     ) -> None:
         self._truth = truth
+        self._owns_truth = True
         self._model_id = model_id
+        self._searched = (subject_score, index)
         self._index = open_index(index, truth, model_id, dimension, subject_score)
+        self._in_use: tuple[int | None, InUse | None] = (None, None)
 
     @classmethod
     def open(
@@ -80,7 +84,8 @@ class GalleryReader:
     def close(self) -> None:
         """Saves the index if that is worth it, and gives the database's connections back."""
         self._index.close()
-        self._truth.close()
+        if self._owns_truth:
+            self._truth.close()
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +102,37 @@ class GalleryReader:
     def dimension(self) -> int:
         """Length of a vector."""
         return self._index.dimension
+
+    @property
+    def model(self) -> Model:
+        """The model whose templates are held and searched."""
+        return Model(self._model_id, self.dimension)
+
+    def in_use(self) -> InUse | None:
+        """With which model the gallery says it is searched; None where it does not say.
+
+        Costs one cheap question while nobody commits.
+
+        Raises:
+            GalleryDamagedError: It cannot be read any more.
+        """
+        version = self._truth.version()
+        known, state = self._in_use
+        if version is None or version != known:
+            with self._truth.reading() as connection:
+                state = in_use.read(connection)
+            self._in_use = (version, state)
+        return state
+
+    def of_model(self, model: Model) -> Self:
+        """The same gallery, held and searched by another model.
+
+        It shares the database's connections: close it before this one.
+        """
+        score, index = self._searched
+        other = type(self)(self._truth, model.model_id, model.dimension, score, index)
+        other._owns_truth = False
+        return other
 
     def subjects(self, *, limit: int | None = None, offset: int = 0, search: str | None = None) -> list[SubjectInfo]:
         """The subjects by name; `search` keeps those whose name contains it, whatever its case."""

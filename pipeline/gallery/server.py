@@ -31,6 +31,7 @@ _SHOWN = {"host", "hostaddr", "port", "dbname", "user", "target_session_attrs", 
 _DRIVERS = {"psycopg2": "psycopg2-binary", "psycopg": "knownface[postgres]", "MySQLdb": "mysqlclient"}
 _WRITER_LOCK = 0x6B6E6F776E66  # "knownf"
 _INDEX_LOCK = _WRITER_LOCK + 1
+_SWITCH_LOCK = _WRITER_LOCK + 2
 _TIMELINE = """SELECT CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
     ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int END"""
 _WENT_AWAY = (
@@ -131,6 +132,17 @@ def index_lock(engine: Engine, timeout_s: float) -> Iterator[None]:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(timeout_s * 1000)}")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_INDEX_LOCK})")
         yield
+
+
+@contextmanager
+def switch_lock(engine: Engine) -> Iterator[bool]:
+    """Whether nobody else changes the model of the gallery in this database; if so, nobody can until it ends."""
+    if engine.dialect.name != "postgresql":
+        yield True
+        return
+    with engine.begin() as connection:  # the lock goes with the transaction, so also when this process is killed
+        question = sa.text(f"SELECT pg_try_advisory_xact_lock({_SWITCH_LOCK})")
+        yield bool(connection.execute(question).scalar())
 
 
 def rewrite(engine: Engine, tables: Sequence[str]) -> None:
