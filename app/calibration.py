@@ -204,9 +204,9 @@ def from_card(services: Services, fmrs: Sequence[float], fpirs: Sequence[float],
 
 def keep(services: Services, points: Sequence[OperatingPoint]) -> None:
     """Stores operating points with the gallery, in place of earlier ones for the same task."""
-    services.gallery.update_document(KIND, lambda old: to_document(merged(from_document(old), points)))
+    services.update_document(KIND, lambda old: to_document(merged(from_document(old), points)))
 
 
 def clear(services: Services) -> bool:
     """Forgets the gallery's own operating points; returns whether there were any."""
-    return services.gallery.drop_document(KIND)
+    return services.drop_document(KIND)

@@ -6,24 +6,22 @@ Nothing here prints or reads a terminal. Everything is safe to share between thr
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from app.faces import only_face, pick_face, sample_of
+from app.access import LOCAL, Actor
+from app.changes import Changes
+from app.faces import only_face, pick_face
 from app.outcomes import Enrolment, Identification, Verification
 from app.photos import Source, is_folder, name_of, open_source
 from pipeline.build import Expect, Stack, build_recognizer, embedder_identity, operating_points
 from pipeline.config import Settings
 from pipeline.decide import choose_identify_point, choose_verify_point, decide_photo, decide_verify
-from pipeline.errors import (
-    DuplicatePhotoError,
-    PhotoError,
-    SubjectNameError,
-)
+from pipeline.errors import PhotoError
 from pipeline.images import Photo
 from pipeline.recognizer import Faces, Recognizer, compare, no_face
 from pipeline.types import OperatingPoint
@@ -35,28 +33,37 @@ __all__ = ["Enrolment", "Identification", "Services", "Verification", "only_face
 
 
 @dataclass
-class Services:
-    """Recognizer, gallery and operating points, each built when first needed.
+class Services(Changes):
+    """Recognizer, gallery and operating points, each built when first needed; every change to the gallery.
 
     Attributes:
         settings: What to use.
         expect: `few` photos (start fast) or `many` (run fast).
         stack: The models, where their loading was started before.
         reading: A gallery that is not there is not made: an empty one stands in for it until `close`.
+        actor: Who uses them; by default whoever sits at this machine. See `acting_as`.
     """
 
     settings: Settings
     expect: Expect = "many"
     stack: Stack | None = None
     reading: bool = False
+    actor: Actor = LOCAL
+    _origin: Services | None = field(default=None, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _recognizer: Recognizer | None = field(default=None, repr=False)
     _gallery: Gallery | None = field(default=None, repr=False)
     _stand_in: TemporaryDirectory[str] | None = field(default=None, repr=False)
 
+    def acting_as(self, actor: Actor) -> Services:
+        """The same recognizer and gallery for somebody else: what the role does not allow is refused."""
+        return replace(self, actor=actor, _origin=self._origin or self)
+
     @property
     def recognizer(self) -> Recognizer:
         """The recognizer; loads the models on first use."""
+        if self._origin is not None:
+            return self._origin.recognizer
         with self._lock:
             if self._recognizer is None:
                 self._recognizer = build_recognizer(self.settings, expect=self.expect, stack=self.stack)
@@ -65,6 +72,8 @@ class Services:
     @property
     def gallery(self) -> Gallery:
         """The gallery; opened, and made if need be, on first use."""
+        if self._origin is not None:
+            return self._origin.gallery
         with self._lock:
             if self._gallery is None:
                 from pipeline.gallery import Gallery, IndexPlace
@@ -92,11 +101,14 @@ class Services:
     @cached_property
     def points(self) -> tuple[OperatingPoint, ...]:
         """What the card of the model in use states."""
+        if self._origin is not None:
+            return self._origin.points
         return operating_points(self.settings)
 
     def calibration(self) -> tuple[OperatingPoint, ...]:
         """The operating points that were calibrated for the gallery; none where there is no gallery."""
-        if self._gallery is None and not self._gallery_is_there():
+        origin = self._origin or self
+        if origin._gallery is None and not origin._gallery_is_there():
             return ()
         from pipeline.calibration.records import KIND, from_document
 
@@ -131,7 +143,10 @@ class Services:
         )
 
     def close(self) -> None:
-        """Closes the gallery."""
+        """Closes the gallery, for everybody who shares it."""
+        if self._origin is not None:
+            self._origin.close()
+            return
         with self._lock:
             if self._gallery is not None:
                 self._gallery.close()
@@ -186,64 +201,6 @@ class Services:
         score = compare(first.templates, second.templates)
         decision = decide_verify(score, point, norm=norm, prior=self.settings.prior)
         return Verification(decision, first, second, len(a), len(b))
-
-    def enrol(self, subject: str, sources: Sequence[Source], *, face: int | None = None) -> list[Enrolment]:
-        """Enrols photos of one subject: one transaction a photo; a photo that fails is a row.
-
-        Args:
-            subject: Any printable name.
-            sources: Photos that show one face each.
-            face: Number of the face to take from each photo, where it shows several; 1 is the most prominent.
-
-        Raises:
-            SubjectNameError: The name cannot be used.
-        """
-        from pipeline.gallery import normalise
-
-        subject = normalise(subject)
-        return list(self.enrol_many([(subject, source) for source in sources], face=face))
-
-    def enrol_many(self, items: Iterable[tuple[str, Source]], *, face: int | None = None) -> Iterator[Enrolment]:
-        """Enrols photos of several subjects; yields each once it is durable. A name that cannot be used is a row."""
-        from pipeline.gallery import normalise
-
-        good = []
-        for subject, source in items:
-            try:
-                good.append((normalise(subject), source))
-            except SubjectNameError as error:
-                yield Enrolment(subject, name_of(source), error=error)
-        stream = self.recognizer.stream(good, lambda item: self.open(item[1]), workers=self.settings.worker_count)
-        for (subject, source), faces in stream:
-            if isinstance(faces, PhotoError):
-                yield Enrolment(subject, name_of(source), error=faces)
-            else:
-                yield replace(self.enrol_faces(subject, faces, face=face), photo=name_of(source))
-
-    def enrol_faces(self, subject: str, faces: Faces, *, face: int | None = None) -> Enrolment:
-        """Enrols one photo that is analysed already; one that cannot be enrolled gives a row with the error.
-
-        Raises:
-            GalleryError: The name cannot be used, or the gallery cannot be written.
-        """
-        from pipeline.gallery import normalise
-
-        subject = normalise(subject)
-        try:
-            nobody_yet = not len(self.gallery)
-            sample = sample_of(only_face(faces, face), keep_crop=self.settings.keep_crops)
-            sample_id = self.gallery.enrol(subject, [sample])[0]
-            if nobody_yet:
-                from app import stages
-
-                stages.remember(self.gallery, self.settings)
-            return Enrolment(subject, faces.source, sample_id)
-        except DuplicatePhotoError as error:
-            if error.subject == subject:
-                return Enrolment(subject, faces.source, error.sample_id, already=True)
-            return Enrolment(subject, faces.source, error=error)
-        except PhotoError as error:
-            return Enrolment(subject, faces.source, error=error)
 
     def identify(self, sources: Iterable[Source], *, allow_repeats: bool | None = None) -> Iterator[Identification]:
         """Names the faces of photos, in their order. A photo that fails, or shows no face, is a row with an error.

@@ -42,6 +42,13 @@
     │   ├── RunNotFoundError             run_not_found
     │   ├── RunBusyError                 run_busy             another process works on the run
     │   └── RunDamagedError              run_damaged          its ledger cannot be read or written
+    ├── AccessError
+    │   ├── NotAllowedError              not_allowed          the actor's role is too weak for this
+    │   ├── LoginRefusedError            login_refused        wrong name or password, or locked after repeated failures
+    │   ├── PasswordRefusedError         password_refused     too short, too long, or too easy to guess
+    │   ├── UserNameError                user_name
+    │   ├── UserExistsError              user_exists
+    │   └── UserNotFoundError            user_not_found
     ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
     ├── CalibrationError                 calibration_refused  the data cannot support what was asked for
     └── ConfigError                      config_invalid
@@ -326,6 +333,48 @@ class RunDamagedError(RunError):
     """The ledger of a run cannot be read or written."""
 
     code = "run_damaged"
+
+
+class AccessError(KnownfaceError):
+    """Something about who may use Knownface; by itself: users or sessions cannot be read or written."""
+
+    code = "access_error"
+
+
+class NotAllowedError(AccessError):
+    """The role of whoever acts is too weak for this."""
+
+    code = "not_allowed"
+
+
+class LoginRefusedError(AccessError):
+    """The name or the password is wrong, or the name is locked after repeated failures."""
+
+    code = "login_refused"
+
+
+class PasswordRefusedError(AccessError):
+    """A new password is too short, too long, or too easy to guess."""
+
+    code = "password_refused"
+
+
+class UserNameError(AccessError):
+    """A user's name cannot be used."""
+
+    code = "user_name"
+
+
+class UserExistsError(AccessError):
+    """There is a user of this name already."""
+
+    code = "user_exists"
+
+
+class UserNotFoundError(AccessError):
+    """There is no user of this name."""
+
+    code = "user_not_found"
 
 
 class NoOperatingPointError(KnownfaceError):

@@ -13,7 +13,7 @@ from app.cli.context import Context, cell
 from app.cli.gallery_tune import tune
 
 if TYPE_CHECKING:
-    from pipeline.gallery import Gallery
+    from app.services import Services
 
 app = typer.Typer(
     help="The people enrolled: list, show, remove, rename, merge, split, check, backup, restore.", no_args_is_help=True
@@ -24,11 +24,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; only a termi
 
 
 @contextmanager
-def _open(context: Context) -> Iterator[Gallery]:
+def _open(context: Context) -> Iterator[Services]:
     context.note_no_gallery()
     services = context.services(reading=True)
     try:
-        yield services.gallery
+        yield services
     finally:
         services.close()
 
@@ -40,8 +40,8 @@ def list_subjects(
 ) -> None:
     """List the subjects and how many photos each has."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        subjects = gallery.subjects(search=search)
+    with _open(context) as services:
+        subjects = services.gallery.subjects(search=search)
     if context.json_lines:
         for info in subjects:
             context.emit_line({"subject": info.name, "samples": info.samples})
@@ -66,8 +66,8 @@ def list_subjects(
 def show(ctx: typer.Context, subject: Name) -> None:
     """Show the photos a subject is enrolled from."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        detail = gallery.subject(subject)
+    with _open(context) as services:
+        detail = services.gallery.subject(subject)
     if context.machine:
         samples = [
             {
@@ -92,16 +92,13 @@ def show(ctx: typer.Context, subject: Name) -> None:
 @app.command()
 def remove(ctx: typer.Context, subject: Name, yes: Yes = False) -> None:
     """Remove a subject and everything held about it."""
-    from app.kept import forget_photos
-
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        found = gallery.subject(subject)
+    with _open(context) as services:
+        found = services.gallery.subject(subject)
         if context.may_ask and not yes:
             info = found.info
             context.confirm(f"remove {info.name}, {info.samples} samples and everything held about them, for good?")
-        forget_photos(context.settings.home, (sample.photo_sha256 for sample in found.samples))
-        samples = gallery.remove(subject)
+        samples = services.remove(subject)
     _done(context, {"removed": subject, "samples": samples}, f"removed {subject} and {samples} samples")
 
 
@@ -109,8 +106,8 @@ def remove(ctx: typer.Context, subject: Name, yes: Yes = False) -> None:
 def rename(ctx: typer.Context, subject: Name, new_name: Annotated[str, typer.Argument(help="The new name.")]) -> None:
     """Give a subject another name."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        gallery.rename(subject, new_name)
+    with _open(context) as services:
+        services.rename(subject, new_name)
     _done(context, {"renamed": subject, "to": new_name}, f"renamed {subject} to {new_name}")
 
 
@@ -120,8 +117,8 @@ def merge(
 ) -> None:
     """Merge two subjects that are one person; the second name remains."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        samples = gallery.merge(subject, into)
+    with _open(context) as services:
+        samples = services.merge(subject, into)
     _done(context, {"merged": subject, "into": into, "samples": samples}, f"merged {subject} into {into}")
 
 
@@ -132,10 +129,10 @@ def check(
 ) -> None:
     """Look for damage and contradictions. Exit code 0: none, 1: some remain."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        problems = gallery.check(repair=repair)
-        subjects, samples = len(gallery), gallery.sample_count
-        figures = {} if problems else gallery.stats()
+    with _open(context) as services:
+        problems = services.check(repair=repair)
+        subjects, samples = len(services.gallery), services.gallery.sample_count
+        figures = {} if problems else services.gallery.stats()
     if others := figures.get("templates", 0) - figures.get("templates_of_model", 0):
         context.note(f"{others} templates are of other models than the one in use: they are kept, and not searched")
     rows = [{"kind": p.kind, "message": p.message, "repaired": p.repaired} for p in problems]
@@ -159,8 +156,8 @@ def split(
 ) -> None:
     """Move samples that show somebody else to a subject of their own."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        gallery.split(sample_ids, new_name)
+    with _open(context) as services:
+        services.split(sample_ids, new_name)
     _done(context, {"split": sample_ids, "to": new_name}, f"moved {len(sample_ids)} samples to {new_name}")
 
 
@@ -168,8 +165,8 @@ def split(
 def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A new file.")]) -> None:
     """Write the whole gallery to one file, consistent even while others enrol. It holds personal data."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        gallery.backup(file)
+    with _open(context) as services:
+        services.backup(file)
     _done(context, {"backup": str(file)}, f"backed up to {file}: it holds personal data, keep it safe")
 
 
@@ -179,14 +176,12 @@ def restore(
 ) -> None:
     """Replace everything in the gallery by a backup."""
     context: Context = ctx.obj
-    from pipeline.gallery import Gallery
-
     location = context.settings.gallery_location
     if context.may_ask and not yes and Path(location).exists():
         context.confirm(f"replace everything in the gallery {location} by {file}?")
-    Gallery.restore(file, location)
-    with _open(context) as gallery:
-        subjects, samples = len(gallery), gallery.sample_count
+    context.services().restore(file)
+    with _open(context) as services:
+        subjects, samples = len(services.gallery), services.gallery.sample_count
     document = {"restored": str(file), "subjects": subjects, "samples": samples}
     _done(context, document, f"restored {subjects} subjects and {samples} samples from {file}")
 
@@ -195,17 +190,17 @@ def restore(
 def export(ctx: typer.Context, subject: Name) -> None:
     """Print everything held about a subject as one JSON document."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        context.emit(gallery.export(subject))
+    with _open(context) as services:
+        context.emit(services.export(subject))
 
 
 @app.command()
 def compact(ctx: typer.Context) -> None:
     """Give free space back to the disk."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        gallery.compact()
-        figures = gallery.stats()
+    with _open(context) as services:
+        services.compact()
+        figures = services.gallery.stats()
     _done(context, figures, "compacted")
 
 
@@ -216,8 +211,8 @@ app.command()(tune)
 def stats(ctx: typer.Context) -> None:
     """Counts and sizes."""
     context: Context = ctx.obj
-    with _open(context) as gallery:
-        figures = gallery.stats()
+    with _open(context) as services:
+        figures = services.gallery.stats()
     if context.machine:
         context.emit(figures)
         return

@@ -27,8 +27,7 @@ def tune(
         gallery = services.gallery
         points = (*services.calibration(), *services.points)
         point = choose_identify_point(points, gallery.model_id, services.settings.identify_fpir, len(gallery))
-        chosen = gallery.tune(point.threshold, target_recall, probes, context.note)
-        gallery.save_index()
+        chosen = services.tune(point.threshold, target_recall, probes, context.note)
     finally:
         services.close()
     if context.machine:

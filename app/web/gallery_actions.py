@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.kept import forget_photos
 from app.services import Services
 from app.web import markup, state
 from app.web.texts import words
@@ -34,7 +33,7 @@ def export(service: Services, name: str) -> None:
     """Everything that is stored about a person, as a file."""
     st.download_button(
         words.export_do,
-        lambda: json.dumps(service.gallery.export(name), ensure_ascii=False, indent=2),
+        lambda: json.dumps(service.export(name), ensure_ascii=False, indent=2),
         "person.json",
         "application/json",
         help=words.export_help,
@@ -48,7 +47,7 @@ def rename(service: Services, name: str) -> None:
         new = st.text_input(words.rename_label, value=name, max_chars=200, key="rename_to")
         if st.form_submit_button(words.rename_do):
             with state.sentences():
-                service.gallery.rename(name, new)
+                service.rename(name, new)
                 new = normalise(new)
                 _finish(new, markup.fill(words.renamed, old=name, new=new))
 
@@ -69,7 +68,7 @@ def merge(service: Services, name: str) -> None:
             return
         st.html(markup.note("warn", markup.fill(words.merge_explain, source=name, target=target)))
         if st.button(words.merge_do, key="merge_go", type="primary"):
-            moved = service.gallery.merge(name, target)
+            moved = service.merge(name, target)
             _finish(target, markup.fill(words.merged, source=name, target=target, count=words.photos(moved)))
 
 
@@ -87,7 +86,7 @@ def split(service: Services, name: str, samples: Sequence[str]) -> None:
                 return
             with state.sentences():
                 new = normalise(new)
-                service.gallery.split([samples[number - 1] for number in numbers], new)
+                service.split([samples[number - 1] for number in numbers], new)
                 _finish(new, markup.fill(words.split_done, count=words.photos(len(numbers)), old=name, new=new))
 
 
@@ -101,9 +100,7 @@ def remove(service: Services, name: str, samples: int) -> None:
         with st.container(horizontal=True):
             st.button(words.remove_keep, key="remove_keep", on_click=_ask, args=(False,))
             if st.button(words.remove_do, key="remove_go", type="primary"):
-                held = service.gallery.subject(name).samples
-                forget_photos(service.settings.home, (sample.photo_sha256 for sample in held))
-                gone = service.gallery.remove(name)
+                gone = service.remove(name)
                 _finish(None, markup.fill(words.removed, name=name, count=words.photos(gone)))
 
 

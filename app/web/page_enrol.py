@@ -140,11 +140,9 @@ def _line(row: Enrolment) -> tuple[str, str]:
 
 
 def _undo(service: Services, rows: list[Enrolment]) -> None:
-    new = [row.sample_id for row in rows if row.sample_id and not row.already]
-    for sample_id in new:
-        service.gallery.remove_sample(sample_id)
+    taken_back = service.undo(rows)
     st.session_state[_DONE] = []
-    st.session_state["enrol_undone"] = len(new)
+    st.session_state["enrol_undone"] = taken_back
     st.rerun()
 
 

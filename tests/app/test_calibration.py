@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,8 +24,9 @@ def test_two_calibrations_at_once_are_both_kept(tmp_path: Path, monkeypatch: pyt
         Gallery.open(tmp_path, fakes.MODEL_ID, fakes.DIMENSION) as gallery,
         Gallery.open(tmp_path, fakes.MODEL_ID, fakes.DIMENSION) as other,
     ):
-        services: Any = SimpleNamespace(gallery=gallery)
-        rival = threading.Thread(target=under_test.keep, args=(SimpleNamespace(gallery=other), [identify]))
+        services, elsewhere = (Services(Settings(home=tmp_path)) for _ in range(2))
+        services._gallery, elsewhere._gallery = gallery, other
+        rival = threading.Thread(target=under_test.keep, args=(elsewhere, [identify]))
 
         def while_the_rival_tries(*points: Any) -> Any:
             monkeypatch.setattr(under_test, "merged", merged)

@@ -1,0 +1,230 @@
+"""Local users: `<home>/access.sqlite3`, readable by its owner only. Nothing in it gives a password away."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.access import passwords
+from app.access.roles import Actor, Role
+from pipeline.errors import AccessError, LoginRefusedError, UserExistsError, UserNameError, UserNotFoundError
+
+#: Wrong passwords in a row before a name is locked, and for how many seconds: doubled by each further one.
+ATTEMPTS, LOCK_S, LONGEST_LOCK_S = 5, 60.0, 3600.0
+_FORGET_S = 24 * 3600.0  # failures are forgotten after a day
+_MOST_FAILURES = 10_000  # names whose failures are kept: made-up ones do not fill the disk
+_MAX_NAME = 64
+_TIMEOUT_S = 10.0
+_SCHEMA = """
+create table if not exists users (
+  name text primary key, role integer not null, hash text not null, created text not null
+) strict;
+create table if not exists failures (name text primary key, count integer not null, at real not null) strict;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A local user.
+
+    Attributes:
+        name: As it was normalised.
+        role: What the user may do.
+        created: When the user was added.
+        locked_s: Seconds that logging in is still refused; 0 where it is not.
+    """
+
+    name: str
+    role: Role
+    created: datetime
+    locked_s: float
+
+
+class Users:
+    """The users of one data folder. Safe to share between threads and processes.
+
+    Args:
+        home: The data folder.
+        now: The clock, in seconds since 1970.
+    """
+
+    def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
+        self.file = home / "access.sqlite3"
+        self._now = now
+
+    def any(self) -> bool:
+        """Whether there are users, so that one has to log in."""
+        if not self.file.exists():
+            return False
+        with self._open() as db:
+            return db.execute("select 1 from users limit 1").fetchone() is not None
+
+    def all(self) -> list[User]:
+        """Everybody, by name."""
+        if not self.file.exists():
+            return []
+        with self._open() as db:
+            rows = db.execute(
+                "select users.name, role, created, coalesce(count, 0), coalesce(at, 0) "
+                "from users left join failures using (name) order by users.name"
+            ).fetchall()
+        return [
+            User(name, Role(role), datetime.fromisoformat(created), self._locked_s(count, at))
+            for name, role, created, count, at in rows
+        ]
+
+    def find(self, name: str) -> str:
+        """The name of a user as it is kept. Errors: as `remove`."""
+        with self._changing(name) as (_, found):
+            return found
+
+    def role_of(self, name: str) -> Role | None:
+        """The role of a user as it is now; None where there is no such user any more."""
+        if not self.file.exists():
+            return None
+        with self._open() as db:
+            row = db.execute("select role from users where name = ?", (name,)).fetchone()
+        return Role(row[0]) if row else None
+
+    def add(self, name: str, role: Role, password: str) -> str:
+        """Adds a user; returns the name as it is kept.
+
+        Raises:
+            UserNameError, UserExistsError, PasswordRefusedError: It cannot be done.
+        """
+        name = normalise(name)
+        made = passwords.hashed(passwords.check(password, name))
+        with self._open() as db:
+            try:
+                db.execute("insert into users values (?, ?, ?, ?)", (name, role, made, datetime.now(UTC).isoformat()))
+            except sqlite3.IntegrityError as error:
+                raise UserExistsError(
+                    f"{name}: there is such a user already; `knownface users passwd` changes"
+                ) from error
+            db.execute("delete from failures where name = ?", (name,))
+        return name
+
+    def remove(self, name: str) -> None:
+        """Removes a user, whose sessions end with it.
+
+        Raises:
+            UserNotFoundError: There is none.
+        """
+        with self._changing(name) as (db, found):
+            db.execute("delete from users where name = ?", (found,))
+            db.execute("delete from failures where name = ?", (found,))
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Gives a user another role, at once. Errors: as `remove`."""
+        with self._changing(name) as (db, found):
+            db.execute("update users set role = ? where name = ?", (role, found))
+
+    def set_password(self, name: str, password: str) -> None:
+        """Gives a user another password, and unlocks the name.
+
+        Raises:
+            UserNotFoundError, PasswordRefusedError: It cannot be done.
+        """
+        made = passwords.hashed(passwords.check(password, normalise(name)))
+        with self._changing(name) as (db, found):
+            db.execute("update users set hash = ? where name = ?", (made, found))
+            db.execute("delete from failures where name = ?", (found,))
+
+    def log_in(self, name: str, password: str) -> Actor:
+        """Who has this name and password. A name that nobody has is treated, and timed, as one with another password.
+
+        Raises:
+            LoginRefusedError: Nobody, or the name is locked after repeated failures.
+        """
+        try:
+            name = normalise(name)
+        except UserNameError:
+            name = ""
+        with self._open() as db:
+            self._attempt(db, name)
+            row = db.execute("select hash, role from users where name = ?", (name,)).fetchone()
+        stored: str | None = row[0] if row else None
+        if not passwords.fits(stored, password) or stored is None:
+            raise LoginRefusedError("the name or the password is wrong")
+        with self._open() as db:
+            db.execute("delete from failures where name = ?", (name,))
+            if passwords.is_weak(stored):
+                db.execute("update users set hash = ? where name = ?", (passwords.hashed(password), name))
+        return Actor(name, Role(row[1]))
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    def _attempt(self, db: sqlite3.Connection, name: str) -> None:
+        """Counts an attempt as failed before it is looked at: many at once get no more guesses than one by one."""
+        now = self._now()
+        db.execute("begin immediate")
+        db.execute("delete from failures where at < ?", (now - _FORGET_S,))
+        row = db.execute("select count, at from failures where name = ?", (name,)).fetchone()
+        if row and (left := self._locked_s(*row)):
+            minutes = max(1, round(left / 60))
+            raise LoginRefusedError(
+                f"too many attempts with a wrong password: try again in {minutes} minute{'s' if minutes > 1 else ''}"
+            )
+        db.execute(
+            "insert into failures values (?, 1, ?) "
+            "on conflict (name) do update set count = count + 1, at = excluded.at",
+            (name, now),
+        )
+        db.execute(
+            "delete from failures where name in (select name from failures order by at desc limit -1 offset ?)",
+            (_MOST_FAILURES,),
+        )
+
+    def _locked_s(self, count: int, at: float) -> float:
+        if count < ATTEMPTS:
+            return 0.0
+        lock: float = min(LOCK_S * 2 ** min(count - ATTEMPTS, 16), LONGEST_LOCK_S)
+        return max(0.0, at + lock - self._now())
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[tuple[sqlite3.Connection, str]]:
+        name = normalise(name)
+        with self._open() as db:
+            if not db.execute("select 1 from users where name = ?", (name,)).fetchone():
+                raise UserNotFoundError(f"{name}: there is no such user; `knownface users list` shows all")
+            yield db, name
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A transaction.
+
+        Raises:
+            AccessError: The file cannot be read or written.
+        """
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            if not self.file.exists():
+                os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
+            with closing(sqlite3.connect(self.file, timeout=_TIMEOUT_S)) as db:
+                db.execute("pragma secure_delete = on")
+                db.executescript(_SCHEMA)
+                with db:
+                    yield db
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise AccessError(f"{self.file}: the users cannot be read or written ({error})") from error
+
+
+def normalise(name: str) -> str:
+    """A user's name as it is kept: NFKC, case folded, without blanks around it.
+
+    Raises:
+        UserNameError: Empty, too long, or with blanks or signs that cannot be seen.
+    """
+    made = unicodedata.normalize("NFKC", name).strip().casefold()
+    if not made or len(made) > _MAX_NAME:
+        raise UserNameError(f"a user's name has 1 to {_MAX_NAME} characters")
+    if not made.isprintable() or any(c.isspace() for c in made) or made.startswith("-"):
+        raise UserNameError("a user's name has no blanks, no signs that cannot be seen, and begins with no hyphen")
+    return made

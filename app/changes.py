@@ -1,0 +1,202 @@
+"""Every change to the gallery, as a method that asks first whether whoever acts may make it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.access import Actor, Role
+from app.faces import only_face, sample_of
+from app.kept import forget_photos
+from app.outcomes import Enrolment
+from app.photos import Source, name_of
+from pipeline.config import Settings
+from pipeline.errors import DuplicatePhotoError, PhotoError, SubjectNameError
+from pipeline.images import Photo
+from pipeline.recognizer import Faces, Recognizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.gallery import Gallery, Problem
+
+
+class Changes(ABC):
+    """What `Services` inherits. The methods raise NotAllowedError where the role of the actor is too weak."""
+
+    settings: Settings
+    actor: Actor
+
+    @property
+    @abstractmethod
+    def recognizer(self) -> Recognizer:
+        """The recognizer."""
+
+    @property
+    @abstractmethod
+    def gallery(self) -> Gallery:
+        """The gallery; changes go through the methods here."""
+
+    @abstractmethod
+    def open(self, source: Source) -> Photo:
+        """Opens a photo under the limits of the settings."""
+
+    def require(self, role: Role) -> None:
+        """Lets pass whoever has this role or a stronger one.
+
+        Raises:
+            NotAllowedError: The actor has not.
+        """
+        self.actor.require(role)
+
+    # --- enrolling --------------------------------------------------------------------------------------------
+
+    def enrol(self, subject: str, sources: Sequence[Source], *, face: int | None = None) -> list[Enrolment]:
+        """Enrols photos of one subject: one transaction a photo; a photo that fails is a row.
+
+        Args:
+            subject: Any printable name.
+            sources: Photos that show one face each.
+            face: Number of the face to take from each photo, where it shows several; 1 is the most prominent.
+
+        Raises:
+            NotAllowedError: The actor is no operator.
+            SubjectNameError: The name cannot be used.
+        """
+        from pipeline.gallery import normalise
+
+        self.require(Role.OPERATOR)
+        subject = normalise(subject)
+        return list(self.enrol_many([(subject, source) for source in sources], face=face))
+
+    def enrol_many(self, items: Iterable[tuple[str, Source]], *, face: int | None = None) -> Iterator[Enrolment]:
+        """Enrols photos of several subjects; yields each once it is durable. A name that cannot be used is a row."""
+        from pipeline.gallery import normalise
+
+        self.require(Role.OPERATOR)
+        good = []
+        for subject, source in items:
+            try:
+                good.append((normalise(subject), source))
+            except SubjectNameError as error:
+                yield Enrolment(subject, name_of(source), error=error)
+        stream = self.recognizer.stream(good, lambda item: self.open(item[1]), workers=self.settings.worker_count)
+        for (subject, source), faces in stream:
+            if isinstance(faces, PhotoError):
+                yield Enrolment(subject, name_of(source), error=faces)
+            else:
+                yield replace(self.enrol_faces(subject, faces, face=face), photo=name_of(source))
+
+    def enrol_faces(self, subject: str, faces: Faces, *, face: int | None = None) -> Enrolment:
+        """Enrols one photo that is analysed already; one that cannot be enrolled gives a row with the error.
+
+        Raises:
+            NotAllowedError: The actor is no operator.
+            GalleryError: The name cannot be used, or the gallery cannot be written.
+        """
+        from pipeline.gallery import normalise
+
+        self.require(Role.OPERATOR)
+        subject = normalise(subject)
+        try:
+            nobody_yet = not len(self.gallery)
+            sample = sample_of(only_face(faces, face), keep_crop=self.settings.keep_crops)
+            sample_id = self.gallery.enrol(subject, [sample])[0]
+            if nobody_yet:
+                from app import stages
+
+                stages.remember(self.gallery, self.settings)
+            return Enrolment(subject, faces.source, sample_id)
+        except DuplicatePhotoError as error:
+            if error.subject == subject:
+                return Enrolment(subject, faces.source, error.sample_id, already=True)
+            return Enrolment(subject, faces.source, error=error)
+        except PhotoError as error:
+            return Enrolment(subject, faces.source, error=error)
+
+    def undo(self, rows: Iterable[Enrolment]) -> int:
+        """Takes back what these enrolments added; returns how many samples. What was there before stays."""
+        self.require(Role.OPERATOR)
+        new = [row.sample_id for row in rows if row.sample_id and not row.already]
+        for sample_id in new:
+            self.gallery.remove_sample(sample_id)
+        return len(new)
+
+    # --- putting in order -------------------------------------------------------------------------------------
+
+    def rename(self, old: str, new: str) -> None:
+        """Gives a subject another name. Errors: `Gallery.rename`."""
+        self.require(Role.OPERATOR)
+        self.gallery.rename(old, new)
+
+    def merge(self, source: str, target: str) -> int:
+        """Moves every sample of `source` to `target`; returns how many. Errors: `Gallery.merge`."""
+        self.require(Role.OPERATOR)
+        return self.gallery.merge(source, target)
+
+    def split(self, sample_ids: Sequence[str], new_name: str) -> None:
+        """Moves samples to a new subject. Errors: `Gallery.split`."""
+        self.require(Role.OPERATOR)
+        self.gallery.split(sample_ids, new_name)
+
+    def export(self, subject: str) -> dict[str, Any]:
+        """Everything that is kept about a subject, as it goes into JSON. Errors: `Gallery.export`."""
+        self.require(Role.OPERATOR)
+        return self.gallery.export(subject)
+
+    def remove(self, subject: str) -> int:
+        """Erases a subject, and what evaluations keep of its photos; returns how many samples it had.
+
+        Raises:
+            NotAllowedError: The actor is no admin.
+            SubjectNotFoundError: There is no such subject.
+        """
+        self.require(Role.ADMIN)
+        held = self.gallery.subject(subject).samples
+        forget_photos(self.settings.home, (sample.photo_sha256 for sample in held))
+        return self.gallery.remove(subject)
+
+    # --- upkeep -----------------------------------------------------------------------------------------------
+
+    def update_document(self, kind: str, change: Callable[[dict[str, Any] | None], dict[str, Any]]) -> None:
+        """Replaces a document of the gallery, such as its calibration. Errors: `Gallery.update_document`."""
+        self.require(Role.OPERATOR)
+        self.gallery.update_document(kind, change)
+
+    def drop_document(self, kind: str) -> bool:
+        """Removes a document of the gallery; returns whether there was one."""
+        self.require(Role.OPERATOR)
+        return self.gallery.drop_document(kind)
+
+    def tune(self, threshold: float, target_recall: float, probes: int, note: Callable[[str], None]) -> dict[str, Any]:
+        """Measures indexes and uses the best from now on, saved. As `Gallery.tune`."""
+        self.require(Role.OPERATOR)
+        chosen = self.gallery.tune(threshold, target_recall, probes, note)
+        self.gallery.save_index()
+        return chosen
+
+    def check(self, *, repair: bool = False) -> list[Problem]:
+        """Looks for damage; putting it right is for admins."""
+        if repair:
+            self.require(Role.ADMIN)
+        return self.gallery.check(repair=repair)
+
+    def compact(self) -> None:
+        """Gives free space back to the disk."""
+        self.require(Role.ADMIN)
+        self.gallery.compact()
+
+    def backup(self, file: Path) -> None:
+        """Writes everything to one new file. Errors: `Gallery.backup`."""
+        self.require(Role.ADMIN)
+        self.gallery.backup(file)
+
+    def restore(self, file: Path) -> None:
+        """Replaces everything in the gallery by a backup. Errors: `Gallery.restore`."""
+        self.require(Role.ADMIN)
+        from pipeline.gallery import Gallery
+
+        Gallery.restore(file, self.settings.gallery_location)
