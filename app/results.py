@@ -61,7 +61,8 @@ def as_json(results: Iterable[Identification]) -> str:
 def as_csv(results: Iterable[Identification]) -> str:
     """A table with a row per face, and a row per photo that could not be used.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe in front; the JSON has it unchanged.
+    Text that a spreadsheet would run as a formula, or that begins with an apostrophe, gets one in front; the JSON has
+    it unchanged.
     """
     stream = io.StringIO()
     writer = csv.writer(stream)
@@ -72,19 +73,23 @@ def as_csv(results: Iterable[Identification]) -> str:
             runner_up = face["runner_up"] or {"subject": None, "score": None}
             values = [face["photo"], number, *face["box"], face["subject"], face["decision"], face["score"]]
             values += [face["threshold"], runner_up["subject"], runner_up["score"], face["reason"]]
-            writer.writerow([_cell(value) for value in values])
+            writer.writerow([csv_cell(value) for value in values])
         if error:
             values = [error["photo"], *[None] * 6, error["error"], *[None] * 4, error["message"]]
-            writer.writerow([_cell(value) for value in values])
+            writer.writerow([csv_cell(value) for value in values])
     return stream.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """A value as it stands in a CSV: what a spreadsheet would run as a formula gets an apostrophe in front.
+
+    So does what begins with one already: who takes one leading apostrophe away has the text as it was.
+    """
     if value is None:
         return ""
     if not isinstance(value, str):
         return value
     # spreadsheets trim what cannot be seen, and some take the full-width forms of the signs for the signs
     visible = (c for c in unicodedata.normalize("NFKC", value) if not c.isspace() and unicodedata.category(c)[0] != "C")
-    risky = value.startswith(_SPLITTING_STARTS) or next(visible, "") in _FORMULA_STARTS
+    risky = value.startswith((*_SPLITTING_STARTS, "'")) or next(visible, "") in _FORMULA_STARTS
     return f"'{value}" if risky else value

@@ -41,7 +41,8 @@
     │   ├── RunNameError                 run_name             a run cannot be called so
     │   ├── RunNotFoundError             run_not_found
     │   ├── RunBusyError                 run_busy             another process works on the run
-    │   └── RunDamagedError              run_damaged          its ledger cannot be read or written
+    │   ├── RunDamagedError              run_damaged          its ledger cannot be read or written
+    │   └── ResultsError                 results_unwritable   a file or folder of results cannot be written
     ├── AccessError
     │   ├── NotAllowedError              not_allowed          the actor's role is too weak for this
     │   ├── LoginRefusedError            login_refused        wrong name or password, or locked after repeated failures
@@ -333,6 +334,12 @@ class RunDamagedError(RunError):
     """The ledger of a run cannot be read or written."""
 
     code = "run_damaged"
+
+
+class ResultsError(RunError):
+    """A file or folder of results cannot be written."""
+
+    code = "results_unwritable"
 
 
 class AccessError(KnownfaceError):
