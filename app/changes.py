@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app import in_use
 from app.access import Actor, Role
 from app.faces import only_face, sample_of
 from app.kept import forget_photos
@@ -83,12 +85,15 @@ class Changes(ABC):
                 good.append((normalise(subject), source))
             except SubjectNameError as error:
                 yield Enrolment(subject, name_of(source), error=error)
-        stream = self.recognizer.stream(good, lambda item: self.open(item[1]), workers=self.settings.worker_count)
+        _ = self.gallery  # its model is the one to look with
+        stream = in_use.stream(self, good, lambda item: self.open(item[1]), workers=self.settings.worker_count)
         for (subject, source), faces in stream:
             if isinstance(faces, PhotoError):
                 yield Enrolment(subject, name_of(source), error=faces)
             else:
-                yield replace(self.enrol_faces(subject, faces, face=face), photo=name_of(source))
+                act, name = partial(self.enrol_faces, subject, face=face), name_of(source)
+                row = in_use.retried(self, faces, source, act, partial(_not_enrolled, subject))
+                yield replace(row, photo=name)
 
     def enrol_faces(self, subject: str, faces: Faces, *, face: int | None = None) -> Enrolment:
         """Enrols one photo that is analysed already; one that cannot be enrolled gives a row with the error.
@@ -96,19 +101,22 @@ class Changes(ABC):
         Raises:
             NotAllowedError: The actor is no operator.
             GalleryError: The name cannot be used, or the gallery cannot be written.
+            ModelSwitchedError: The gallery was switched to another model since the photo was analysed.
         """
         from pipeline.gallery import normalise
 
         self.require(Role.OPERATOR)
         subject = normalise(subject)
         try:
-            nobody_yet = not len(self.gallery)
+            gallery = self.gallery
+            in_use.require_current(faces, gallery)
+            nobody_yet = not len(gallery)
             sample = sample_of(only_face(faces, face), keep_crop=self.settings.keep_crops)
-            sample_id = self.gallery.enrol(subject, [sample])[0]
+            sample_id = gallery.enrol(subject, [sample])[0]
             if nobody_yet:
                 from app import stages
 
-                stages.remember(self.gallery, self.settings)
+                stages.remember(gallery, self.settings)
             return Enrolment(subject, faces.source, sample_id)
         except DuplicatePhotoError as error:
             if error.subject == subject:
@@ -200,3 +208,7 @@ class Changes(ABC):
         from pipeline.gallery import Gallery
 
         Gallery.restore(file, self.settings.gallery_location)
+
+
+def _not_enrolled(subject: str, error: PhotoError) -> Enrolment:
+    return Enrolment(subject, "", error=error)

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from app import in_use
 from app.access import LOCAL, Actor
 from app.changes import Changes
 from app.faces import only_face, pick_face
@@ -54,6 +55,7 @@ class Services(Changes):
     _recognizer: Recognizer | None = field(default=None, repr=False)
     _gallery: Gallery | None = field(default=None, repr=False)
     _stand_in: TemporaryDirectory[str] | None = field(default=None, repr=False)
+    _before: list[Gallery] = field(default_factory=list, repr=False)
 
     def acting_as(self, actor: Actor) -> Services:
         """The same recognizer and gallery for somebody else: what the role does not allow is refused."""
@@ -61,33 +63,58 @@ class Services(Changes):
 
     @property
     def recognizer(self) -> Recognizer:
-        """The recognizer; loads the models on first use."""
+        """The recognizer of the gallery's model, or of the settings' while no gallery is open; loaded on first use."""
         if self._origin is not None:
             return self._origin.recognizer
         with self._lock:
+            self._follow()
             if self._recognizer is None:
-                self._recognizer = build_recognizer(self.settings, expect=self.expect, stack=self.stack)
+                made = build_recognizer(self.in_force, expect=self.expect, stack=self.stack)
+                if self._gallery is not None and self._gallery.in_use() is not None:
+                    in_use.require_installed(made, self._gallery.model)
+                self._recognizer = made
             return self._recognizer
 
     @property
     def gallery(self) -> Gallery:
-        """The gallery; opened, and made if need be, on first use."""
+        """The gallery by the model it is searched with; opened, and made if need be, on first use."""
         if self._origin is not None:
             return self._origin.gallery
         with self._lock:
             if self._gallery is None:
-                from pipeline.gallery import Gallery, IndexPlace
-
-                settings = self.settings
-                model_id, dimension = embedder_identity(settings)
-                self._gallery = Gallery.open(
-                    self._gallery_location(),
-                    model_id,
-                    dimension,
-                    subject_score=settings.subject_score,
-                    index=IndexPlace(settings.index, settings.index_url, settings.index_method),
-                )
+                self._gallery = self._open_gallery()
+            self._follow()
             return self._gallery
+
+    @property
+    def in_force(self) -> Settings:
+        """The settings, with the embedder that the gallery says."""
+        if self._origin is not None:
+            return self._origin.in_force
+        state = None if self._gallery is None else self._gallery.in_use()
+        return self.settings if state is None else in_use.settings_for(self.settings, state.model)
+
+    def _open_gallery(self) -> Gallery:
+        from pipeline.gallery import Gallery, IndexPlace
+
+        settings = self.settings
+        model_id, dimension = embedder_identity(settings)
+        place = IndexPlace(settings.index, settings.index_url, settings.index_method)
+        location, score = self._gallery_location(), settings.subject_score
+        return Gallery.open(location, model_id, dimension, subject_score=score, index=place)
+
+    def _follow(self) -> None:
+        """Goes over to another model together with the gallery."""
+        if self._gallery is None or (now := in_use.followed(self._gallery)) is None:
+            return
+        self._before.append(self._gallery)
+        self._gallery, self._recognizer, self.stack = now, None, None
+        self.__dict__.pop("points", None)
+
+    def open_gallery_if_there(self) -> None:
+        """Opens the gallery, if there is one, so that its model is used from now on."""
+        if (self._origin or self)._gallery is None and self._gallery_is_there():
+            _ = self.gallery
 
     def _gallery_location(self) -> str:
         from pipeline.gallery import is_missing
@@ -103,7 +130,7 @@ class Services(Changes):
         """What the card of the model in use states."""
         if self._origin is not None:
             return self._origin.points
-        return operating_points(self.settings)
+        return operating_points(self.in_force)
 
     def calibration(self) -> tuple[OperatingPoint, ...]:
         """The operating points that were calibrated for the gallery; none where there is no gallery."""
@@ -149,8 +176,10 @@ class Services(Changes):
             return
         with self._lock:
             if self._gallery is not None:
-                self._gallery.close()
+                for gallery in (self._gallery, *reversed(self._before)):  # the first one owns the connections
+                    gallery.close()
                 self._gallery = None
+                self._before.clear()
             if self._stand_in is not None:
                 self._stand_in.cleanup()
                 self._stand_in = None
@@ -165,12 +194,12 @@ class Services(Changes):
 
     def verify_point(self) -> OperatingPoint:
         """The operating point for 1:1: the gallery's own calibration, or else the card's."""
-        points = (*self.calibration(), *self.points)
+        points = (*self.calibration(), *(self._origin or self).points)
         return choose_verify_point(points, self.recognizer.model_id, self.settings.verify_fmr)
 
     def identify_point(self) -> OperatingPoint:
         """The operating point for 1:N at the gallery's present size: its own calibration, or else the card's."""
-        model_id, points = self.recognizer.model_id, (*self.calibration(), *self.points)
+        model_id, points = self.recognizer.model_id, (*self.calibration(), *(self._origin or self).points)
         return choose_identify_point(points, model_id, self.settings.identify_fpir, len(self.gallery))
 
     def verify(self, a: Source, b: Source, *, face_a: int | None = None, face_b: int | None = None) -> Verification:
@@ -186,16 +215,23 @@ class Services(Changes):
 
     def _both(self, a: Source, b: Source) -> list[Faces]:
         """Both photos analysed, at the same time."""
+        self.open_gallery_if_there()
         both = []
-        for _, faces in self.recognizer.stream([a, b], self.open, workers=2, chunk=1):
+        for _, faces in in_use.stream(self, [a, b], self.open, workers=2, chunk=1):
             if isinstance(faces, PhotoError):
                 raise faces
             both.append(faces)
         return both
 
     def verify_faces(self, a: Faces, b: Faces, *, face_a: int | None = None, face_b: int | None = None) -> Verification:
-        """The same for photos that are analysed already."""
+        """The same for photos that are analysed already.
+
+        Raises:
+            ModelMismatchError: They were analysed with different models.
+            ModelSwitchedError: The gallery was switched to another model since.
+        """
         point = self.verify_point()
+        in_use.require_point(point, a)
         first, second = pick_face(a, face_a or 1), pick_face(b, face_b or 1)
         norm = min(float(first.templates.norms[0]), float(second.templates.norms[0]))
         score = compare(first.templates, second.templates)
@@ -210,12 +246,21 @@ class Services(Changes):
             allow_repeats: Name one person more than once in a photo; by default as the settings say.
         """
         point = self.identify_point()
-        for source, faces in self.recognizer.stream(sources, self.open, workers=self.settings.worker_count):
+
+        def named(faces: Faces) -> Identification:
+            nonlocal point
+            if point.model_id != faces.templates.model_id:  # the gallery was switched
+                point = self.identify_point()
+            return self.identify_faces(faces, point, allow_repeats=allow_repeats)
+
+        for source, faces in in_use.stream(self, sources, self.open, workers=self.settings.worker_count):
             if isinstance(faces, PhotoError):
                 yield Identification(name_of(source), error=faces)
             else:
-                row = self.identify_faces(faces, point, allow_repeats=allow_repeats)
-                yield replace(row, photo=name_of(source))
+                yield replace(
+                    in_use.retried(self, faces, source, named, lambda error: Identification("", error=error)),
+                    photo=name_of(source),
+                )
 
     def identify_faces(
         self, faces: Faces, point: OperatingPoint | None = None, *, allow_repeats: bool | None = None
@@ -226,11 +271,17 @@ class Services(Changes):
             faces: What the photo shows.
             point: The operating point, by default the one for the gallery's present size.
             allow_repeats: As in `identify`.
+
+        Raises:
+            ModelSwitchedError: The gallery was switched to another model since the photo was analysed.
         """
         if not len(faces):
             return Identification(faces.source, faces, error=no_face(faces.source))
-        point, size = point or self.identify_point(), len(self.gallery)
-        candidates = self.gallery.search(faces.templates, k=len(faces) + 1, threshold=point.threshold)
+        point, gallery = point or self.identify_point(), self.gallery
+        in_use.require_current(faces, gallery)
+        in_use.require_point(point, faces)
+        size = len(gallery)
+        candidates = gallery.search(faces.templates, k=len(faces) + 1, threshold=point.threshold)
         decisions = decide_photo(
             candidates,
             point,

@@ -1,6 +1,6 @@
 """Which models the people of a gallery were enrolled with.
 
-Detector and refiner are kept as a document of the gallery; the embedder stands in the model_id of their templates.
+Detector and refiner are kept as a document of the gallery; the gallery says itself with which embedder it is searched.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ def _stages(settings: Settings) -> dict[str, str]:
 
 def remember(gallery: Gallery, settings: Settings) -> None:
     """Keeps with the gallery what its first people are enrolled with."""
+    gallery.keep_model()
     gallery.put_document(_KIND, _stages(settings))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from app.runs import rows, schema
 from pipeline.decide import decide_photo
-from pipeline.errors import ModelMismatchError
+from pipeline.errors import ModelMismatchError, ModelSwitchedError
 from pipeline.types import F32, Decision, OperatingPoint, Templates
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def decide(run: Run, services: Services, told: Callable[[int], None] = lambda _:
 
     Raises:
         ModelMismatchError: The run was made with another model than the one in use.
+        ModelSwitchedError: The gallery is being switched to another model at this moment.
         NoOperatingPointError: Nothing says which score is a match.
     """
     with schema.connected(run.file) as connection:
@@ -60,16 +61,18 @@ class Decider:
     """
 
     def __init__(self, connection: sqlite3.Connection, services: Services, name: str) -> None:
-        model_id = rows.meta(connection).get("model_id")
-        if model_id not in (None, services.gallery.model_id):
+        model_id, gallery = rows.meta(connection).get("model_id"), services.gallery
+        if model_id not in (None, gallery.model_id):
             raise ModelMismatchError(
-                f"the run {name} was made with {model_id}, the gallery is searched with {services.gallery.model_id}: "
+                f"the run {name} was made with {model_id}, the gallery is searched with {gallery.model_id}: "
                 f"repeat `knownface identify PATH... --run {name}`, which embeds its faces anew"
             )
-        self._connection, self._services = connection, services
-        self._point, self._size = services.identify_point(), len(services.gallery)
+        self._connection, self._gallery = connection, gallery  # by this model, also if it is switched meanwhile
+        self._point, self._size = services.identify_point(), len(gallery)
+        if self._point.model_id != gallery.model_id:
+            raise ModelSwitchedError(f"the gallery was switched to {self._point.model_id} just now: decide again")
         self._repeats = services.settings.allow_repeats
-        state = services.gallery.state
+        state = gallery.state
         basis = [state, self._size, self._repeats, services.settings.subject_score, dataclasses.asdict(self._point)]
         self.basis = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]
         self._about = {"generation": int(state.rpartition("@")[2]), "subjects": self._size}
@@ -106,9 +109,9 @@ class Decider:
     def _photo(self, faces: Sequence[_Face], kind: str) -> int:
         norms = [norm for _, norm, _ in faces]
         templates = Templates(
-            np.stack([vector for *_, vector in faces]), np.array(norms, np.float32), self._services.gallery.model_id
+            np.stack([vector for *_, vector in faces]), np.array(norms, np.float32), self._gallery.model_id
         )
-        found = self._services.gallery.search(templates, k=len(faces) + 1, threshold=self._point.threshold)
+        found = self._gallery.search(templates, k=len(faces) + 1, threshold=self._point.threshold)
         repeats = self._repeats or kind == "video"  # one person may appear in a video again and again
         decisions = decide_photo(found, self._point, self._size, norms=norms, allow_repeats=repeats)
         self._connection.executemany(

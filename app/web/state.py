@@ -110,7 +110,8 @@ def models_missing(error: ModelMissingError) -> None:
 def look(service: Services, upload: Uploaded) -> Seen:
     """The faces of a photo and a small picture of it; remembered, so that each photo is looked at once a session."""
     memory: OrderedDict[str, Seen] = st.session_state.setdefault("kf_seen", OrderedDict())
-    if upload.file_id in memory:
+    service.open_gallery_if_there()
+    if upload.file_id in memory and _current(service, memory[upload.file_id]):
         memory.move_to_end(upload.file_id)
         return memory[upload.file_id]
     with _SLOTS:
@@ -119,6 +120,11 @@ def look(service: Services, upload: Uploaded) -> Seen:
     while len(memory) > _REMEMBERED:
         memory.popitem(last=False)
     return seen
+
+
+def _current(service: Services, seen: Seen) -> bool:
+    """Whether it was looked at with the model that the gallery is searched with by now."""
+    return seen.faces is None or seen.faces.templates.model_id == service.recognizer.model_id
 
 
 def remembered(upload: Uploaded) -> bool:
