@@ -176,8 +176,8 @@ def _session(model: InstalledModel, settings: Settings, expect: Expect) -> Sessi
     """For few photos: the runtime that starts fastest, loading while other things go on. Otherwise the fastest."""
     if expect == "few":
         runtime = "onnxruntime" if settings.runtime == "auto" else settings.runtime
-        return PendingSession(lambda: load_session(model, runtime))
-    return load_session(model, settings.runtime)
+        return PendingSession(lambda: load_session(model, runtime, provider=settings.provider))
+    return load_session(model, settings.runtime, provider=settings.provider)
 
 
 def _detector(model: InstalledModel, session: Session, settings: Settings) -> MultiScaleDetector:
@@ -254,6 +254,7 @@ def _embedder(model: InstalledModel, session: Session, member: Member, first_vie
         zooms=member.zooms,
         first_view=first_view,
         size=prep.input_hw[0],
+        folded=prep.folded,
     )
 
 

@@ -44,6 +44,7 @@ class Settings(BaseModel):
         refiner: Card name of the landmark refiner, or "none".
         embedder: Card name of the embedder.
         runtime: `auto` takes the faster one measured by `models pull`; otherwise the one named, or an error.
+        provider: What computes the networks; all but `cpu` are ONNX Runtime's, and one that is not there is an error.
         workers: Parallel streams of one thread each in batches; 0 means one per core.
         detection_min_side: Small photos are enlarged until their longer side has this many pixels.
         detection_max_side: No photo is detected at a longer side than this.
@@ -73,6 +74,7 @@ class Settings(BaseModel):
     refiner: str = "onet.mtcnn"
     embedder: str = "sface.2021dec"
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    provider: Literal["cpu", "cuda", "tensorrt", "coreml", "directml"] = "cpu"
     workers: int = Field(default=0, ge=0, le=256)
     detection_min_side: int = Field(default=320, ge=64, le=4096)
     detection_max_side: int = Field(default=3264, ge=64, le=8192)

@@ -175,6 +175,11 @@ class MultiScaleDetector:
     def __init__(self, session: Session, head: Head, settings: DetectionSettings, *, max_batch: int = 16) -> None:
         self._session, self._head, self._settings, self._max_batch = session, head, settings, max_batch
 
+    @property
+    def runtime(self) -> str:
+        """What runs it, and in which precision."""
+        return self._session.runtime
+
     def detect(self, photo: Photo) -> Detections:
         """The faces of one photo in pixels of the original photo, most prominent first."""
         return self.detect_batch([photo])[0]

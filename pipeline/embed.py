@@ -20,7 +20,7 @@ class NetworkEmbedder:
     """A recognition network behind the `Embedder` protocol.
 
     Args:
-        session: The network: (N, 3, S, S) float32 in, (N, D) out.
+        session: The network: (N, 3, S, S) float32 in, (N, D) out; see `folded`.
         model_id: `arch.tag@sha8` of the network.
         dimension: D.
         mean: Subtracted from each pixel, in 0..255.
@@ -31,6 +31,7 @@ class NetworkEmbedder:
         first_view: Which of the views of a face is the first of this network's.
         size: Side of the crops the network takes, None for any.
         max_batch: Faces in one pass through the network.
+        folded: The network takes (N, S, S, 3) uint8 RGB, and gives unit vectors and their former lengths.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class NetworkEmbedder:
         first_view: int = 0,
         size: int | None = None,
         max_batch: int = 4,
+        folded: bool = False,
     ) -> None:
         self._session = session
         self._model_id = model_id + fusion_suffix(flip_fusion, zooms)
@@ -54,6 +56,7 @@ class NetworkEmbedder:
         self._mean, self._std, self._bgr = mean, std, bgr
         self._views = range(first_view, first_view + 1 + len(zooms))
         self._flip_fusion, self._size, self._max_batch = flip_fusion, size, max_batch
+        self._folded = folded
 
     @property
     def model_id(self) -> str:
@@ -64,6 +67,11 @@ class NetworkEmbedder:
     def dimension(self) -> int:
         """Length of a template."""
         return self._dimension
+
+    @property
+    def runtime(self) -> str:
+        """What runs it, and in which precision."""
+        return self._session.runtime
 
     def embed(self, faces: AlignedFaces) -> Templates:
         """One unit row per face, in their order; norms are those before normalisation.
@@ -97,6 +105,10 @@ class NetworkEmbedder:
         return np.concatenate(parts) if parts else np.zeros((0, self._dimension), np.float32)
 
     def _pass(self, crops: Image) -> F32:
+        if self._folded:
+            outputs = self._session.run({self._session.inputs[0]: np.ascontiguousarray(crops)})
+            unit, norm = (outputs[name].reshape(len(crops), -1) for name in self._session.outputs[:2])
+            return (unit * norm).astype(np.float32, copy=False)
         blob = planar(list(crops), bgr=self._bgr, mean=self._mean, std=self._std)
         output = self._session.run({self._session.inputs[0]: blob})[self._session.outputs[0]]
         return output.reshape(len(crops), self._dimension).astype(np.float32, copy=False)
@@ -126,6 +138,11 @@ class EnsembleEmbedder:
     def dimension(self) -> int:
         """Length of a template: the members' together."""
         return sum(embedder.dimension for embedder, _ in self._members)
+
+    @property
+    def runtime(self) -> str:
+        """What runs its members, and in which precision; each different one once."""
+        return ", ".join(dict.fromkeys(str(getattr(embedder, "runtime", "unknown")) for embedder, _ in self._members))
 
     def embed(self, faces: AlignedFaces) -> Templates:
         """One unit row per face, in their order; norms are those of the first member.

@@ -39,6 +39,11 @@ class OnetRefiner:
     def __init__(self, session: Session, *, mean: float = 127.5, std: float = 128.0) -> None:
         self._session, self._mean, self._std = session, mean, std
 
+    @property
+    def runtime(self) -> str:
+        """What runs it, and in which precision."""
+        return self._session.runtime
+
     def refine(self, photo: Photo, detections: Detections) -> Detections:
         """The same faces with refined landmarks."""
         return self.refine_batch([photo], [detections])[0]

@@ -21,7 +21,7 @@ class Session(Protocol):
 
     @property
     def runtime(self) -> str:
-        """Name of the runtime and its device, e.g. `onnxruntime/cpu`."""
+        """Name of the runtime, its device and the precision of the network, e.g. `openvino/cpu int8`."""
         ...
 
     @property

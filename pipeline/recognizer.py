@@ -73,6 +73,13 @@ class Recognizer:
         return self._embedder.dimension
 
     @property
+    def runtimes(self) -> dict[str, str]:
+        """Runtime, provider and precision of each stage that runs a network, e.g. `openvino/cpu fp32`."""
+        stages = {"detector": self._detector, "refiner": self._refiner, "embedder": self._embedder}
+        said = {name: getattr(stage, "runtime", "") for name, stage in stages.items()}
+        return {name: runtime for name, runtime in said.items() if runtime}
+
+    @property
     def crop_size(self) -> int:
         """Side of an aligned crop in pixels."""
         return self._aligner.size

@@ -20,73 +20,33 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ModelDamagedError, ModelError, RuntimeUnavailableError
+from pipeline.onnx_runtime import OnnxRuntimeSession, onnxruntime_errors
 from pipeline.protocols import Array, Session
 from pipeline.weights import InstalledModel, RuntimeRecord
 
 #: Largest difference between two runtimes' outputs, relative to the largest output, at which they count as equal.
 OUTPUT_TOLERANCE = 1e-3
-#: Outputs that stay below this are held to OUTPUT_TOLERANCE of this instead.
+#: The same for files of a lower precision, where the runtimes round in other places; their parity report judges them.
+_ROUNDED_TOLERANCE = {"fp16": 2e-2, "int8": 0.5}
+#: Outputs that stay below this are held to the tolerance of this instead.
 _SMALL_OUTPUT = 1e-2
 
 
-class OnnxRuntimeSession:
-    """A network in ONNX Runtime on the CPU."""
-
-    def __init__(self, file: Path, threads: int = 1) -> None:
-        try:
-            os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # its wheel keeps a device id otherwise
-            import onnxruntime as ort
-        except ImportError as error:
-            raise RuntimeUnavailableError("ONNX Runtime cannot be imported here: reinstall knownface") from error
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # An arena per session keeps the peak of the largest photo for ever, and gains nothing on one thread.
-        options.enable_cpu_mem_arena = True
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except _onnxruntime_errors() as error:
-            raise ModelDamagedError(f"{file}: ONNX Runtime cannot load it: run `knownface models verify`") from error
-        self._inputs = tuple(node.name for node in self._session.get_inputs())
-        self._outputs = tuple(node.name for node in self._session.get_outputs())
-
-    @property
-    def runtime(self) -> str:
-        """`onnxruntime/cpu`."""
-        return "onnxruntime/cpu"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of the inputs, in the network's order."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the outputs, in the network's order."""
-        return self._outputs
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Runs the network once; returns every output by name."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
-
-
-def _onnxruntime_errors() -> tuple[type[Exception], ...]:
-    """What loading raises: ONNX Runtime's errors have no base of their own but Exception."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    names = (
-        "Fail InvalidArgument InvalidGraph InvalidProtobuf NoModel NoSuchFile NotFound NotImplemented RuntimeException"
-    )
-    own = tuple(getattr(state, name) for name in names.split() if hasattr(state, name))
-    return (RuntimeError, ValueError, *own)
-
-
 class OpenVinoSession:
-    """A network in OpenVINO on the CPU, with as many parallel streams as the machine has cores."""
+    """A network in OpenVINO on the CPU, with as many parallel streams as the machine has cores.
 
-    def __init__(self, file: Path, threads: int = 1, streams: int = 0) -> None:
+    Args:
+        file: The ONNX file.
+        threads: Threads of one call.
+        streams: Calls that run at the same time; 0 for one per core.
+        precision: Of the file, as its card says; only for `runtime`. What is not int8 is computed in fp32.
+
+    Raises:
+        RuntimeUnavailableError: OpenVINO is not there.
+        ModelDamagedError: The file cannot be loaded.
+    """
+
+    def __init__(self, file: Path, threads: int = 1, streams: int = 0, *, precision: str = "fp32") -> None:
         try:
             # Importing openvino would announce itself to an analytics server through this package; without it, it does
             # not, and nothing else changes.
@@ -110,11 +70,12 @@ class OpenVinoSession:
         # A tensor may have several names; the node that ends it is called after the ONNX output.
         self._outputs = tuple(node.node.get_friendly_name().split("/sink_port")[0] for node in self._model.outputs)
         self._local = threading.local()
+        self._precision = precision
 
     @property
     def runtime(self) -> str:
-        """`openvino/cpu`."""
-        return "openvino/cpu"
+        """`openvino/cpu PRECISION`."""
+        return f"openvino/cpu {self._precision}"
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -151,7 +112,7 @@ class PendingSession:
 
     @property
     def runtime(self) -> str:
-        """Name of the runtime and its device."""
+        """Name of the runtime, its device and the precision."""
         return self._future.result().runtime
 
     @property
@@ -169,24 +130,31 @@ class PendingSession:
         return self._future.result().run(inputs)
 
 
-def load_session(model: InstalledModel, runtime: str = "auto", threads: int = 1) -> Session:
+def load_session(model: InstalledModel, runtime: str = "auto", threads: int = 1, provider: str = "cpu") -> Session:
     """Loads an installed model.
 
     Args:
         model: The model.
         runtime: `onnxruntime`, `openvino`, or `auto` for the one `models pull` measured as the faster.
         threads: Threads of one call.
+        provider: What computes it, a key of `pipeline.onnx_runtime.PROVIDERS`; all but `cpu` are ONNX Runtime's.
 
     Raises:
-        RuntimeUnavailableError: The runtime named is not there; there is no silent fall-back.
+        RuntimeUnavailableError: The runtime or provider named is not there; there is no silent fall-back.
         ModelDamagedError: The file cannot be loaded.
     """
+    precision = model.card.precision
     if runtime == "auto":
-        runtime = model.runtime.runtime if model.runtime else "onnxruntime"
+        fastest = model.runtime.runtime if model.runtime else "onnxruntime"
+        runtime = fastest if provider == "cpu" else "onnxruntime"
+    if runtime == "openvino" and provider != "cpu":
+        raise RuntimeUnavailableError(
+            f"the provider {provider!r} belongs to ONNX Runtime: set runtime to auto or onnxruntime in the settings"
+        )
     if runtime == "openvino":
-        return OpenVinoSession(model.file, threads)
+        return OpenVinoSession(model.file, threads, precision=precision)
     if runtime == "onnxruntime":
-        return OnnxRuntimeSession(model.file, threads)
+        return OnnxRuntimeSession(model.file, threads, provider=provider, precision=precision)
     raise RuntimeUnavailableError(f"there is no runtime {runtime!r}: use onnxruntime, openvino or auto")
 
 
@@ -202,7 +170,7 @@ def choose_runtime(model: InstalledModel, *, repeats: int = 7) -> RuntimeRecord:
 
     Raises:
         ModelDamagedError: It cannot be loaded or run, or its outputs are not finite numbers.
-        ModelError: The outputs differ by more than OUTPUT_TOLERANCE of the largest one.
+        ModelError: The outputs differ by more than OUTPUT_TOLERANCE of the largest one (more for lower precisions).
     """
     sessions: dict[str, Session] = {"onnxruntime": OnnxRuntimeSession(model.file)}
     try:
@@ -225,7 +193,7 @@ def choose_runtime(model: InstalledModel, *, repeats: int = 7) -> RuntimeRecord:
 def _first_run(model: InstalledModel, session: Session, inputs: Mapping[str, Array]) -> dict[str, Array]:
     try:
         outputs = session.run(inputs)
-    except _onnxruntime_errors() as error:
+    except onnxruntime_errors() as error:
         raise ModelDamagedError(
             f"{model.card.name}: {session.runtime} cannot run it on the input its card describes"
         ) from error
@@ -240,12 +208,13 @@ def _first_run(model: InstalledModel, session: Session, inputs: Mapping[str, Arr
 
 def _difference(model: InstalledModel, outputs: Mapping[str, Mapping[str, Array]]) -> float:
     one, other = outputs.values()
+    tolerance = _ROUNDED_TOLERANCE.get(model.card.precision, OUTPUT_TOLERANCE)
     worst = 0.0
     for name, expected in one.items():
         largest = max(float(np.abs(expected).max()), _SMALL_OUTPUT)
         difference = float(np.abs(expected - other[name]).max())
         worst = max(worst, difference)
-        if difference > OUTPUT_TOLERANCE * largest:
+        if difference > tolerance * largest:
             raise ModelError(
                 f"{model.card.name}: ONNX Runtime and OpenVINO disagree on {name} by {difference:.3g}: "
                 'set runtime = "onnxruntime" in the settings'
@@ -257,8 +226,11 @@ def _example(model: InstalledModel) -> Array:
     """A smooth picture, the same each time, in the form the network is fed."""
     prep = model.card.preprocessing
     height, width = (320, 320) if prep.dynamic_size else prep.input_hw
+    many = 1 if model.card.family == "scrfd" else 4
     ramp = np.linspace(0, np.pi * 4, height)[:, None] + np.linspace(0, np.pi * 3, width)[None, :]
     image = 127.5 + 127.5 * np.sin(ramp[..., None] + np.arange(3))
+    if prep.folded:
+        return np.repeat(image[None].astype(np.uint8), many, axis=0)
     image = (image - np.array(prep.mean)) / np.array(prep.std)
-    batch = np.repeat(image[None], 1 if model.card.family == "scrfd" else 4, axis=0).astype(np.float32)
+    batch = np.repeat(image[None], many, axis=0).astype(np.float32)
     return np.ascontiguousarray(batch if prep.layout == "nhwc" else batch.transpose(0, 3, 1, 2))

@@ -104,6 +104,7 @@ class EvaluationRun:
         )
         same = probes_enrolled(plan)
         figures = {**report.as_dict(max_rank), "protocol": protocol, "search": search, "probes_enrolled": same}
+        figures["runtime"] = self.services.recognizer.runtimes
         if same:
             self._context.note(f"{same} of {len(plan.probes)} probes are the very photos enrolled: they prove nothing")
         if not figures["non_mated"]:
@@ -119,6 +120,7 @@ class EvaluationRun:
         from app.evaluation.output import write_pairs_report
         from app.evaluation.pairs import write_scores
 
+        figures = {**figures, "runtime": self.services.recognizer.runtimes}
         if self._output.scores:
             write_scores(self._output.scores, report)
         if self._output.out:

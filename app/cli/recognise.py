@@ -104,7 +104,8 @@ def verify(
 ) -> None:
     """Say whether two photos show the same person. Exit code 0: yes, 1: no, 3: an error."""
     context: Context = ctx.obj
-    result = context.services("few").verify(a, b, face_a=face_a, face_b=face_b)
+    services = context.services("few")
+    result = services.verify(a, b, face_a=face_a, face_b=face_b)
     decision = result.decision
     if context.machine:
         context.emit(
@@ -117,6 +118,7 @@ def verify(
                 "probability": decision.probability,
                 "log_likelihood_ratio": decision.log_ratio,
                 "operating_point": decision.origin,
+                "runtime": services.recognizer.runtimes,
             }
         )
     else:
@@ -166,8 +168,9 @@ def identify(
                 context.emit_line(error)
             if not context.machine:
                 rows.append(row)
+        runtime = services.recognizer.runtimes
     if context.json:
-        context.emit({"faces": faces, "errors": errors})
+        context.emit({"faces": faces, "errors": errors, "runtime": runtime})
     elif not context.json_lines:
         print_identifications(context, rows)
     if any(error["error"] != "no_face" for error in errors):

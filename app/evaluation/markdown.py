@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from app.evaluation.tables import headline, tables_of, title_of
@@ -33,12 +34,18 @@ def facts_of(document: dict[str, Any]) -> list[tuple[str, str]]:
     settings = ", ".join(f"{key} {value}" for key, value in document["settings"].items())
     return [
         ("model", document["model_id"]),
+        *([("runtime", runtimes_text(document["runtime"]))] if document.get("runtime") else []),
         ("command", document["command"]),
         ("settings", settings),
         ("Knownface", run["version"]),
         ("machine", run["machine"]),
         ("time", f"{run['at']}, {run['seconds']:.1f} s"),
     ]
+
+
+def runtimes_text(runtimes: Mapping[str, str]) -> str:
+    """Which runtime ran each stage, as a line."""
+    return ", ".join(f"{stage} {runtime}" for stage, runtime in runtimes.items())
 
 
 def _plain(text: object) -> str:

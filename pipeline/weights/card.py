@@ -29,6 +29,7 @@ _WEIGHT_TOLERANCE = 1e-6
 Zoom = Annotated[float, Field(ge=0.5, le=2.0)]
 Task = Literal["detector", "refiner", "embedder"]
 Family = Literal["yunet", "scrfd", "onet", "sface", "arcface", "dlib", "ensemble"]
+Precision = Literal["fp32", "fp16", "int8"]
 Step = Literal["from_dlib", "fold_dequantize", "dynamic_batch", "dynamic_size", "clean"]
 
 
@@ -44,6 +45,8 @@ class Preprocessing(CardPart):
         layout: Order of the axes.
         transposed: Height and width are exchanged (the network was trained on images turned about the diagonal).
         template: Name of the landmark template a face is aligned to, e.g. `arcface-112`; "" for none.
+        folded: The network does it itself: it takes (N, H, W, 3) uint8 RGB and gives `embedding`, unit vectors, and
+            `norm`, (N, 1), their former lengths; colour, mean, std and layout then say what it does inside.
     """
 
     input_hw: tuple[int, int]
@@ -54,6 +57,7 @@ class Preprocessing(CardPart):
     layout: Literal["nchw", "nhwc"] = "nchw"
     transposed: bool = False
     template: str = ""
+    folded: bool = False
 
     @property
     def dynamic_size(self) -> bool:
@@ -105,6 +109,30 @@ class RuntimeRecord(CardPart):
     max_abs_difference: float
 
 
+class Parity(CardPart):
+    """What was found when an exported model was held against its source, on faces not used to make it.
+
+    Attributes:
+        source: What it was exported from: a model_id, or the checkpoint of a run.
+        faces: How many.
+        people: Of how many people.
+        mean_cosine: Mean cosine similarity of its vectors and the source's, in the runtime where it is lowest.
+        min_cosine: The lowest of a face.
+        flips: Comparisons that were decided differently at the operating point.
+        comparisons: Of how many.
+        data: Which faces, in words.
+    """
+
+    source: str
+    faces: int
+    people: int
+    mean_cosine: float
+    min_cosine: float
+    flips: int
+    comparisons: int
+    data: str
+
+
 class Member(CardPart):
     """One embedder of an ensemble.
 
@@ -143,6 +171,8 @@ class Card(CardPart):
         licence: Terms of use.
         paper: Where the method is described.
         provenance: Where a model that was added by hand came from.
+        precision: Of its weights, and for int8 of what is computed.
+        parity: Of an exported model: how it compares with its source.
         operating_points: What was measured for it; `model_id` says for which result of the transform.
     """
 
@@ -159,6 +189,8 @@ class Card(CardPart):
     licence: Licence
     paper: Paper | None = None
     provenance: str = ""
+    precision: Precision = "fp32"
+    parity: Parity | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
 
     @model_validator(mode="after")

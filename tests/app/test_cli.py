@@ -59,7 +59,9 @@ def test_verify_of_one_person_exits_0(cli: Cli, obama: list[Path]) -> None:
     assert result.code == 0
     document = result.document
     assert list(document)[:5] == ["decision", "score", "threshold", "model_id", "reason"]
-    assert set(document) - set(list(document)[:5]) == {"probability", "log_likelihood_ratio", "operating_point"}
+    beside = {"probability", "log_likelihood_ratio", "operating_point", "runtime"}
+    assert set(document) - set(list(document)[:5]) == beside
+    assert document["runtime"] == dict.fromkeys(("detector", "refiner", "embedder"), "onnxruntime/cpu fp32")
     assert document["operating_point"] == "the model card, lfw-dev"
     assert document["probability"] > 0.9
     assert document["decision"] == "match"
@@ -152,7 +154,9 @@ def test_identify_a_folder(cli: Cli, enrolled: Path, sample_photos: Path) -> Non
     result = cli("identify", sample_photos / "photos", "--json", "--gallery", enrolled)
     assert result.code == 0
     document = result.document
-    assert set(document) == {"faces", "errors"}
+    assert set(document) == {"faces", "errors", "runtime"}
+    assert set(document["runtime"]) == {"detector", "refiner", "embedder"}
+    assert all(used.endswith("/cpu fp32") for used in document["runtime"].values())
     assert document["errors"] == []
     for face in document["faces"]:
         assert {"photo", "box", "subject", "decision", "score", "runner_up", "reason"} <= set(face)
@@ -216,7 +220,8 @@ def test_identify_for_people(cli: Cli, enrolled: Path, sample_photos: Path, tmp_
 
 
 def test_identify_nothing(cli: Cli, enrolled: Path, tmp_path: Path) -> None:
-    assert cli("--json", "--gallery", enrolled, "identify", tmp_path).document == {"faces": [], "errors": []}
+    document = cli("--json", "--gallery", enrolled, "identify", tmp_path).document
+    assert (document["faces"], document["errors"]) == ([], [])
 
 
 def test_who_only_looks_makes_no_gallery(cli: Cli, obama: list[Path], tmp_path: Path) -> None:
@@ -453,7 +458,7 @@ def test_evaluate_pairs_on_a_tiny_set(cli: Cli, sample_photos: Path, tmp_path: P
     document = result.document
     contract = {"pairs", "mated", "non_mated", "fta", "accuracy", "eer", "tar_at_fmr", "model_id"}
     assert contract <= set(document), "scripts outside the project read these"
-    assert set(document) - contract == {"protocol", "subjects", "failures", "eer_interval", "auc", "groups"}
+    assert set(document) - contract == {"protocol", "subjects", "failures", "eer_interval", "auc", "groups", "runtime"}
     assert (document["pairs"], document["mated"], document["non_mated"], document["fta"]) == (10, 5, 5, 1)
     assert document["accuracy"]["mean"] == pytest.approx(0.9), "all but the pair that lacks a photo"
     assert {"mean", "std"} <= set(document["accuracy"])

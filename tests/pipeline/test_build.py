@@ -45,14 +45,14 @@ def test_settings_reach_the_stages(models_home: Path, sample_photos: Path) -> No
 def test_a_runtime_that_is_named_serves_every_stage(models_home: Path, runtime: str) -> None:
     recognizer = build_recognizer(Settings(home=models_home, runtime=runtime))  # type: ignore[arg-type]
     for stage in (recognizer._detector, recognizer._refiner, recognizer._embedder):
-        assert stage._session.runtime == f"{runtime}/cpu"  # type: ignore[union-attr]
+        assert stage._session.runtime == f"{runtime}/cpu fp32"  # type: ignore[union-attr]
 
 
 def test_few_photos_start_in_onnx_runtime(models_home: Path) -> None:
     recognizer = build_recognizer(Settings(home=models_home), expect="few")
-    assert recognizer._embedder._session.runtime == "onnxruntime/cpu"  # type: ignore[attr-defined]
+    assert recognizer._embedder._session.runtime == "onnxruntime/cpu fp32"  # type: ignore[attr-defined]
     named = build_recognizer(Settings(home=models_home, runtime="openvino"), expect="few")
-    assert named._embedder._session.runtime == "openvino/cpu"  # type: ignore[attr-defined]
+    assert named._embedder._session.runtime == "openvino/cpu fp32"  # type: ignore[attr-defined]
 
 
 def test_every_operating_point_of_the_card_is_of_this_very_model(models_home: Path) -> None:

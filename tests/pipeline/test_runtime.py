@@ -40,8 +40,8 @@ def inputs_for(session: Session, name: str, batch: int, seed: int = 0) -> dict[s
 @pytest.mark.parametrize("name", NAMES)
 def test_both_runtimes_agree_at_every_batch_size(installed: dict[str, InstalledModel], name: str) -> None:
     one, other = OnnxRuntimeSession(installed[name].file), OpenVinoSession(installed[name].file)
-    assert one.runtime == "onnxruntime/cpu"
-    assert other.runtime == "openvino/cpu"
+    assert one.runtime == "onnxruntime/cpu fp32"
+    assert other.runtime == "openvino/cpu fp32"
     assert one.inputs == other.inputs
     assert sorted(one.outputs) == sorted(other.outputs)
     for batch in (1, 3, 2):
@@ -92,10 +92,10 @@ def test_a_file_that_is_no_network_is_a_named_error(tmp_path: Path, kind: Any, c
 def test_a_runtime_is_taken_as_named_or_as_measured(installed: dict[str, InstalledModel]) -> None:
     model = installed["onet.mtcnn"]
     record = RuntimeRecord(runtime="openvino", ms={"openvino": 1.0}, max_abs_difference=0.0)
-    assert load_session(replace(model, runtime=record), "auto").runtime == "openvino/cpu"
-    assert load_session(replace(model, runtime=None), "auto").runtime == "onnxruntime/cpu"
-    assert load_session(replace(model, runtime=record), "onnxruntime").runtime == "onnxruntime/cpu"
-    assert load_session(replace(model, runtime=None), "openvino").runtime == "openvino/cpu"
+    assert load_session(replace(model, runtime=record), "auto").runtime == "openvino/cpu fp32"
+    assert load_session(replace(model, runtime=None), "auto").runtime == "onnxruntime/cpu fp32"
+    assert load_session(replace(model, runtime=record), "onnxruntime").runtime == "onnxruntime/cpu fp32"
+    assert load_session(replace(model, runtime=None), "openvino").runtime == "openvino/cpu fp32"
     with pytest.raises(RuntimeUnavailableError, match="tensorrt"):
         load_session(model, "tensorrt")
 
