@@ -6,6 +6,7 @@
     intervals       Wilson, Clopper-Pearson, the rule of three
     bootstrap       intervals of anything by resampling subjects, and of the difference of two systems
     discard         error versus discard: what a quality measure is worth
+    bcubed          clusterings: BCubed and pairwise precision, recall and F
 
 A score is a cosine similarity; a comparison is a match iff score >= threshold. Failures to acquire and to enrol count
 as errors: a failed comparison has the score -inf (`failures_as_errors`), so that at every threshold a mated one is
@@ -13,6 +14,7 @@ missed and a non-mated one is not matched.
 """
 
 from pipeline.metrics.accuracy import Accuracy, best_accuracy_threshold, k_fold_accuracy
+from pipeline.metrics.bcubed import Agreement, bcubed, pairwise
 from pipeline.metrics.bootstrap import pair_weights, subject_bootstrap
 from pipeline.metrics.curves import (
     Bools,
@@ -40,11 +42,13 @@ from pipeline.metrics.intervals import clopper_pearson_interval, rule_of_three, 
 
 __all__ = [
     "Accuracy",
+    "Agreement",
     "Bools",
     "DiscardCurve",
     "ErrorCurve",
     "ScoreSweep",
     "area_under_roc",
+    "bcubed",
     "best_accuracy_threshold",
     "clopper_pearson_interval",
     "cmc",
@@ -60,6 +64,7 @@ __all__ = [
     "match_rate",
     "mate_ranks",
     "pair_weights",
+    "pairwise",
     "rule_of_three",
     "subject_bootstrap",
     "tar_at_fmr",
