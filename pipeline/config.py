@@ -57,6 +57,7 @@ class Settings(BaseModel):
         max_pixels: Largest photo that is decoded; checked before decoding.
         verify_fmr: Verify (1:1) uses the operating point with the largest measured false match rate up to this one.
         identify_fpir: Identify (1:N) uses the one with the largest false positive identification rate up to this one.
+        cluster_fpir: Unknown faces are clustered at the 1:N operating point with the largest such rate up to this one.
         subject_score: Identify compares a probe with each subject's best sample, or with one template fused over them.
         index: Who searches the gallery: this process (`local`), the gallery's PostgreSQL (`pgvector`), or `milvus`.
         index_url: Of Milvus: http://user:password@host:19530, or a path ending in .db for Milvus Lite.
@@ -87,6 +88,7 @@ class Settings(BaseModel):
     max_pixels: int = Field(default=100_000_000, ge=1)
     verify_fmr: float = Field(default=1e-3, gt=0.0, lt=1.0)
     identify_fpir: float = Field(default=1e-2, gt=0.0, lt=1.0)
+    cluster_fpir: float = Field(default=0.1, gt=0.0, lt=1.0)
     subject_score: SubjectScore = "best"
     index: IndexKind = "local"
     index_url: str = ""

@@ -34,21 +34,8 @@ class Graph:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def of(self, row: int) -> Ints:
-        """The neighbours of a vector."""
-        found: Ints = self.neighbours[self.starts[row] : self.starts[row + 1]]
-        return found
 
-    def edges(self) -> tuple[Ints, Ints, Ints]:
-        """Every edge once: (a, b, score) with a < b, strongest first, ties by a and b."""
-        one = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.starts))
-        once = one < self.neighbours
-        a, b, scores = one[once], self.neighbours[once], self.scores[once]
-        order = np.lexsort((b, a, -scores))
-        return a[order], b[order], scores[order]
-
-
-def millionths(threshold: float) -> int:
+def _millionths(threshold: float) -> int:
     """A threshold as a score is compared with it: a score reaches it iff its millionths do."""
     return int(np.ceil(threshold * MILLION - 1e-3))
 
@@ -64,7 +51,7 @@ def neighbour_graph(vectors: F32, threshold: float, most: int) -> Graph:
     Returns:
         The graph. Beside it at most `_TILE` scores and the edges are held in memory.
     """
-    n, least = len(vectors), millionths(threshold)
+    n, least = len(vectors), _millionths(threshold)
     rows = max(1, _TILE // max(1, n))
     parts = [_tile(vectors, low, min(low + rows, n), least, most) for low in range(0, n, rows)]
     if not parts:

@@ -41,12 +41,13 @@ def chinese_whispers(
             foes.setdefault(one, set()).add(other)
             foes.setdefault(other, set()).add(one)
     labels = np.arange(len(graph))
-    stirred = np.diff(starts) > 0
+    voters, stirred = np.flatnonzero(np.diff(starts)), np.ones(len(graph), np.bool_)
     for _ in range(ROUNDS):
-        visited = np.flatnonzero(stirred)
-        if not len(visited):
+        if not stirred[voters].any():
             break
-        for node in visited.tolist():
+        for node in voters.tolist():
+            if not stirred[node]:
+                continue
             stirred[node] = False
             near = ends[starts[node] : starts[node + 1]]
             label = _favourite(labels[near], votes[starts[node] : starts[node + 1]], labels, foes.get(node))
