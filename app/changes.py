@@ -111,7 +111,9 @@ class Changes(ABC):
             gallery = self.gallery
             in_use.require_current(faces, gallery)
             nobody_yet = not len(gallery)
-            sample = sample_of(only_face(faces, face), keep_crop=self.settings.keep_crops)
+            chosen = only_face(faces, face)
+            quality = float(self.recognizer.assess(chosen).unified[0])
+            sample = sample_of(chosen, keep_crop=self.settings.keep_crops, quality=quality)
             sample_id = gallery.enrol(subject, [sample])[0]
             if nobody_yet:
                 from app import stages

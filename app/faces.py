@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PhotoError, SeveralFacesError
@@ -24,7 +25,9 @@ def pick_face(faces: Faces, number: int) -> Faces:
         raise SeveralFacesError(f"{faces.source}: shows {len(faces)} faces, so there is no face {number}")
     row = number - 1
     rows = slice(row, row + 1)
-    return Faces(faces.source, faces.photo_sha256, faces.detections[[row]], faces.aligned[rows], faces.templates[rows])
+    return replace(
+        faces, detections=faces.detections[[row]], aligned=faces.aligned[rows], templates=faces.templates[rows]
+    )
 
 
 def only_face(faces: Faces, number: int | None) -> Faces:
@@ -45,8 +48,8 @@ def only_face(faces: Faces, number: int | None) -> Faces:
     return pick_face(faces, number or 1)
 
 
-def sample_of(faces: Faces, *, keep_crop: bool) -> NewSample:
-    """The first face as a sample to enrol; with its aligned crop, as PNG, where that is kept."""
+def sample_of(faces: Faces, *, keep_crop: bool, quality: float | None = None) -> NewSample:
+    """The first face as a sample to enrol; its aligned crop goes along, as PNG, where that is kept."""
     from pipeline.gallery import NewSample
 
     found = faces.detections
@@ -61,7 +64,7 @@ def sample_of(faces: Faces, *, keep_crop: bool) -> NewSample:
         vector=faces.templates.vectors[0],
         norm=float(faces.templates.norms[0]),
         crop=_png(faces) if keep_crop else None,
-        quality=None,
+        quality=quality,
     )
 
 

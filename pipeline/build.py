@@ -85,9 +85,9 @@ def build_recognizer(
     settings = settings or Settings.load()
     stack = stack or start_loading(settings, expect)
     aligner, embedder = _embedding(*stack.embedder, settings)
-    return Recognizer(
-        _detector(*stack.detector, settings), _refiner(*stack.refiner) if stack.refiner else None, aligner, embedder
-    )
+    refiner = _refiner(*stack.refiner) if stack.refiner else None
+    quality = stack.embedder[0].card.quality
+    return Recognizer(_detector(*stack.detector, settings), refiner, aligner, embedder, quality)
 
 
 def build_cropper(settings: Settings, template: str = "arcface-112") -> tuple[Recognizer, tuple[str, ...]]:

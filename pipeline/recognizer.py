@@ -16,7 +16,8 @@ import numpy as np
 from pipeline.errors import DegenerateLandmarksError, NoFaceError, PhotoError
 from pipeline.images import Photo
 from pipeline.protocols import Aligner, Detector, Embedder, LandmarkRefiner
-from pipeline.types import AlignedFaces, Detections, Templates
+from pipeline.quality import assess, generic_fit
+from pipeline.types import AlignedFaces, Detections, Qualities, QualityFit, Templates
 
 Source = TypeVar("Source")
 
@@ -35,6 +36,7 @@ class Faces:
         detections: Where the faces are.
         aligned: Their crops.
         templates: Their templates.
+        jpeg_quality: Of the photo, 1 to 100; None where it is no JPEG.
     """
 
     source: str
@@ -42,6 +44,7 @@ class Faces:
     detections: Detections
     aligned: AlignedFaces
     templates: Templates
+    jpeg_quality: float | None = None
 
     def __len__(self) -> int:
         return len(self.detections)
@@ -55,12 +58,19 @@ class Recognizer:
         refiner: Improves landmarks, or None.
         aligner: Cuts faces out.
         embedder: Makes templates.
+        quality: How its templates tell the quality of a face; by default what holds for any embedder.
     """
 
     def __init__(
-        self, detector: Detector, refiner: LandmarkRefiner | None, aligner: Aligner, embedder: Embedder
+        self,
+        detector: Detector,
+        refiner: LandmarkRefiner | None,
+        aligner: Aligner,
+        embedder: Embedder,
+        quality: QualityFit | None = None,
     ) -> None:
         self._detector, self._refiner, self._aligner, self._embedder = detector, refiner, aligner, embedder
+        self._quality = quality or generic_fit()
 
     @property
     def model_id(self) -> str:
@@ -116,6 +126,10 @@ class Recognizer:
     def embed_aligned(self, faces: AlignedFaces) -> Templates:
         """Templates of faces that are aligned already."""
         return self._embedder.embed(faces)
+
+    def assess(self, faces: Faces) -> Qualities:
+        """How good each face of a photo is for recognition; see `pipeline.quality`."""
+        return assess(faces.detections, faces.aligned, faces.templates, self._quality, faces.jpeg_quality)
 
     def stream(
         self, sources: Iterable[Source], open_source: Callable[[Source], Photo], *, workers: int, chunk: int = 8
@@ -182,7 +196,7 @@ class Recognizer:
         faces, start = [], 0
         for photo, (detections, aligned) in zip(photos, pairs, strict=True):
             rows = slice(start, start + len(aligned))
-            faces.append(Faces(photo.source, photo.sha256, detections, aligned, templates[rows]))
+            faces.append(Faces(photo.source, photo.sha256, detections, aligned, templates[rows], photo.jpeg_quality))
             start += len(aligned)
         return faces
 

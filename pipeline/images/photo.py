@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.images.decode import can_reduce, decode, read_header
 from pipeline.images.headers import Header
+from pipeline.images.jpeg_quality import jpeg_quality
 from pipeline.images.source import MAX_BYTES, MAX_PIXELS, check_bytes, one_line, read_file
 from pipeline.types import Image
 
@@ -58,6 +59,11 @@ class Photo:
                 digest.update(self._decoded[1].data)
             self._sha256 = digest.hexdigest()
         return self._sha256
+
+    @property
+    def jpeg_quality(self) -> float | None:
+        """How it was compressed: 1 to 100 as libjpeg counts; None where it is no JPEG."""
+        return jpeg_quality(self._data)
 
     def pixels(self, max_side: int | None = None) -> Image:
         """The upright pixels.

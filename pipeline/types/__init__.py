@@ -7,12 +7,14 @@ applied, full resolution); the centre of the top left pixel is (0, 0), as in Ope
 from pipeline.types.arrays import F32, F64, Image
 from pipeline.types.decisions import Decision, DecisionKind, LikelihoodRatio, OperatingPoint
 from pipeline.types.faces import FLIP_SUFFIX, UNIT_TOLERANCE, AlignedFaces, Detections, Templates, fusion_suffix
+from pipeline.types.quality import QUALITY_COMPONENTS, Qualities, QualityFit
 from pipeline.types.search import Candidates, IndexKind, IndexMethod, SubjectScore
 
 __all__ = [
     "F32",
     "F64",
     "FLIP_SUFFIX",
+    "QUALITY_COMPONENTS",
     "UNIT_TOLERANCE",
     "AlignedFaces",
     "Candidates",
@@ -24,6 +26,8 @@ __all__ = [
     "IndexMethod",
     "LikelihoodRatio",
     "OperatingPoint",
+    "Qualities",
+    "QualityFit",
     "SubjectScore",
     "Templates",
     "fusion_suffix",

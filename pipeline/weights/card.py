@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config import parse_toml, read_text
 from pipeline.errors import CardError
-from pipeline.types import OperatingPoint, fusion_suffix
+from pipeline.types import OperatingPoint, QualityFit, fusion_suffix
 from pipeline.weights.card_sources import CardPart, Source
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_.-]*"
@@ -174,6 +174,7 @@ class Card(CardPart):
         precision: Of its weights, and for int8 of what is computed.
         parity: Of an exported model: how it compares with its source.
         operating_points: What was measured for it; `model_id` says for which result of the transform.
+        quality: How its templates tell the quality of a face; embedders only, None where nobody has fitted it.
     """
 
     name: str = Field(pattern=f"^({NAME_PATTERN}|{_ENSEMBLE})$")
@@ -192,11 +193,14 @@ class Card(CardPart):
     precision: Precision = "fp32"
     parity: Parity | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
+    quality: QualityFit | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.task == "embedder") != (self.dimension is not None):
             raise ValueError("dimension belongs to an embedder, and only there")
+        if self.quality is not None and self.task != "embedder":
+            raise ValueError("quality belongs to an embedder, and only there")
         if self.family == "ensemble":
             self._check_members()
         elif self.members or "+" in self.name or self.preprocessing == _NO_PREPROCESSING:
