@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from pipeline.quality import assess, generic_fit
 from pipeline.types import AlignedFaces, Detections, Qualities, QualityFit, Templates
 
 Source = TypeVar("Source")
+Result = TypeVar("Result")
 
 #: Photos of a chunk are decoded together up to this many pixels; only one photo of more than the second at a time.
 _GROUP_PIXELS = 16_000_000
@@ -48,6 +48,15 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.detections)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work(Generic[Source, Result]):
+    """What the workers of a stream do with a source, and the lock for heavy photos."""
+
+    open_source: Callable[[Source], Photo]
+    finish: Callable[[Photo, Faces], Result]
+    heavy: threading.Lock
 
 
 class Recognizer:
@@ -146,14 +155,39 @@ class Recognizer:
             workers: Parallel streams.
             chunk: Photos that share passes through the networks.
         """
-        pending: deque[Future[list[tuple[Source, Faces | PhotoError]]]] = deque()
+        return self.stream_as(sources, open_source, lambda _, faces: faces, workers=workers, chunk=chunk)
+
+    def stream_as(
+        self,
+        sources: Iterable[Source],
+        open_source: Callable[[Source], Photo],
+        finish: Callable[[Photo, Faces], Result],
+        *,
+        workers: int,
+        chunk: int = 8,
+        weight: Callable[[Source], int] | None = None,
+        max_weight: int = 0,
+    ) -> Generator[tuple[Source, Result | PhotoError], None, None]:
+        """The same, with what `finish` makes of each photo and its faces, on the worker, while its pixels are at hand.
+
+        Args:
+            sources: As in `stream`. The next is asked for only when a chunk can be started, in the caller's thread.
+            open_source: As in `stream`.
+            finish: Makes the result; a PhotoError it raises becomes that source's result.
+            workers: As in `stream`.
+            chunk: As in `stream`.
+            weight: How heavy a source is that waits for its worker (the bytes it holds).
+            max_weight: A chunk takes no further source once it weighs so much.
+        """
+        weigh = weight or (lambda _: 0)
+        pending: deque[Future[list[tuple[Source, Result | PhotoError]]]] = deque()
         iterator = iter(sources)
-        heavy = threading.Lock()
+        work = _Work(open_source, finish, threading.Lock())
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="recognize") as pool:
             try:
                 while True:
-                    while len(pending) < 2 * workers and (part := list(islice(iterator, chunk))):
-                        pending.append(pool.submit(self._chunk, part, open_source, heavy))
+                    while len(pending) < 2 * workers and (part := _part(iterator, chunk, weigh, max_weight)):
+                        pending.append(pool.submit(self._chunk, part, work))
                     if not pending:
                         return
                     yield from pending.popleft().result()
@@ -162,28 +196,31 @@ class Recognizer:
                     future.cancel()
 
     def _chunk(
-        self, sources: Sequence[Source], open_source: Callable[[Source], Photo], heavy: threading.Lock
-    ) -> list[tuple[Source, Faces | PhotoError]]:
+        self, sources: Sequence[Source], work: _Work[Source, Result]
+    ) -> list[tuple[Source, Result | PhotoError]]:
         """Opens the photos (which reads their headers only) and analyses them a group at a time."""
-        results: list[Faces | PhotoError] = []
+        results: list[Result | PhotoError] = []
         group: list[Photo] = []
         for source in sources:
-            photo = _opened(source, open_source)
+            photo = _opened(source, work.open_source)
             if group and (isinstance(photo, PhotoError) or _pixels([*group, photo]) > _GROUP_PIXELS):
-                results += self._analyse_group(group, heavy)
+                self._analyse_group(group, work, results)
                 group = []
             if isinstance(photo, PhotoError):
                 results.append(photo)
             else:
                 group.append(photo)
-        results += self._analyse_group(group, heavy)
+        self._analyse_group(group, work, results)
         return list(zip(sources, results, strict=True))
 
-    def _analyse_group(self, photos: list[Photo], heavy: threading.Lock) -> list[Faces | PhotoError]:
+    def _analyse_group(
+        self, photos: list[Photo], work: _Work[Source, Result], results: list[Result | PhotoError]
+    ) -> None:
         if not photos:
-            return []
-        with heavy if _pixels(photos) > _HEAVY_PIXELS else nullcontext():
-            return self.analyse_batch(photos)
+            return
+        with work.heavy if _pixels(photos) > _HEAVY_PIXELS else nullcontext():
+            for photo, faces in zip(photos, self.analyse_batch(photos), strict=True):
+                results.append(faces if isinstance(faces, PhotoError) else _finished(work.finish, photo, faces))
 
     def _find(self, photos: Sequence[Photo]) -> list[Detections]:
         found = self._detector.detect_batch(photos)
@@ -241,3 +278,22 @@ def _opened(source: Source, open_source: Callable[[Source], Photo]) -> Photo | P
         return open_source(source)
     except PhotoError as error:
         return error
+
+
+def _finished(finish: Callable[[Photo, Faces], Result], photo: Photo, faces: Faces) -> Result | PhotoError:
+    try:
+        return finish(photo, faces)
+    except PhotoError as error:
+        return error
+
+
+def _part(sources: Iterator[Source], chunk: int, weigh: Callable[[Source], int], max_weight: int) -> list[Source]:
+    """The next sources: up to `chunk`, and none after those that weigh `max_weight`."""
+    part: list[Source] = []
+    weight = 0
+    for source in sources:
+        part.append(source)
+        weight += weigh(source)
+        if len(part) == chunk or (max_weight and weight >= max_weight):
+            break
+    return part

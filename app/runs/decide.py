@@ -10,7 +10,9 @@ import dataclasses
 import hashlib
 import json
 import sqlite3
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +28,24 @@ if TYPE_CHECKING:
     from app.services import Services
 
 #: Contents that are searched and committed together.
-_PAGE = 64
-_Face = tuple[int, float, F32]
-"""Its row, norm and vector."""
+_PAGE = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Photo:
+    """The faces of one content.
+
+    Attributes:
+        video: It is a video, in which one person may appear again and again.
+        faces: Their rows.
+        norms: Their templates' norms.
+        vectors: (N, D) float32.
+    """
+
+    video: bool
+    faces: list[int]
+    norms: list[float]
+    vectors: F32
 
 
 def decide(run: Run, services: Services, told: Callable[[int], None] = lambda _: None) -> int:
@@ -61,7 +78,8 @@ class Decider:
     """
 
     def __init__(self, connection: sqlite3.Connection, services: Services, name: str) -> None:
-        model_id, gallery = rows.meta(connection).get("model_id"), services.gallery
+        said, gallery = rows.meta(connection), services.gallery
+        model_id = said.get("model_id")
         if model_id not in (None, gallery.model_id):
             raise ModelMismatchError(
                 f"the run {name} was made with {model_id}, the gallery is searched with {gallery.model_id}: "
@@ -71,7 +89,7 @@ class Decider:
         self._point, self._size = services.identify_point(), len(gallery)
         if self._point.model_id != gallery.model_id:
             raise ModelSwitchedError(f"the gallery was switched to {self._point.model_id} just now: decide again")
-        self._repeats = services.settings.allow_repeats
+        self._repeats = bool(said.get("allow_repeats") or services.settings.allow_repeats)
         state = gallery.state
         basis = [state, self._size, self._repeats, services.settings.subject_score, dataclasses.asdict(self._point)]
         self.basis = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]
@@ -79,46 +97,62 @@ class Decider:
 
     def decide(self, told: Callable[[int], None] = lambda _: None) -> int:
         """Decides all that has no decision on this basis; returns how many faces that were."""
-        decided = 0
-        while page := self._undecided():
-            with schema.transaction(self._connection):
-                decided += sum(self._photo(faces, kind) for kind, faces in self._faces_of(page))
+        decided, last = 0, ""
+        while page := self._undecided(last):
+            last = page[-1]
+            decided += self.contents(page).total()
             told(decided)
         with schema.transaction(self._connection):
-            rows.set_meta(self._connection, gallery=self._about, operating_point=_point(self._point))
+            rows.set_meta(self._connection, gallery=self._about, operating_point=_point(self._point), basis=self.basis)
         return decided
 
-    def _undecided(self) -> list[str]:
+    def contents(self, sha256s: Sequence[str]) -> Counter[str]:
+        """Decides the faces of these contents, in one transaction; returns how many of each kind."""
+        photos: dict[int, list[_Photo]] = defaultdict(list)
+        for photo in self._photos(sha256s):
+            photos[len(photo.faces)].append(photo)
+        decided = [(photo, decisions) for same in photos.values() for photo, decisions in self._same(same)]
+        with schema.transaction(self._connection):
+            self._connection.executemany(
+                "insert or replace into decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    _row(face, self.basis, decision)
+                    for photo, decisions in decided
+                    for face, decision in zip(photo.faces, decisions, strict=True)
+                ],
+            )
+        return Counter(decision.kind for _, decisions in decided for decision in decisions)
+
+    def _undecided(self, after: str) -> list[str]:
         found = self._connection.execute(
             "select distinct f.sha256 from faces f left join decisions d on d.face = f.id "
-            "where d.basis is not ? limit ?",
-            (self.basis, _PAGE),
+            "where f.sha256 > ? and d.basis is not ? order by f.sha256 limit ?",
+            (after, self.basis, _PAGE),
         )
         return [sha256 for (sha256,) in found]
 
-    def _faces_of(self, contents: Sequence[str]) -> Iterator[tuple[str, list[_Face]]]:
+    def _photos(self, sha256s: Sequence[str]) -> Iterator[_Photo]:
         query = (
             "select f.sha256, c.kind, f.id, f.norm, t.vector from faces f join contents c on c.sha256 = f.sha256 "
             "join templates t on t.face = f.id where f.sha256 in (select value from json_each(?)) "
             "order by f.sha256, f.number"
         )
-        found = self._connection.execute(query, (json.dumps(contents),)).fetchall()
+        found = self._connection.execute(query, (json.dumps(sha256s),)).fetchall()
         for (_, kind), group in groupby(found, key=lambda row: (row[0], row[1])):
-            yield kind, [(row[2], row[3], np.frombuffer(row[4], "<f4").astype(np.float32)) for row in group]
+            faces = list(group)
+            vectors = np.stack([np.frombuffer(row[4], "<f4").astype(np.float32) for row in faces])
+            yield _Photo(kind == "video", [row[2] for row in faces], [row[3] for row in faces], vectors)
 
-    def _photo(self, faces: Sequence[_Face], kind: str) -> int:
-        norms = [norm for _, norm, _ in faces]
-        templates = Templates(
-            np.stack([vector for *_, vector in faces]), np.array(norms, np.float32), self._gallery.model_id
-        )
-        found = self._gallery.search(templates, k=len(faces) + 1, threshold=self._point.threshold)
-        repeats = self._repeats or kind == "video"  # one person may appear in a video again and again
-        decisions = decide_photo(found, self._point, self._size, norms=norms, allow_repeats=repeats)
-        self._connection.executemany(
-            "insert or replace into decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [_row(face, self.basis, decision) for (face, *_), decision in zip(faces, decisions, strict=True)],
-        )
-        return len(faces)
+    def _same(self, photos: Sequence[_Photo]) -> Iterator[tuple[_Photo, tuple[Decision, ...]]]:
+        """Decides photos of equally many faces, which are searched together; the scores are those of each alone."""
+        count = len(photos[0].faces)
+        norms = np.array([photo.norms for photo in photos], np.float32).reshape(-1)
+        templates = Templates(np.concatenate([photo.vectors for photo in photos]), norms, self._gallery.model_id)
+        found = self._gallery.search(templates, k=count + 1, threshold=self._point.threshold)
+        for number, photo in enumerate(photos):
+            candidates = found[number * count : (number + 1) * count]
+            repeats = self._repeats or photo.video
+            yield photo, decide_photo(candidates, self._point, self._size, norms=photo.norms, allow_repeats=repeats)
 
 
 def _row(face: int, basis: str, decision: Decision) -> tuple[Any, ...]:

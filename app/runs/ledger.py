@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,16 +107,17 @@ class Ledger:
             walk: Number of the walk, larger than that of the last one.
             retry_failed: Try those that failed again, though they have not changed.
         """
-        again = "or state = 'failed'" if retry_failed else ""
+        again = "or files.state = 'failed'" if retry_failed else ""
         with schema.transaction(self._db):
             self._db.executemany(
                 f"""insert into files (path, kind, size, mtime_ns, seen, state, error, message)
                 values (:path, :kind, :size, :mtime_ns, :walk, :state, :error, :message)
                 on conflict (path) do update set seen = :walk, kind = :kind,
                     state = case when :state = 'failed' then 'failed'
-                        when size is not :size or mtime_ns is not :mtime_ns or files.error is not null {again}
-                        then 'pending' else state end,
-                    size = :size, mtime_ns = :mtime_ns, error = :error, message = :message""",  # noqa: S608 - constants
+                        when size is not :size or mtime_ns is not :mtime_ns {again} then 'pending'
+                        else files.state end,
+                    size = :size, mtime_ns = :mtime_ns, error = coalesce(:error, files.error),
+                    message = coalesce(:message, files.message)""",  # noqa: S608 - constants
                 [
                     {
                         "path": path_bytes(one.path),
@@ -131,25 +133,49 @@ class Ledger:
                 ],
             )
 
-    def to_do(self, after: str | None = None) -> Iterator[tuple[str, Kind]]:
-        """Paths that are to be done, in order, a page at a time: the ledger may be written meanwhile."""
-        last = b"" if after is None else path_bytes(after)
-        query = f"select path, kind from files where state = 'pending' and path > ? order by path limit {_PAGE}"  # noqa: S608
-        while page := self._db.execute(query, (last,)).fetchall():
-            yield from ((path_text(path), kind) for path, kind in page)
+    def still_there(self, paths: Iterable[str], walk: int) -> None:
+        """Notes that a walk came upon paths, whatever they look like by now."""
+        with schema.transaction(self._db):
+            self._db.executemany("update files set seen = ? where path = ?", [(walk, path_bytes(p)) for p in paths])
+
+    def signature(self, path: str) -> tuple[int | None, int | None] | None:
+        """Size and date of a path when it was last taken, None for one that is new."""
+        query = "select size, mtime_ns from files where path = ?"
+        found: tuple[int | None, int | None] | None = self._db.execute(query, (path_bytes(path),)).fetchone()
+        return found
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """To the ledger, for those who decide."""
+        return self._db
+
+    def to_do(self, kind: Kind) -> Iterator[str]:
+        """Paths of this kind that are to be done, in order, a page at a time: the ledger may be written meanwhile."""
+        last = b""
+        query = "select path from files where state = 'pending' and kind = ? and path > ? order by path limit ?"
+        while page := self._db.execute(query, (kind, last, _PAGE)).fetchall():
+            yield from (path_text(path) for (path,) in page)
             last = page[-1][0]
 
-    def knows(self, sha256: str) -> bool:
-        """Whether this content was analysed before."""
-        return self._db.execute("select 1 from contents where sha256 = ?", (sha256,)).fetchone() is not None
+    def counts(self) -> dict[str, int]:
+        """How many files are in each state."""
+        return dict(self._db.execute("select state, count(*) from files group by state").fetchall())
 
-    def put(self, contents: Iterable[Content], done: Iterable[Done]) -> None:
+    def knows(self, sha256: str) -> bool:
+        """Whether this content was analysed before; one that failed is tried again."""
+        query = "select 1 from contents where sha256 = ? and error is null"
+        return self._db.execute(query, (sha256,)).fetchone() is not None
+
+    def put(self, contents: Sequence[Content], done: Sequence[Done]) -> None:
         """Keeps contents and what became of paths: all of it becomes durable together."""
         with schema.transaction(self._db):
             for content in contents:
                 self._put_content(content)
             for one in done:
                 self._put_file(one)
+            if contents:
+                analysed = rows.meta(self._db).get("analysed", 0) + len(contents)
+                rows.set_meta(self._db, analysed=analysed)
 
     def _put_content(self, content: Content) -> None:
         height, width = content.image_hw or (None, None)
@@ -177,3 +203,48 @@ class Ledger:
                 then 'done' else 'failed' end where path = :path""",
             {"path": path_bytes(one.path), "sha256": one.sha256, "error": one.error, "message": one.message},
         )
+
+    def start(self, recipe: Mapping[str, Any], **said: Any) -> bool:
+        """Begins, or goes on; what was made by another recipe is forgotten, so that it is made anew.
+
+        Args:
+            recipe: Everything but the content that determines a template.
+            said: What is to be said about the run as a whole.
+
+        Returns:
+            Whether something was forgotten.
+        """
+        with schema.transaction(self._db):
+            before = rows.meta(self._db).get("recipe")
+            other = before is not None and before != dict(recipe)
+            if other:
+                self._db.execute("update files set sha256 = null, state = 'pending'")
+                self._db.execute("delete from contents")
+            rows.set_meta(self._db, recipe=dict(recipe), **said)
+        return other
+
+    def unseen(self, walk: int, unlisted: Mapping[str, tuple[str, str]]) -> int:
+        """Ends a walk: drops the paths it did not come upon, and returns how many those were.
+
+        What lies in a folder that could not be listed stays, as failed.
+
+        Args:
+            walk: Its number.
+            unlisted: Such folders, with the error's code and message.
+        """
+        with schema.transaction(self._db):
+            for folder, error in unlisted.items():
+                start = path_bytes(os.path.join(folder, ""))  # noqa: PTH118 - with the slash at its end
+                self._db.execute(
+                    "update files set state = 'failed', error = ?, message = ?, seen = ? "
+                    "where seen <> ? and path >= ? and path < ?",
+                    (*error, walk, walk, start, start[:-1] + bytes([start[-1] + 1])),
+                )
+            return self._db.execute("delete from files where seen <> ?", (walk,)).rowcount
+
+    def tidy(self) -> None:
+        """Erases contents that no path has any more."""
+        with schema.transaction(self._db):
+            self._db.execute(
+                "delete from contents where sha256 not in (select sha256 from files where sha256 is not null)"
+            )

@@ -129,6 +129,7 @@ def open_photo(
     name: str | None = None,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
+    sha256: str | None = None,
 ) -> Photo:
     """Opens a photo: reads it, checks its header and the limits, decodes nothing yet.
 
@@ -137,6 +138,7 @@ def open_photo(
         name: What to call it in messages and reports; the path if None.
         max_bytes: Largest file that is read.
         max_pixels: Largest photo, in pixels, that is accepted; checked before decoding.
+        sha256: Hash of the encoded bytes, in hexadecimal, where it is known already.
 
     Returns:
         The photo. JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC and AVIF, told apart by content; of several pages or frames
@@ -157,7 +159,9 @@ def open_photo(
         label = one_line(name or "photo")
         data = bytes(source)
         check_bytes(label, len(data), max_bytes)
-    return Photo(label, data, read_header(data, label, max_pixels))
+    photo = Photo(label, data, read_header(data, label, max_pixels))
+    photo._sha256 = sha256
+    return photo
 
 
 def from_array(rgb: Image, name: str = "array") -> Photo:
