@@ -11,6 +11,7 @@ from typing import Protocol
 from app.runs.output.files import folder_for, write_bytes
 from app.runs.output.report_data import PICTURE, Portraits, ReportData, best_faces, by_importance
 from app.runs.output.source import Results
+from app.runs.place import RESULTS_MARKER
 
 #: A picture of the page by its number, or a file of the folder by its name.
 Reference = int | str
@@ -70,6 +71,7 @@ class Beside:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder_for(folder)
+        write_bytes(folder / RESULTS_MARKER, b"pictures of a report\n")
         self.written: set[str] = set()
 
     def place_faces(self, run: Results, data: ReportData) -> None:
