@@ -79,7 +79,7 @@ class Services(Changes):
     def gallery(self) -> Gallery:
         """The gallery by the model it is searched with; opened, and made if need be, on first use."""
         if self._origin is not None:
-            return self._origin.gallery
+            return self._origin.gallery.acting_as(self.actor.name)
         with self._lock:
             if self._gallery is None:
                 self._gallery = self._open_gallery()
@@ -95,13 +95,14 @@ class Services(Changes):
         return self.settings if state is None else in_use.settings_for(self.settings, state.model)
 
     def _open_gallery(self) -> Gallery:
-        from pipeline.gallery import Gallery, IndexPlace
+        from pipeline.gallery import Anchor, Gallery, IndexPlace, Scribe
 
         settings = self.settings
         model_id, dimension = embedder_identity(settings)
         place = IndexPlace(settings.index, settings.index_url, settings.index_method)
         location, score = self._gallery_location(), settings.subject_score
-        return Gallery.open(location, model_id, dimension, subject_score=score, index=place)
+        scribe = Scribe(self.actor.name, Anchor(settings.home))
+        return Gallery.open(location, model_id, dimension, subject_score=score, index=place, scribe=scribe)
 
     def _follow(self) -> None:
         """Goes over to another model together with the gallery."""

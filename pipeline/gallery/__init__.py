@@ -1,5 +1,8 @@
 """The gallery: who is enrolled. The truth is a SQL database; the index is derived from it and disposable."""
 
+from pipeline.gallery.anchor import Anchor
+from pipeline.gallery.audit import Entry, Note, Scribe
+from pipeline.gallery.audit_check import Finding, Verdict
 from pipeline.gallery.engine import exists, is_missing, label_of
 from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.in_use import InUse, Model
@@ -8,16 +11,22 @@ from pipeline.gallery.names import normalise
 from pipeline.gallery.records import Enrolled, NewSample, Problem, SampleInfo, SubjectDetail, SubjectInfo
 
 __all__ = [
+    "Anchor",
     "Enrolled",
+    "Entry",
+    "Finding",
     "Gallery",
     "InUse",
     "IndexPlace",
     "Model",
     "NewSample",
+    "Note",
     "Problem",
     "SampleInfo",
+    "Scribe",
     "SubjectDetail",
     "SubjectInfo",
+    "Verdict",
     "exists",
     "is_missing",
     "label_of",

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from pipeline.errors import GalleryDamagedError, GalleryError, GalleryVersionError
 from pipeline.gallery.check import damaged_pages
 from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE
-from pipeline.gallery.schema import REVISIONS, metadata, tables_of
+from pipeline.gallery.schema import APPEND_ONLY, REVISIONS, metadata, tables_of
 from pipeline.gallery.values import bad_values
 
 Seen = tuple[int, int, int]
@@ -116,8 +116,9 @@ def _reading(file: Path) -> Iterator[Connection]:
 
 
 def _check_schema(file: Path, connection: Connection) -> None:
-    found = connection.exec_driver_sql("SELECT name, type FROM sqlite_master WHERE type <> 'index'")
-    kinds: dict[str, str] = {row[0]: row[1] for row in found}
+    found = connection.exec_driver_sql("SELECT name, type, sql FROM sqlite_master WHERE type <> 'index'")
+    rows: list[tuple[str, str, str]] = [(row[0], row[1], row[2]) for row in found]
+    kinds = {name: kind for name, kind, sql in rows if kind != "trigger" or APPEND_ONLY.get(name) != sql}
     if "alembic_version" not in kinds:
         raise GalleryDamagedError(f"{file}: is no backup of a gallery")
     revisions = list(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())

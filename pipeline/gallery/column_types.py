@@ -68,6 +68,18 @@ class CheckedBigWhole(_Checked, BigInteger):
     kinds, storage = (int,), ("integer",)
 
 
+class CheckedTextOrNull(_Checked, Text):
+    """A text of any length, or nothing."""
+
+    kinds, storage = (str, NoneType), ("text", "null")
+
+
+class CheckedBigWholeOrNull(_Checked, BigInteger):
+    """A whole number of 64 bits, or nothing."""
+
+    kinds, storage = (int, NoneType), ("integer", "null")
+
+
 class CheckedNumber(_Checked, Float[float]):
     """A number."""
 

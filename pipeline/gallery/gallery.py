@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy.engine import Connection
 
 from pipeline.gallery import check, documents, enrolment, in_use, index_choice, names, store, tuning, upkeep
+from pipeline.gallery.accountable import AccountableGallery, told_together
+from pipeline.gallery.audit import Note, target_of
 from pipeline.gallery.index import bad_rows
-from pipeline.gallery.reader import GalleryReader
 from pipeline.gallery.records import NewSample, Problem
 from pipeline.gallery.switching import Switching
 from pipeline.gallery.values import bad_values
 
 
-class Gallery(GalleryReader):
+class Gallery(AccountableGallery):
     """Subjects, their samples and templates, the search among them, and every change to them.
 
     One Gallery may be shared by threads, and many processes may open the same one. A method that changes something
@@ -47,10 +47,12 @@ class Gallery(GalleryReader):
         named = [(names.normalise(name), self._checked(sample)) for name, sample in items]
         if not named:
             return []
-        with self._truth.writing() as connection:
-            enrolled = enrolment.enrol(connection, named, self._model_id)
+        with self._changing() as (connection, log):
+            made = enrolment.enrol(connection, named, self._model_id)
             in_use.require(connection, self._model_id)  # no switch can come between this and the commit
-            return enrolled
+            ids = store.uids_of(connection, [name for name, _ in named])
+            log.extend(told_together("enrol", Counter(ids[name] for name, _ in named)))
+        return made
 
     def remove(self, name: str) -> int:
         """Removes a subject and everything that belongs to it; returns how many samples it had.
@@ -58,8 +60,12 @@ class Gallery(GalleryReader):
         Raises:
             SubjectNotFoundError: There is no such subject; the message suggests the closest names.
         """
-        with self._erasing() as connection:
-            return store.remove_subject(connection, names.normalise(name))
+        name = names.normalise(name)
+        with self._changing(erases=True) as (connection, log):
+            uid = store.uid_of(connection, name)
+            count = store.remove_subject(connection, name)
+            log.append(Note("remove", target_of(uid), {"samples": count}))
+        return count
 
     def remove_sample(self, sample_id: str) -> None:
         """Removes one sample; its subject goes with the last one.
@@ -67,8 +73,10 @@ class Gallery(GalleryReader):
         Raises:
             SubjectNotFoundError: There is no such sample.
         """
-        with self._erasing() as connection:
+        with self._changing(erases=True) as (connection, log):
+            owners = store.owners_of(connection, [sample_id])
             store.remove_sample(connection, sample_id)
+            log.extend(Note("remove_sample", target_of(uid), {"sample": sample_id}) for uid in owners)
 
     def rename(self, old: str, new: str) -> None:
         """Gives a subject another name.
@@ -79,8 +87,9 @@ class Gallery(GalleryReader):
             SubjectNameError: The new name cannot be used.
         """
         old, new = names.normalise(old), names.normalise(new)
-        with self._erasing() as connection:
+        with self._changing(erases=True) as (connection, log):
             store.rename(connection, old, new)
+            log.append(Note("rename", target_of(store.uid_of(connection, new))))
 
     def merge(self, source: str, target: str) -> int:
         """Moves every sample of `source` to `target` and removes `source`; returns how many were moved.
@@ -90,8 +99,11 @@ class Gallery(GalleryReader):
             SubjectExistsError: Both are the same subject.
         """
         source, target = names.normalise(source), names.normalise(target)
-        with self._erasing() as connection:
-            return store.merge(connection, source, target)
+        with self._changing(erases=True) as (connection, log):
+            gone, stays = (store.uid_of(connection, name) for name in (source, target))
+            count = store.merge(connection, source, target)
+            log.append(Note("merge", target_of(gone), {"into": stays, "samples": count}))
+        return count
 
     def split(self, sample_ids: Sequence[str], new_name: str) -> None:
         """Moves samples to a new subject; a subject left without samples goes.
@@ -104,8 +116,11 @@ class Gallery(GalleryReader):
         new_name = names.normalise(new_name)
         if not sample_ids:
             return
-        with self._erasing() as connection:
+        with self._changing(erases=True) as (connection, log):
+            owners = store.owners_of(connection, sample_ids)
             store.split(connection, list(sample_ids), new_name)
+            made = store.uid_of(connection, new_name)
+            log.append(Note("split", target_of(made), {"from": owners, "samples": list(sample_ids)}))
 
     def put_document(self, kind: str, body: Mapping[str, Any]) -> None:
         """Keeps a JSON document with the gallery, in place of the one of this kind and the gallery's model.
@@ -115,8 +130,9 @@ class Gallery(GalleryReader):
             GalleryError: It is larger than a megabyte.
         """
         text = documents.encode(kind, body)
-        with self._truth.writing() as connection:
+        with self._changing() as (connection, log):
             documents.write(connection, kind, self._model_id, text)
+            log.append(self._of_document("document", kind))
 
     def update_document(self, kind: str, change: Callable[[dict[str, Any] | None], Mapping[str, Any]]) -> None:
         """Replaces a document by what `change` makes of it, in one transaction: nobody else's change gets lost.
@@ -129,14 +145,18 @@ class Gallery(GalleryReader):
             GalleryDamagedError: The document there is is no JSON object any more.
             ValueError, GalleryError: As `put_document`.
         """
-        with self._truth.writing() as connection:
+        with self._changing() as (connection, log):
             text = documents.encode(kind, change(documents.read(connection, kind, self._model_id)))
             documents.write(connection, kind, self._model_id, text)
+            log.append(self._of_document("document", kind))
 
     def drop_document(self, kind: str) -> bool:
         """Removes the document of this kind and the gallery's model; returns whether there was one."""
-        with self._truth.writing() as connection:
-            return documents.drop(connection, kind, self._model_id)
+        with self._changing() as (connection, log):
+            dropped = documents.drop(connection, kind, self._model_id)
+            if dropped:
+                log.append(self._of_document("drop_document", kind))
+        return dropped
 
     # --- the model --------------------------------------------------------------------------------------------
 
@@ -146,7 +166,7 @@ class Gallery(GalleryReader):
 
     def switching(self) -> Switching:
         """What a change to another model needs."""
-        return Switching(self._truth)
+        return Switching(self._truth, self._scribe)
 
     # --- the index -------------------------------------------------------------------------------------------
 
@@ -190,16 +210,20 @@ class Gallery(GalleryReader):
             problems = check.damaged_pages(connection) or bad_values(connection)
         if problems:
             return problems  # nothing else can be trusted
-        with self._truth.writing(erases=True) if repair else self._truth.reading() as connection:
+        with self._changing(erases=True) if repair else self._looking() as (connection, log):
             problems += check.broken_references(connection, repair=repair)
             problems += check.bad_vectors(connection, self._model_id, self.dimension, repair=repair)
             problems += check.samples_without_template(connection, self._model_id)
+            if any(problem.repaired for problem in problems):
+                log.append(Note("repair", "", {"problems": Counter(p.kind for p in problems if p.repaired)}))
         problems += self._index.check(repair=repair)
         return problems + check.leftovers(self._truth, repair=repair)
 
     def backup(self, file: str | Path) -> None:
         """Writes one consistent state to one new file, while others go on. Errors: `upkeep.backup`."""
         upkeep.backup(self._truth, Path(file))
+        if not self._truth.read_only:
+            self.record("backup")
 
     @staticmethod
     def restore(file: str | Path, location: str | Path) -> None:
@@ -227,12 +251,8 @@ class Gallery(GalleryReader):
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _erasing(self) -> Iterator[Connection]:
-        """A write after which nothing that it removed is left, in an engine elsewhere either."""
-        with self._truth.writing(erases=True) as connection:
-            yield connection
-        self._index.erased()
+    def _of_document(self, action: str, kind: str) -> Note:
+        return Note(action, f"document:{kind}", {"model_id": self._model_id})
 
     def _checked(self, sample: NewSample) -> NewSample:
         vector = sample.vector

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import ModelMismatchError
 from pipeline.gallery import documents, in_use, names, store
+from pipeline.gallery.audit import NOBODY, Scribe
 from pipeline.gallery.codes import Progress
 from pipeline.gallery.engine import Place
 from pipeline.gallery.in_use import InUse, Model
@@ -29,6 +30,7 @@ class GalleryReader:
         dimension: Length of a vector of that model.
         subject_score: Whether a search takes each subject's best sample, or the template fused over its samples.
         index: Where it is searched.
+        scribe: In whose name its changes are written into the audit log, and who signs that.
     """
 
     def __init__(
@@ -38,9 +40,11 @@ class GalleryReader:
         dimension: int,
         subject_score: SubjectScore = "best",
         index: IndexPlace = LOCAL,
+        scribe: Scribe = NOBODY,
     ) -> None:
         self._truth = truth
         self._owns_truth = True
+        self._scribe = scribe
         self._model_id = model_id
         self._searched = (subject_score, index)
         self._index = open_index(index, truth, model_id, dimension, subject_score)
@@ -56,6 +60,7 @@ class GalleryReader:
         create: bool = True,
         subject_score: SubjectScore = "best",
         index: IndexPlace = LOCAL,
+        scribe: Scribe = NOBODY,
     ) -> Self:
         """Opens a gallery, making or upgrading it where needed; the index is loaded by the first search.
 
@@ -66,6 +71,7 @@ class GalleryReader:
             create: Make the gallery if there is none.
             subject_score: As in the constructor.
             index: As in the constructor.
+            scribe: As in the constructor.
 
         Raises:
             GalleryError: There is none and `create` is false, or it cannot be made here.
@@ -76,7 +82,7 @@ class GalleryReader:
         """
         truth = Truth(Place.of(location), create=create)
         try:
-            return cls(truth, model_id, dimension, subject_score, index)
+            return cls(truth, model_id, dimension, subject_score, index, scribe)
         except BaseException:
             truth.close()
             raise
@@ -130,7 +136,7 @@ class GalleryReader:
         It shares the database's connections: close it before this one.
         """
         score, index = self._searched
-        other = type(self)(self._truth, model.model_id, model.dimension, score, index)
+        other = type(self)(self._truth, model.model_id, model.dimension, score, index, self._scribe)
         other._owns_truth = False
         return other
 

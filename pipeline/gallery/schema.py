@@ -4,7 +4,10 @@
     subjects 1─n samples 1─n templates      a template is one model's vector of one sample
     removed ─ tombstones of templates, so that an index elsewhere can follow without a rebuild
     documents ─ JSON that belongs to the gallery and one model: its calibration, the evidence for its index
-    consent, audit ─ made now, filled by a later version
+    subjects 1─n consent                    what was agreed to, until when
+    subjects 1─1 holds                      who may not be erased, for a legal reason
+    audit ─ what was done, each entry chained to the one before; triggers refuse every change of it
+    audit_head ─ one row: where the chain ends, and who has signed that
 
 `changed` is the generation that last touched a row; an index at generation g asks for the rows with changed > g.
 Identities are never used twice (AUTOINCREMENT), so a template's id can serve as its id in every index. Times are
@@ -21,31 +24,38 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
     UniqueConstraint,
+    event,
     type_coerce,
 )
+from sqlalchemy.engine import Connection
 
 from pipeline.gallery.column_types import (
     BytesOrEmpty,
     CheckedBigWhole,
+    CheckedBigWholeOrNull,
     CheckedBytes,
     CheckedBytesOrNull,
     CheckedNumber,
     CheckedNumberOrNull,
     CheckedString,
     CheckedText,
+    CheckedTextOrNull,
     CheckedWhole,
     LandmarkBytes,
 )
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema revision this version knows, oldest first; the last one is the head of migrations/."""
 
-LATER_TABLES = {"documents": "0002"}
+LATER_TABLES = {"documents": "0002", "holds": "0003", "audit_head": "0003"}
 """Tables that a gallery of an earlier schema does not have, and the revision that makes them."""
+
+LATER_COLUMNS = dict.fromkeys(
+    ("subjects.uid", "consent.text_version", "consent.given_by", "consent.recorded_by"), "0003"
+)
+"""Columns that were added to a table after the revision that made it."""
 
 metadata = MetaData()
 BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY is SQLite's rowid
@@ -69,8 +79,10 @@ subjects = Table(
     Column("folded", CheckedText, nullable=False),
     Column("created_us", CheckedBigWhole, nullable=False),
     Column("changed", CheckedBigWhole, nullable=False),
+    Column("uid", CheckedString(32), nullable=False, server_default=""),  # what the audit calls a subject; random
     Index("subjects_folded", "folded", "name"),
     Index("subjects_changed", "changed"),
+    Index("subjects_uid", "uid", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -140,30 +152,83 @@ consent = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("subject_id", BigId, ForeignKey("subjects.id", ondelete="CASCADE"), nullable=False),
-    Column("purpose", Text, nullable=False),
-    Column("basis", Text, nullable=False),
-    Column("given_us", BigInteger, nullable=False),
-    Column("expires_us", BigInteger),
-    Column("withdrawn_us", BigInteger),
-    Column("evidence", Text),
+    Column("purpose", CheckedText, nullable=False),
+    Column("basis", CheckedText, nullable=False),
+    Column("given_us", CheckedBigWhole, nullable=False),
+    Column("expires_us", CheckedBigWholeOrNull),
+    Column("withdrawn_us", CheckedBigWholeOrNull),
+    Column("evidence", CheckedTextOrNull),  # where the signed paper is
+    Column("text_version", CheckedTextOrNull),  # which wording was agreed to
+    Column("given_by", CheckedTextOrNull),  # who agreed, where it is not the subject: a guardian
+    Column("recorded_by", CheckedText, nullable=False, server_default=""),
     Index("consent_subject", "subject_id"),
+    sqlite_autoincrement=True,
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("subject_id", BigId, ForeignKey("subjects.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("placed_us", CheckedBigWhole, nullable=False),
+    Column("until_us", CheckedBigWholeOrNull),  # nothing: until it is released
+    Column("reason", CheckedText, nullable=False),
+    Column("actor", CheckedText, nullable=False),
     sqlite_autoincrement=True,
 )
 
 audit = Table(
     "audit",
     metadata,
-    Column("id", BigId, primary_key=True),
-    Column("at_us", BigInteger, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("target", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("previous_hash", String(64), nullable=False),
-    Column("entry_hash", String(64), nullable=False),
+    Column("id", BigId, primary_key=True),  # 1, 2, 3 ... without gaps
+    Column("at_us", CheckedBigWhole, nullable=False),
+    Column("actor", CheckedText, nullable=False),
+    Column("action", CheckedText, nullable=False),
+    Column("target", CheckedText, nullable=False),
+    Column("detail", CheckedText, nullable=False),  # a JSON object
+    Column("previous_hash", CheckedString(64), nullable=False),
+    Column("entry_hash", CheckedString(64), nullable=False),
     Index("audit_at", "at_us"),
+    Index("audit_target", "target"),
     sqlite_autoincrement=True,
 )
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="audit_head_one_row"), primary_key=True, autoincrement=False),
+    Column("chain_id", CheckedString(32), nullable=False),
+    Column("entries", CheckedBigWhole, nullable=False),
+    Column("last_hash", CheckedString(64), nullable=False),
+    Column("signed_entries", CheckedBigWhole, nullable=False),  # what the signature says
+    Column("signed_hash", CheckedString(64), nullable=False),
+    Column("key_id", CheckedText, nullable=False),
+    Column("signature", CheckedText, nullable=False),
+)
+
+APPEND_ONLY = {
+    f"audit_no_{what.lower()}": f"CREATE TRIGGER audit_no_{what.lower()} BEFORE {what} ON audit "
+    "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+    for what in ("UPDATE", "DELETE")
+}
+"""The triggers of SQLite that keep the log as it is, by name; who opens the file himself can drop them."""
+
+APPEND_ONLY_SERVER = (
+    "CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    "'BEGIN RAISE EXCEPTION ''the audit log is append-only''; END'",
+    "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_append_only()",
+    "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()",
+)
+"""The same for PostgreSQL."""
+
+
+def _make_append_only(_table: object, connection: Connection, **_: object) -> None:
+    statements = {"sqlite": APPEND_ONLY.values(), "postgresql": APPEND_ONLY_SERVER}
+    for statement in statements.get(connection.dialect.name, ()):
+        connection.exec_driver_sql(statement)
+
+
+event.listen(audit, "after_create", _make_append_only)
 
 
 def tables_of(revision: str) -> frozenset[str]:

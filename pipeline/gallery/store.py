@@ -7,6 +7,7 @@ anyway) and marks what it touches with the new generation.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -113,8 +114,37 @@ def subject_ids(connection: Connection, wanted: Sequence[str], generation: int, 
     if not missing:
         return found
     row = {"created_us": created, "changed": generation}
-    connection.execute(_INSERT_SUBJECT, [{"name": n, "folded": names.folded(n), **row} for n in missing])
+    made = [{"name": n, "folded": names.folded(n), "uid": uuid.uuid4().hex, **row} for n in missing]
+    connection.execute(_INSERT_SUBJECT, made)
     return read()
+
+
+def uids_of(connection: Connection, wanted: Sequence[str]) -> dict[str, str]:
+    """The random ids of the subjects of these (normalised) names; who is not there is left out."""
+    found: dict[str, str] = {}
+    for chunk in chunks(wanted):
+        found.update((name, uid) for name, uid in connection.execute(_SUBJECT_UIDS, {"names": chunk}))
+    return found
+
+
+_SUBJECT_UIDS = sa.select(subjects.c.name, subjects.c.uid).where(
+    subjects.c.name.in_(sa.bindparam("names", expanding=True))
+)
+
+
+def uid_of(connection: Connection, name: str) -> str:
+    """The random id of a subject. Errors as `subject_id`."""
+    key = subject_id(connection, name)
+    return str(connection.execute(sa.select(subjects.c.uid).where(subjects.c.id == key)).scalar_one())
+
+
+def owners_of(connection: Connection, sample_uids: Sequence[str]) -> list[str]:
+    """The random ids of the subjects of these samples."""
+    found: dict[str, None] = {}
+    for chunk in chunks(sample_uids):
+        query = sa.select(subjects.c.uid).join(samples, samples.c.subject_id == subjects.c.id)
+        found.update(dict.fromkeys(connection.execute(query.where(samples.c.uid.in_(chunk))).scalars()))
+    return list(found)
 
 
 # --- changing ----------------------------------------------------------------------------------------------------

@@ -19,9 +19,11 @@ from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, SwitchRefusedError
 from pipeline.gallery import documents, in_use, names, private, server
+from pipeline.gallery.audit import NOBODY, Note, Scribe
 from pipeline.gallery.check import remove_templates
 from pipeline.gallery.engine import DATABASE
 from pipeline.gallery.in_use import OF_ALL, InUse, Model
+from pipeline.gallery.logged import changing
 from pipeline.gallery.schema import documents as documents_table
 from pipeline.gallery.schema import samples, subjects, templates
 from pipeline.gallery.store import bump, chunks, read_meta
@@ -39,8 +41,9 @@ _CROP_HEAD = 24  # bytes of a PNG up to its width and height
 class Switching:
     """What a change to another model asks of the truth and does to it."""
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, truth: Truth, scribe: Scribe = NOBODY) -> None:
         self._truth = truth
+        self._scribe = scribe
 
     def state(self) -> InUse | None:
         """What the gallery says about its models."""
@@ -77,9 +80,10 @@ class Switching:
 
     def begin(self, model: Model) -> None:
         """Notes with which model the gallery is searched, unless it says so already."""
-        with self._truth.writing() as connection:
+        with changing(self._truth, self._scribe) as (connection, log):
             if in_use.read(connection) is None:
                 in_use.write(connection, InUse(model))
+                log.append(Note("model_begin", _target(model)))
 
     def add(self, model: Model, rows: Sequence[tuple[int, float, F32]], progress: dict[str, Any]) -> int:
         """Keeps templates and the progress, in one transaction; returns how many templates were new.
@@ -90,7 +94,7 @@ class Switching:
                 or have such a template already, are left out.
             progress: As it stands after this; becomes the document PROGRESS.
         """
-        with self._truth.writing() as connection:
+        with changing(self._truth, self._scribe) as (connection, log):
             generation = bump(connection)
             free: set[int] = set()
             for chunk in chunks(key for key, _, _ in rows):
@@ -111,6 +115,8 @@ class Switching:
             for chunk in chunks(free):
                 connection.execute(sa.update(samples).where(samples.c.id.in_(chunk)).values(changed=generation))
             _note(connection, progress)
+            if new:
+                log.append(Note("model_embed", _target(model), {"samples": len(new)}))
         return len(new)
 
     def note(self, progress: dict[str, Any]) -> None:
@@ -144,7 +150,7 @@ class Switching:
         Raises:
             SwitchRefusedError: Somebody was left behind by an earlier change and would not be found any more.
         """
-        with self._truth.writing() as connection:
+        with changing(self._truth, self._scribe) as (connection, log):
             bump(connection)  # on a server: waits for enrolments under way, and those to come see what is written here
             waiting = set(connection.execute(sa.select(samples.c.id).where(lacks(model.model_id))).scalars())
             if not waiting <= set(left):
@@ -155,6 +161,7 @@ class Switching:
             for kind, body in copies.items():
                 documents.write(connection, kind, model.model_id, documents.encode(kind, body))
             _note(connection, progress)
+            log.append(Note("model_switch", _target(model), {"left_behind": len(waiting)}))
         return True
 
     def documents_of(self, model_id: str) -> dict[str, dict[str, Any]]:
@@ -189,7 +196,7 @@ class Switching:
 
         There is no way back to those models afterwards.
         """
-        with self._truth.writing(erases=True) as connection:
+        with changing(self._truth, self._scribe, erases=True) as (connection, log):
             state = in_use.read(connection)
             if state is None:
                 return 0
@@ -203,6 +210,7 @@ class Switching:
                 remove_templates(connection, others)
             connection.execute(sa.delete(documents_table).where(documents_table.c.model_id.not_in([*kept, OF_ALL])))
             in_use.write(connection, InUse(state.model, None, state.left_behind))
+            log.append(Note("model_forget", "", {"kept": kept, "templates": count}))
         return count
 
     @contextmanager
@@ -250,6 +258,10 @@ class Switching:
             return True
         lock.release()
         return False
+
+
+def _target(model: Model) -> str:
+    return f"model:{model.model_id}"
 
 
 def _keep_reach(connection: Connection, before: InUse | None, model: Model) -> None:

@@ -14,7 +14,7 @@ from pipeline.gallery.column_types import LANDMARK_BYTES, LandmarkBytes
 from pipeline.gallery.documents import MAX_LENGTH as MAX_DOCUMENT
 from pipeline.gallery.documents import decode
 from pipeline.gallery.records import Problem
-from pipeline.gallery.schema import documents, meta, samples, subjects, templates
+from pipeline.gallery.schema import LATER_COLUMNS, consent, documents, holds, meta, samples, subjects, templates
 
 _SHOWN = 20  # rows of one table that are told one by one
 _ADVICE = "restore a backup with `knownface gallery restore FILE`"
@@ -26,8 +26,9 @@ def bad_values(connection: Connection) -> list[Problem]:
     Nothing is repaired: what stood there before is not known.
     """
     problems = [] if connection.dialect.name != "sqlite" else _bad_meta(connection)
-    for table in (subjects, samples, templates, documents):
-        if table is documents and not sa.inspect(connection).has_table(documents.name):  # a backup of an older schema
+    inspector = sa.inspect(connection)
+    for table in (subjects, samples, templates, documents, consent, holds):
+        if not inspector.has_table(table.name):  # a backup of an older schema
             continue
         found: dict[int, list[str]] = {}
         wrong = (*_wrong(connection, table), *_undecodable(connection, table))
@@ -60,13 +61,21 @@ def _raw(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _wrong(connection: Connection, table: sa.Table) -> Iterator[tuple[int, str]]:
     """Row and column of what is of a wrong kind or length, or not finite, in one walk through the table."""
-    conditions = {column.name: fault for column in table.c if (fault := _fault(connection, column)) is not None}
+    conditions = {
+        column.name: fault for column in _there(connection, table) if (fault := _fault(connection, column)) is not None
+    }
     flags = [sa.case((fault, 1), else_=0).label(f"bad_{name}") for name, fault in conditions.items()]
     if not flags:
         return
     query = sa.select(_raw(table.c.id), *flags).where(sa.or_(*conditions.values()))
     for key, *bad in connection.execute(query):
         yield from ((key, name) for name, flag in zip(conditions, bad, strict=True) if flag)
+
+
+def _there(connection: Connection, table: sa.Table) -> list[sa.Column[Any]]:
+    """The columns that the table has in this database, which may be a backup of an older schema."""
+    revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return [column for column in table.c if str(revision) >= LATER_COLUMNS.get(f"{table.name}.{column.name}", "")]
 
 
 def _fault(connection: Connection, column: sa.Column[Any]) -> sa.ColumnElement[bool] | None:
@@ -91,7 +100,7 @@ def _undecodable(connection: Connection, table: sa.Table) -> Iterator[tuple[int,
     """Row and column of texts whose bytes are no UTF-8, which SQLite keeps as they come."""
     if connection.dialect.name != "sqlite":
         return
-    texts = [column for column in table.c if getattr(column.type, "storage", ()) == ("text",)]
+    texts = [column for column in _there(connection, table) if getattr(column.type, "storage", ()) == ("text",)]
     blobs = [sa.cast(column, sa.LargeBinary).label(f"bytes_{column.name}") for column in texts]
     query = sa.select(_raw(table.c.id), *blobs).execution_options(yield_per=4096)
     for key, *values in connection.execute(query):

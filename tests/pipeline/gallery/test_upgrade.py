@@ -17,6 +17,14 @@ from pipeline.gallery.schema import REVISIONS
 GOLDEN = Path(__file__).parents[2] / "golden" / "gallery_v0001.sql"
 PEOPLE = {"ada 1": "Ada", "ada 2": "Ada", "zoe": "Zoë K.", "bob": "Bob", "robert": "Bob"}
 
+BACK_TO_THE_FIRST = """
+DROP TABLE documents; DROP TABLE holds; DROP TABLE audit_head;
+DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete;
+DROP INDEX audit_target; DROP INDEX subjects_uid; ALTER TABLE subjects DROP COLUMN uid;
+ALTER TABLE consent DROP COLUMN text_version; ALTER TABLE consent DROP COLUMN given_by;
+ALTER TABLE consent DROP COLUMN recorded_by; UPDATE alembic_version SET version_num = '0001';
+"""
+
 KILLED = """
 import os, signal, sys
 import sqlalchemy as sa
@@ -84,7 +92,7 @@ def test_the_index_of_the_old_gallery_goes_on(old):
     with Gallery.open(old, MODEL, DIMENSION) as gallery:
         assert gallery.save_index()
     with sqlite3.connect(old / "gallery.db") as database:  # as the earlier code left it: its schema, an index beside it
-        database.executescript("DROP TABLE documents; UPDATE alembic_version SET version_num = '0001'")
+        database.executescript(BACK_TO_THE_FIRST)
     database.close()
     with Gallery.open(old, MODEL, DIMENSION) as gallery:
         assert_whole(gallery)
