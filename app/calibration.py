@@ -23,6 +23,7 @@ from pipeline.recognizer import no_face
 from pipeline.types import OperatingPoint
 
 if TYPE_CHECKING:
+    from pipeline.gallery import Gallery
     from pipeline.recognizer import Faces
 
 #: A gallery grows: besides its present size, identify is calibrated for these multiples, as far as the data reach.
@@ -103,12 +104,17 @@ def _only(found: Faces | PhotoError) -> Faces | PhotoError:
 
 
 def from_gallery(services: Services) -> Source:
-    """The templates that are enrolled.
+    """The templates that are enrolled. Errors: `of_gallery`."""
+    return of_gallery(services.gallery)
+
+
+def of_gallery(gallery: Gallery) -> Source:
+    """The templates of a gallery's model.
 
     Raises:
         CalibrationError: Nobody is enrolled.
     """
-    rows = services.gallery.templates()
+    rows = gallery.templates()
     if not rows:
         raise CalibrationError("nobody is enrolled in this gallery: enrol people, or give --folder DIR")
     names = sorted({row.subject for row in rows})
@@ -119,7 +125,7 @@ def from_gallery(services: Services) -> Source:
         np.array([place[row.subject] for row in rows], np.int32),
         np.ones(len(rows), np.bool_),
         names,
-        services.gallery.model_id,
+        gallery.model_id,
         "the gallery's own photos",
     )
     return Source(photos, {})

@@ -23,6 +23,9 @@ DLIB_150: F64 = np.array([[47.6, 45.6], [103.1, 46.1], [75.5, 77.4], [51.3, 100.
 #: Templates by the name that stands in a model card, with the side of their crop in pixels.
 TEMPLATES: dict[str, tuple[F64, int]] = {"arcface-112": (ARCFACE_112, 112), "dlib-150": (DLIB_150, 150)}
 
+View = tuple[str, float]
+"""A way to cut a face out: name of the template, and zoom."""
+
 _MIN_SPREAD_PX = 0.5
 
 
@@ -70,11 +73,15 @@ class TemplateAligner:
         template: Name of a template in TEMPLATES.
         zoom: Enlarges the face about the middle of the crop by this factor.
 
+    Attributes:
+        views: In which ways it cuts a face out.
+
     Raises:
         KeyError: There is no such template.
     """
 
     def __init__(self, template: str = "arcface-112", zoom: float = 1.0) -> None:
+        self.views: tuple[View, ...] = ((template, zoom),)
         points, self._size = TEMPLATES[template]
         middle = (self._size - 1) / 2
         self._points: F64 = points if zoom == 1.0 else (points - middle) * zoom + middle
@@ -108,10 +115,14 @@ class SeveralAligner:
 
     Args:
         aligners: At least one.
+
+    Attributes:
+        views: In which ways it cuts a face out.
     """
 
     def __init__(self, aligners: Sequence[TemplateAligner]) -> None:
         self._first, *self._rest = aligners
+        self.views: tuple[View, ...] = tuple(view for aligner in aligners for view in aligner.views)
 
     @property
     def size(self) -> int:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.config import Settings
 from pipeline.errors import CardError, ConfigError, ModelMissingError
-from pipeline.protocols import Aligner, Session
+from pipeline.protocols import Session
 from pipeline.runtime import PendingSession, load_session
 from pipeline.types import OperatingPoint, fusion_suffix
 from pipeline.weights import Card, InstalledModel, Member, ModelStore
 from pipeline.weights.ensembles import ensemble_sha256
 
 if TYPE_CHECKING:
+    from pipeline.align import SeveralAligner, TemplateAligner
     from pipeline.detect import MultiScaleDetector
     from pipeline.embed import EnsembleEmbedder, NetworkEmbedder
     from pipeline.landmarks import OnetRefiner
@@ -88,6 +89,19 @@ def build_recognizer(
     refiner = _refiner(*stack.refiner) if stack.refiner else None
     quality = stack.embedder[0].card.quality
     return Recognizer(_detector(*stack.detector, settings), refiner, aligner, embedder, quality)
+
+
+def build_embedding(
+    settings: Settings,
+) -> tuple[TemplateAligner | SeveralAligner, NetworkEmbedder | EnsembleEmbedder]:
+    """The embedder named in the settings and its aligner, for faces that were found before.
+
+    Raises:
+        ModelError: As `start_loading` does.
+    """
+    model = _installed(ModelStore(settings.models_dir), settings.embedder, "embedder")
+    sessions = [_session(member, settings, "many") for member in model.members or (model,)]
+    return _embedding(model, sessions, settings)
 
 
 def build_cropper(settings: Settings, template: str = "arcface-112") -> tuple[Recognizer, tuple[str, ...]]:
@@ -208,7 +222,7 @@ def _refiner(model: InstalledModel, session: Session) -> OnetRefiner:
 
 def _embedding(
     model: InstalledModel, sessions: Sequence[Session], settings: Settings
-) -> tuple[Aligner, NetworkEmbedder | EnsembleEmbedder]:
+) -> tuple[TemplateAligner | SeveralAligner, NetworkEmbedder | EnsembleEmbedder]:
     """The embedder, and the aligner that cuts out every view its networks look at."""
     from pipeline.align import SeveralAligner, TemplateAligner
     from pipeline.embed import EnsembleEmbedder
@@ -220,7 +234,7 @@ def _embedding(
         template = _template(network.card)
         embedders.append((_embedder(network, session, member, first_view=len(aligners)), member.weight))
         aligners += [TemplateAligner(template, zoom) for zoom in (1.0, *member.zooms)]
-    aligner = aligners[0] if len(aligners) == 1 else SeveralAligner(aligners)
+    aligner: TemplateAligner | SeveralAligner = aligners[0] if len(aligners) == 1 else SeveralAligner(aligners)
     if not model.members:
         return aligner, embedders[0][0]
     return aligner, EnsembleEmbedder(embedders, model_id=model.model_id)

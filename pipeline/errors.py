@@ -59,6 +59,7 @@ The message of each is one line that says which file or thing, what is wrong and
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -214,9 +215,17 @@ class GalleryError(KnownfaceError):
 
 
 class SwitchRefusedError(GalleryError):
-    """Another model was asked for, and somebody enrolled would not be found with it."""
+    """Another model was asked for, and somebody enrolled would not be found with it.
+
+    Attributes:
+        problems: Subject, sample, photo and reason of each sample that cannot be embedded with it.
+    """
 
     code = "switch_refused"
+
+    def __init__(self, message: str, *, problems: Sequence[Mapping[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class SubjectNotFoundError(GalleryError):

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import models_fuse
+from app.cli import models_fuse, models_switch
 from app.cli.context import Context, printable
 from app.cli.model_output import fetch_progress, megabytes, model_row, note_ignored, print_table
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
-    from pipeline.weights import Card, InstalledModel, ModelStore
+    from pipeline.weights import InstalledModel, ModelStore
 
-app = typer.Typer(help="The models: list, show, pull, verify, add, use, fuse.", no_args_is_help=True)
+app = typer.Typer(
+    help="The models: list, show, pull, verify, add, use, rollback, status, compare, fuse.", no_args_is_help=True
+)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models or packs.", show_default=False)]
 _TASKS = ("detector", "refiner", "embedder")
@@ -150,72 +152,6 @@ def add(
         context.emit({"added": added, "ignored": ignored})
 
 
-@app.command()
-def use(
-    ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help='Installed models, packs, or "none".')],
-) -> None:
-    """Choose the detector, refiner or embedder; "none" turns the refiner off."""
-    context: Context = ctx.obj
-    from pipeline.config import Settings
-    from pipeline.errors import ConfigError
-    from pipeline.weights.choice import write_choice
-
-    store, settings = _store(context), context.settings
-    choice: dict[str, str] = {}
-    for name in names:
-        for task, value in _tasks(store, name):
-            if choice.get(task, value) != value:
-                raise ConfigError(f"{choice[task]} and {value} serve one task ({task}): choose one")
-            choice[task] = value
-    file = context.config or settings.home / "settings.toml"
-    write_choice(file, choice)
-    chosen = settings.model_copy(update=choice)
-    note = _gallery_note(settings, chosen)
-    if context.machine:
-        context.emit({"stack": _stack(Settings.load(file)), "settings": str(file), "note": note})
-        return
-    for task, value in choice.items():
-        context.console().print(f"{task}: {value}")
-    if note:
-        context.note(note)
-
-
-def _tasks(store: ModelStore, name: str) -> list[tuple[str, str]]:
-    """Setting and value for each model the name stands for; all of them installed."""
-    if name == "none":
-        return [("refiner", "none")]
-    cards: list[Card] = ([] if name in store.cards else store.in_pack(name)) or [store.card(name)]
-    return [(card.task, store.installed(card.name).card.name) for card in cards]
-
-
-def _gallery_note(before: Settings, after: Settings) -> str:
-    """What the choice of another embedder means for the people enrolled; "" if nothing."""
-    if after.embedder == before.embedder:
-        return ""
-    from pipeline.build import embedder_identity
-    from pipeline.errors import GalleryError
-    from pipeline.gallery import Gallery, label_of
-
-    model_id, dimension = embedder_identity(after)
-    try:
-        gallery = Gallery.open(after.gallery_location, model_id, dimension, create=False)
-    except GalleryError:
-        return ""  # no gallery there, so nobody is enrolled
-    try:
-        stats = gallery.stats()
-    finally:
-        gallery.close()
-    strangers = stats["templates"] - stats["templates_of_model"]
-    if not strangers:
-        return ""
-    place = label_of(after.gallery_location)
-    return (
-        f"templates of other models than {after.embedder} in {place}: {strangers}. They are not found "
-        f"with it: enrol these people again, or go back with `knownface models use {before.embedder}`"
-    )
-
-
 def _finish_added(context: Context, store: ModelStore, models: Sequence[InstalledModel]) -> list[dict[str, Any]]:
     """The same for all that `add` installed; what cannot be run is removed again, and an error at the end."""
     from pipeline.errors import ModelDamagedError
@@ -256,4 +192,5 @@ def _finish(context: Context, store: ModelStore, model: InstalledModel) -> dict[
     return document
 
 
+models_switch.register(app)
 models_fuse.register(app)

@@ -204,41 +204,6 @@ def test_use_writes_the_file_it_was_given(run: Run, tmp_path: Path, isolated_hom
     assert not (isolated_home / "settings.toml").exists()
 
 
-def test_use_says_when_people_have_to_be_enrolled_again(run: Run, tmp_path: Path, isolated_home: Path) -> None:
-    from pipeline.gallery import Gallery, NewSample
-
-    for seed, name in enumerate(("one", "two")):
-        embedder_file(tmp_path / name, seed=seed)
-        run("add", tmp_path / name)
-    assert "enrol" not in run("use", "arcface.one")[2]  # nobody is
-    model = ModelStore(Settings.load().models_dir).installed("arcface.one")
-    gallery = Gallery.open(Settings.load().gallery_location, model.model_id, 64)
-    try:
-        gallery.enrol("Ann", [new_sample(NewSample)])
-    finally:
-        gallery.close()
-    assert "enrol" not in run("use", "arcface.one")[2]
-    err = run("use", "arcface.two")[2]
-    assert "templates of other models than arcface.two" in err
-    assert "enrol these people again" in err
-    assert "knownface models use arcface.one" in err
-
-
-def new_sample(kind: Any) -> Any:
-    vector = np.zeros(64, np.float32)
-    vector[0] = 1
-    return kind(
-        vector=vector,
-        norm=1.0,
-        source="a.jpg",
-        photo_sha256="0" * 64,
-        box=(0.0, 0.0, 10.0, 10.0),
-        landmarks=np.zeros((5, 2), np.float32),
-        confidence=0.9,
-        image_hw=(20, 20),
-    )
-
-
 def test_what_cannot_be_run_does_not_stay_installed(run: Run, tmp_path: Path) -> None:
     embedder_file(tmp_path / "pack", "w_good.onnx")
     network = onnx.load(embedder_file(tmp_path / "pack", "x_bad.onnx", seed=1))

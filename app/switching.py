@@ -1,0 +1,243 @@
+"""The change of a gallery to another model, as a job: embed everybody, carry the thresholds over, switch in one step.
+
+Searches go on with the old model all the while, in this process and others. The job may be killed at any time: whoever
+starts it again goes on where it was. How far it is stands in the gallery (`Switching.progress`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.carry import Carried, carry
+from app.reembed import Made, PhotoFolder, Problem, Reembedder, in_batches
+from pipeline.config import Settings
+from pipeline.errors import KnownfaceError, ModelMissingError, SwitchRefusedError
+from pipeline.gallery import Gallery, Model
+from pipeline.gallery.switching import Switching
+
+#: Samples that are embedded and committed together: what a kill loses, and the writing another process waits for.
+BATCH = 64
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """In which way a gallery is changed to another model.
+
+    Attributes:
+        photos: Folder of the original photos, for samples without a crop that fits.
+        leave_behind: Go on although somebody cannot be embedded.
+        share: Share of the time that may be spent embedding, in (0, 1]; the rest is left to searches.
+        calibrate_on: Folder with a sub-folder per person to measure the thresholds on, instead of the gallery.
+        no_point: Go on although nothing says which score is a match with the new model.
+        keep_points: Take the new model's thresholds as they are (going back to a model).
+    """
+
+    photos: Path | None = None
+    leave_behind: bool = False
+    share: float = 1.0
+    calibrate_on: Path | None = None
+    no_point: bool = False
+    keep_points: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of it.
+
+    Attributes:
+        before: The model of before; None where the gallery had nobody.
+        now: The model that is used from now on.
+        samples: Samples in the gallery.
+        embedded: How many of them this call embedded.
+        left_behind: Samples without a template of the new model, and why.
+        points: What was said about the thresholds.
+        seconds: How long it took.
+    """
+
+    before: str | None
+    now: str
+    samples: int
+    embedded: int
+    left_behind: tuple[Problem, ...]
+    points: str
+    seconds: float
+
+    def as_document(self) -> dict[str, Any]:
+        """As it goes into JSON."""
+        return {
+            "from": self.before,
+            "to": self.now,
+            "samples": self.samples,
+            "embedded": self.embedded,
+            "left_behind": [problem.as_document() for problem in self.left_behind],
+            "points": self.points,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def _say_nothing(done: int, total: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
+@dataclass
+class Change:
+    """One change of one gallery.
+
+    Args:
+        gallery: Opened by the new model.
+        settings: With the new embedder.
+        how: In which way.
+        named: The model of the settings of before, for a gallery that does not say its own.
+        told: Called with (done, total) samples after each batch.
+    """
+
+    gallery: Gallery
+    settings: Settings
+    how: How = field(default_factory=How)
+    named: str | None = None
+    told: Callable[[int, int], None] = _say_nothing
+    _problems: dict[int, Problem] = field(default_factory=dict)
+    _embedded: int = 0
+    _note: dict[str, Any] = field(default_factory=dict)
+    _embedder: Reembedder | None = None
+
+    def run(self) -> Done:
+        """Does it.
+
+        Raises:
+            SwitchRefusedError: Somebody cannot be embedded, or nothing says which score is a match; nothing changed for
+                searches, and what was embedded is kept for the next time.
+            GalleryBusyError: Another process is changing this gallery.
+            GalleryError, ModelError: As the gallery and the models do.
+        """
+        start, work, target = time.monotonic(), self.gallery.switching(), self.gallery.model
+        with work.alone():
+            before = self._before(work, target)
+            if before is not None:
+                work.begin(before)
+            total, lacking = work.count(target.model_id)
+            self._note = {"from": before.model_id if before else None, "to": target.model_id, "total": total}
+            self._note |= {"done": total - lacking, "state": "embedding", "started_us": time.time_ns() // 1000}
+            try:
+                carried = self._switch(work, before, target)
+            except KnownfaceError as error:
+                work.note(self._note | {"state": "refused", "message": error.message})
+                raise
+        left = tuple(self._problems.values())
+        old = before.model_id if before else None
+        return Done(
+            old,
+            target.model_id,
+            work.count(target.model_id)[0],
+            self._embedded,
+            left,
+            carried.said,
+            time.monotonic() - start,
+        )
+
+    def _before(self, work: Switching, target: Model) -> Model | None:
+        """The model the gallery is searched with; where it does not say, the settings' or else the most frequent."""
+        state = work.state()
+        if state is not None:
+            return state.model
+        counts = work.models()
+        if not counts:
+            return None
+        known = self.named is not None and self.named in counts
+        model_id = self.named if known else max(counts, key=lambda name: (name != target.model_id, counts[name]))
+        assert model_id is not None  # noqa: S101 - narrows the type
+        return Model(model_id, work.dimension_of(model_id) or target.dimension)
+
+    def _switch(self, work: Switching, before: Model | None, target: Model) -> Carried:
+        self._expect(work, target)
+        while True:
+            self._embed(work, target)
+            self._refuse_unless_told()
+            self._note |= {"state": "preparing"}
+            work.note(self._note)
+            carried = self._carry(work, before, target)
+            if self._note["total"]:
+                self.gallery.load()
+                self.gallery.save_index()  # whoever follows the step reads it instead of the database
+            done = self._note | {"state": "done", "left_behind": len(self._problems), "message": carried.said}
+            if work.commit(target, self._problems, carried.documents, done):
+                return carried
+
+    def _expect(self, work: Switching, target: Model) -> None:
+        """Finds those who cannot be embedded before any work is done."""
+        for batch in in_batches(partial(work.waiting, target.model_id, limit=50 * BATCH, heads=True)):
+            self._keep(self._reembedder(target).expected(batch))
+        self._refuse_unless_told()
+
+    def _reembedder(self, target: Model) -> Reembedder:
+        if self._embedder is None:
+            workers = max(1, self.settings.worker_count // 2)
+            self._embedder = Reembedder(self.settings, PhotoFolder(self.how.photos), workers)
+            if self._embedder.model_id != target.model_id:
+                raise ModelMissingError(
+                    f"{target.model_id} is not installed any more, but {self._embedder.model_id} under that name: "
+                    "install the former again"
+                )
+        return self._embedder
+
+    def _embed(self, work: Switching, target: Model) -> None:
+        """Embeds everybody who lacks a template, also those who are enrolled meanwhile."""
+        fetch, found = partial(work.waiting, target.model_id, limit=BATCH), True
+        while found:
+            found = False
+            for batch in in_batches(fetch):
+                rows = [sample for sample in batch if sample.key not in self._problems]
+                if rows:
+                    found = True
+                    self._commit(work, target, rows)
+
+    def _commit(self, work: Switching, target: Model, rows: Sequence[Any]) -> None:
+        began = time.monotonic()
+        made = self._reembedder(target).embed(rows)
+        self._keep([row for row in made if isinstance(row, Problem)])
+        good = [row for row in made if isinstance(row, Made)]
+        self._embedded += work.add(target, good, self._progress(len(good)))
+        self.told(self._note["done"], self._note["total"])
+        busy = time.monotonic() - began
+        time.sleep(busy * (1 / self.how.share - 1))
+
+    def _progress(self, more: int) -> dict[str, Any]:
+        done = self._note["done"] + more
+        self._note |= {"state": "embedding", "done": done, "left_behind": len(self._problems)}
+        self._note["total"] = max(self._note["total"], done + len(self._problems))
+        return self._note
+
+    def _keep(self, problems: Sequence[Problem]) -> None:
+        self._problems |= {problem.key: problem for problem in problems}
+
+    def _refuse_unless_told(self) -> None:
+        if not self._problems or self.how.leave_behind:
+            return
+        people = list(dict.fromkeys(problem.subject for problem in self._problems.values()))
+        few = "; ".join(f"{p.subject}: {p.photo}: {p.reason}" for p in list(self._problems.values())[:_SHOWN])
+        more = f"; and {len(self._problems) - _SHOWN} more" if len(self._problems) > _SHOWN else ""
+        raise SwitchRefusedError(
+            f"{len(self._problems)} samples of {len(people)} people cannot be embedded with {self.gallery.model_id} "
+            f"({few}{more}): give the original photos with --photos DIR, enrol these people again afterwards, or leave "
+            "them behind with --leave-behind: then they are searched with the old model until they are enrolled again",
+            problems=[problem.as_document() for problem in self._problems.values()],
+        )
+
+    def _carry(self, work: Switching, before: Model | None, target: Model) -> Carried:
+        if before is None or before == target or not self._note["total"]:
+            return Carried({}, "")
+        return carry(
+            self.gallery,
+            self.settings,
+            work.documents_of(before.model_id),
+            work.documents_of(target.model_id),
+            folder=self.how.calibrate_on,
+            required=not self.how.no_point,
+            as_they_are=self.how.keep_points,
+        )
