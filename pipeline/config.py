@@ -64,6 +64,8 @@ class Settings(BaseModel):
         index_method: Of pgvector and Milvus: `exact`, or `hnsw`, a graph, which may miss somebody.
         prior: How likely one person is before a pair is compared; verify's probability starts from it.
         allow_repeats: Let identify name one person more than once in a photo.
+        session_idle_min: Minutes without use after which a session of the web page ends.
+        session_max_min: Minutes after which it ends in any case.
         keep_crops: Keep the aligned crop of each sample (needed to change the model later without the photos).
     """
 
@@ -95,6 +97,8 @@ class Settings(BaseModel):
     index_method: IndexMethod = "exact"
     prior: float = Field(default=0.5, gt=0.0, lt=1.0)
     allow_repeats: bool = False
+    session_idle_min: int = Field(default=60, ge=1, le=10_080)
+    session_max_min: int = Field(default=720, ge=1, le=43_200)
     keep_crops: bool = False
 
     @field_validator("home", "gallery")

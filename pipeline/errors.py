@@ -46,6 +46,7 @@
     ├── AccessError
     │   ├── NotAllowedError              not_allowed          the actor's role is too weak for this
     │   ├── LoginRefusedError            login_refused        wrong name or password, or locked after repeated failures
+    │   ├── SessionEndedError            session_ended        whoever acts has to log in again
     │   ├── PasswordRefusedError         password_refused     too short, too long, or too easy to guess
     │   ├── UserNameError                user_name
     │   ├── UserExistsError              user_exists
@@ -364,9 +365,23 @@ class NotAllowedError(AccessError):
 
 
 class LoginRefusedError(AccessError):
-    """The name or the password is wrong, or the name is locked after repeated failures."""
+    """The name or the password is wrong, or the name is locked after repeated failures.
+
+    Attributes:
+        wait_s: Seconds until it may be tried again; 0 where it may be now.
+    """
 
     code = "login_refused"
+
+    def __init__(self, message: str, *, wait_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class SessionEndedError(AccessError):
+    """Whoever acts has to log in again."""
+
+    code = "session_ended"
 
 
 class PasswordRefusedError(AccessError):

@@ -170,7 +170,8 @@ class Users:
         if row and (left := self._locked_s(*row)):
             minutes = max(1, round(left / 60))
             raise LoginRefusedError(
-                f"too many attempts with a wrong password: try again in {minutes} minute{'s' if minutes > 1 else ''}"
+                f"too many attempts with a wrong password: try again in {minutes} minute{'s' if minutes > 1 else ''}",
+                wait_s=left,
             )
         db.execute(
             "insert into failures values (?, 1, ?) "

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from html import escape as _escape
 
 from app.web.texts import words
+from pipeline.errors import KnownfaceError
 from pipeline.types import Decision, Detections, OperatingPoint
 
 TONES = {"match": "good", "non_match": "bad", "unknown": "info", "ambiguous": "warn", "poor_image": "warn"}
@@ -21,6 +22,19 @@ _SCALE = (-0.2, 1.0)
 def text(value: object) -> str:
     """The text, harmless inside an element or an attribute in double quotes."""
     return _escape(str(value), quote=True)
+
+
+def foreign(message: str) -> str:
+    """A sentence of the pipeline, which is in English whatever the page is in."""
+    return text(message) if words.html_lang == "en" else f'<span lang="en">{text(message)}</span>'
+
+
+def error(found: KnownfaceError | None) -> str:
+    """What went wrong: its message, behind the kind of error in the words of the page where they are not English."""
+    if found is None:
+        return ""
+    kind = words.error(found.code)
+    return f"<b>{text(kind)}</b> {foreign(found.message)}" if kind else foreign(found.message)
 
 
 def name(value: str) -> str:
@@ -142,7 +156,7 @@ def verification(decision: Decision, point: OperatingPoint) -> str:
         f'<section class="kf kf-card {tone}" role="status">'
         f"<h2>{sign(tone, _KIND_SIGNS[decision.kind])}{text(title)}</h2>"
         f"<p>{text(meaning)}</p>{scale(score, threshold, tone)}"
-        f'<p class="kf-reason">{text(decision.reason)}</p><div class="kf-rates">{rates}</div></section>'
+        f'<p class="kf-reason">{foreign(decision.reason)}</p><div class="kf-rates">{rates}</div></section>'
     )
 
 
@@ -165,7 +179,7 @@ def identified(crop: str, number: int | None, decision: Decision) -> str:
     return (
         f'<div class="kf kf-face {tone}"><img src="{crop}" alt="{alt}"><div>'
         f"<h3>{mark}<span>{count}{who}</span>{tag}</h3>{bar}<small>{figures}</small>"
-        f'<p class="kf-reason">{text(decision.reason)}</p></div></div>'
+        f'<p class="kf-reason">{foreign(decision.reason)}</p></div></div>'
     )
 
 

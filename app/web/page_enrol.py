@@ -70,8 +70,7 @@ def _photos(service: Services, photos: list[Seen], subject: str | None) -> list[
 
 def _verdict(service: Services, seen: Seen, subject: str | None) -> tuple[Verdict, int | None]:
     if seen.faces is None:
-        message = seen.error.message if seen.error else ""
-        verdict, number = Verdict(False, (("bad", markup.text(message)),)), None
+        verdict, number = Verdict(False, (("bad", markup.error(seen.error)),)), None
     else:
         number = inputs.face_choice(f"enrol_face_{seen.key}", len(seen.faces), optional=True)
         verdict = judge.judge(service, seen.faces, number, subject)
@@ -134,7 +133,7 @@ def _done(service: Services) -> None:
 
 def _line(row: Enrolment) -> tuple[str, str]:
     if row.error:
-        return "bad", markup.text(row.error.message)
+        return "bad", markup.error(row.error)
     sentence = words.done_already if row.already else words.done_enrolled
     return ("info" if row.already else "good"), markup.fill(sentence, name=row.subject, photo=row.photo)
 

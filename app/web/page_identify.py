@@ -62,7 +62,7 @@ def _results(photos: list[Seen], results: list[Identification]) -> None:
 
 def _faces(result: Identification) -> str:
     if result.error or result.faces is None:
-        return markup.note("warn", markup.text(result.error.message if result.error else ""))
+        return markup.note("warn", markup.error(result.error))
     crops = result.faces.aligned.crops
     return "".join(
         markup.identified(data_uri(crops[number - 1]), number if len(crops) > 1 else None, decision)

@@ -41,8 +41,9 @@ def show(pages: Mapping[str, StreamlitPage]) -> None:
         ("identify", words.identify, words.identify_does, words.go_identify),
         ("gallery", words.gallery, words.gallery_does, words.go_gallery),
     ]
+    cards = [card for card in cards if card[0] in pages]  # the others take another role
     for row in (cards[:2], cards[2:]):
-        for column, (address, title, does, go) in zip(st.columns(2, gap="medium"), row, strict=True):
+        for column, (address, title, does, go) in zip(st.columns(2, gap="medium"), row, strict=False):
             with column, st.container(border=True, height="stretch"):
                 st.subheader(title, anchor=False)
                 st.html(f'<p class="kf">{markup.text(does)}</p>')

@@ -49,7 +49,7 @@ def _side(service: Services, key: str, title: str) -> tuple[Seen, int] | None:
     with st.spinner(words.looking, show_time=False):
         seen = state.look(service, upload)
     if seen.error or seen.faces is None:
-        st.html(markup.note("bad", markup.text(seen.error.message if seen.error else "")))
+        st.html(markup.note("bad", markup.error(seen.error)))
         return None
     place = st.empty()
     count = len(seen.faces)

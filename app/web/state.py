@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import streamlit as st
 
+from app.access import Actor
 from app.photos import Upload
 from app.report import data_uri
 from app.services import Services
-from app.web import markup
+from app.web import guard, markup
 from app.web.texts import words
-from pipeline.config import Settings
-from pipeline.errors import KnownfaceError, ModelMissingError, PhotoError
+from app.web.turns import Turns
+from pipeline.errors import KnownfaceError, ModelMissingError, PhotoError, SessionEndedError
 from pipeline.recognizer import Faces
 
 _PICTURE_PX = 960
@@ -29,7 +28,7 @@ _PULL = "knownface models pull"
 #: an ordinary JPEG, and up to 16 of a GIF, a PNG or a CMYK JPEG: measured, 1.1 to 1.6 GB with 100 million pixels, the
 #: limit of the settings. So large photos take turns: at worst there is one of them and one of 25 million pixels
 #: (0.4 GB). Where 2 GB are too much, `max_pixels` in the settings is what lowers it.
-_SLOTS = threading.BoundedSemaphore(2)
+_SLOTS = Turns(2)
 _LARGE = threading.Lock()
 _LARGE_PIXELS = 25_000_000
 
@@ -77,14 +76,36 @@ class Seen:
 
 
 @st.cache_resource(show_spinner=False)
-def services() -> Services:
+def shared() -> Services:
     """The one recognizer and gallery of this process. Which ones, the environment says (`knownface web` sets it).
 
     Raises:
         ConfigError: The settings cannot be used.
     """
-    config = os.environ.get("KNOWNFACE_CONFIG")
-    return Services(Settings.load(Path(config) if config else None))
+    return Services(guard.settings())
+
+
+def services() -> Services:
+    """The same for whoever looks at the page: what their role does not allow is refused. Every page begins with it.
+
+    Raises:
+        ConfigError: The settings cannot be used.
+        SessionEndedError: Nobody is logged in where one has to be.
+    """
+    return shared().acting_as(actor())
+
+
+def actor() -> Actor:
+    """Who looks at the page.
+
+    Raises:
+        SessionEndedError: Nobody who is logged in, where one has to be.
+    """
+    watching = guard.guard()
+    found = watching.actor(st.context.cookies.get(watching.cookie))
+    if found is None:
+        raise SessionEndedError("the session has ended: log in again")
+    return found
 
 
 @contextmanager
@@ -94,15 +115,24 @@ def sentences() -> Iterator[None]:
         yield
     except ModelMissingError as error:
         models_missing(error)
+    except SessionEndedError:
+        session_ended()
     except KnownfaceError as error:
-        st.html(markup.note("bad", markup.text(error.message)))
+        st.html(markup.note("bad", markup.error(error)))
     except OSError as error:
         st.html(markup.note("bad", markup.fill(words.unexpected_system, message=error.strerror or str(error))))
 
 
+def session_ended() -> None:
+    """How to go on when one has to log in again."""
+    link = f'<a href="/login" target="_self">{markup.text(words.login_do)}</a>'
+    content = f"<b>{markup.text(words.session_ended)}</b><p>{markup.text(words.session_ended_how)} {link}</p>"
+    st.html(markup.note("warn", content))
+
+
 def models_missing(error: ModelMissingError) -> None:
     """What to do when there are no models."""
-    content = f"<b>{markup.text(words.models_missing)}</b><p>{markup.text(error.message)}</p>"
+    content = f"<b>{markup.text(words.models_missing)}</b><p>{markup.foreign(error.message)}</p>"
     st.html(markup.note("warn", content + f"<p>{markup.text(words.models_missing_how)}</p>"))
     st.code(_PULL, language=None)
 
@@ -114,7 +144,7 @@ def look(service: Services, upload: Uploaded) -> Seen:
     if upload.file_id in memory and _current(service, memory[upload.file_id]):
         memory.move_to_end(upload.file_id)
         return memory[upload.file_id]
-    with _SLOTS:
+    with _SLOTS.turn():
         seen = _look(service, upload)
     memory[upload.file_id] = seen
     while len(memory) > _REMEMBERED:

@@ -21,6 +21,11 @@ _DARK = {
 }
 
 
+def pairs() -> list[tuple[str, str, str]]:
+    """(name, light, dark) of each colour."""
+    return [(name, _LIGHT[name], _DARK[name]) for name in _LIGHT]
+
+
 def environment() -> dict[str, str]:
     """Streamlit's theme options as environment variables; the browser's preference chooses between light and dark."""
     names = {f"theme.{name}": value for name, value in _SHARED.items()}

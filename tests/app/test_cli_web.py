@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit import config as streamlit_config
 
+from app.access import Role
+from app.access.users import Users
 from app.cli.main import main
 from pipeline.weights import ModelStore
 
@@ -51,6 +54,7 @@ def test_a_module_in_the_working_folder_is_not_started(started: tuple[list[str],
         "--server.enableXsrfProtection=true",
         "--server.enableStaticServing=false",
         "--server.enableAgentApi=false",
+        "--server.corsAllowedOrigins=http://localhost:8600",
         "--browser.serverAddress=127.0.0.1",
         "--browser.gatherUsageStats=false",
     ],
@@ -62,6 +66,12 @@ def test_what_guards_the_page_is_on_the_command_line(flag: str, started: tuple[l
 def test_every_option_is_one_that_streamlit_has(started: tuple[list[str], dict[str, str]]) -> None:
     names = {flag[2:].split("=")[0] for flag in started[0] if flag.startswith("--")}
     assert names <= set(streamlit_config._config_options_template)
+
+
+def test_the_server_learns_where_it_listens(started: tuple[list[str], dict[str, str]]) -> None:
+    assert started[1]["KNOWNFACE_WEB_ADDRESS"] == "127.0.0.1"
+    assert started[1]["KNOWNFACE_WEB_PORT"] == "8600"
+    assert started[0][5].endswith("server.py")
 
 
 def test_only_our_own_streamlit_variables_are_handed_on(started: tuple[list[str], dict[str, str]]) -> None:
@@ -96,3 +106,90 @@ def test_a_password_is_handed_on_but_not_shown(
     told = capsys.readouterr().err
     assert "@db/faces" in told
     assert "secret" not in told
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, isolated_home: Path) -> Callable[..., tuple[int, list[str]]]:
+    """Starts with these options; the exit code, and the command line of the server ([] where none was started)."""
+    monkeypatch.setattr(ModelStore, "installed", lambda *_: isolated_home)
+
+    def started_with(*given: str) -> tuple[int, list[str]]:
+        seen: list[list[str]] = [[]]
+
+        def execve(_: str, command: list[str], __: dict[str, str]) -> None:
+            seen.append(command)
+            raise SystemExit(0)
+
+        monkeypatch.setattr(os, "execve", execve)
+        code = main(["web", "--no-browser", "--port", "8600", *given])
+        return code, seen[-1]
+
+    return started_with
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--address", "0.0.0.0"],  # noqa: S104
+        ["--address", "::"],
+        ["--address", "192.0.2.1"],
+        ["--url", "https://faces.example.org"],
+    ],
+)
+def test_other_machines_are_not_let_in_without_anybody_to_log_in(
+    start: Callable[..., tuple[int, list[str]]], given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start(*given) == (3, [])
+    assert "knownface users add" in capsys.readouterr().err
+
+
+def test_with_a_user_it_listens_elsewhere_under_its_own_names_only(
+    start: Callable[..., tuple[int, list[str]]], isolated_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Users(isolated_home).add("ada", Role.ADMIN, "correct horse battery")
+    code, command = start("--address", "0.0.0.0", "--url", "https://Faces.example.org/")  # noqa: S104
+    assert code == 0
+    assert "unprotected" not in capsys.readouterr().err
+    assert "--server.address=0.0.0.0" in command
+    hosts = {flag.split("=")[1] for flag in command if flag.startswith("--server.allowedHosts=")}
+    assert {"127.0.0.1", "localhost", "faces.example.org", socket.gethostname().lower()} <= hosts
+    assert not hosts & {"*", "0.0.0.0", ""}  # noqa: S104
+    assert "--server.corsAllowedOrigins=https://faces.example.org" in command
+    assert "--browser.serverAddress=faces.example.org" in command
+    code, command = start("--address", "0.0.0.0")  # noqa: S104
+    assert code == 0
+    assert "unprotected" in capsys.readouterr().err
+
+
+def test_https_takes_certificate_and_key(
+    start: Callable[..., tuple[int, list[str]]], isolated_home: Path, tmp_path: Path
+) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.touch()
+    assert start("--tls-cert", str(cert)) == (3, [])
+    assert start("--tls-cert", str(cert), "--tls-key", str(key)) == (3, [])
+    key.touch()
+    code, command = start("--tls-cert", str(cert), "--tls-key", str(key))
+    assert code == 0
+    assert f"--server.sslCertFile={cert}" in command
+    assert f"--server.sslKeyFile={key}" in command
+    assert "--server.corsAllowedOrigins=https://127.0.0.1:8600" in command
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--address", "example.org"],
+        ["--address", "*"],
+        ["--url", "faces.example.org"],
+        ["--url", "https://faces.example.org/app"],
+        ["--url", "https://user@faces.example.org"],
+        ["--url", "ftp://faces.example.org"],
+        ["--url", "https://[::1"],
+    ],
+)
+def test_what_is_no_address_is_a_named_error(
+    start: Callable[..., tuple[int, list[str]]], isolated_home: Path, given: list[str]
+) -> None:
+    Users(isolated_home).add("ada", Role.ADMIN, "correct horse battery")
+    assert start(*given) == (3, [])

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.photos import Upload
 from app.services import Services
-from app.web import state
+from app.web import guard, state
 from pipeline.config import Settings
 from pipeline.gallery import Gallery
 from tests import fakes
@@ -39,6 +39,15 @@ def said(at: AppTest) -> str:
 def seen(at: AppTest) -> str:
     """The words a reader of that HTML sees."""
     return unescape(sub(r"<[^>]*>", "", said(at)))
+
+
+@pytest.fixture(autouse=True)
+def at_this_machine(monkeypatch: pytest.MonkeyPatch, isolated_home: Path) -> Iterator[None]:
+    """Nobody has to log in: the server answers this machine only, and there are no users."""
+    monkeypatch.setenv("KNOWNFACE_WEB_ADDRESS", "127.0.0.1")
+    guard.guard.cache_clear()
+    yield
+    guard.guard.cache_clear()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ HOME = Path(state.__file__).with_name("home.py")
 
 @pytest.fixture
 def fresh() -> None:
-    state.services.clear()
+    state.shared.clear()
 
 
 @pytest.mark.usefixtures("fresh")
@@ -88,4 +88,4 @@ def test_large_photos_are_decoded_one_at_a_time(services: Services, monkeypatch:
     assert state._look(services, upload).faces is not None
     assert taken == [False, True]
     assert not state._LARGE.locked()
-    assert state._SLOTS._initial_value == 2  # type: ignore[attr-defined]
+    assert state._SLOTS._free == 2

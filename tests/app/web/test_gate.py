@@ -1,0 +1,243 @@
+"""Who gets through the gate, and what the page for logging in takes and says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from app.access import LOCAL, Actor, Role, passwords
+from app.access.users import ATTEMPTS
+from app.web import gate
+from app.web.gate import Gate
+from app.web.guard import Guard, is_loopback
+from app.web.login import routes
+from pipeline.config import Settings
+from tests.asgi import TestClient
+
+GOOD = "correct horse battery"
+OPTIONS = {
+    "server.allowedHosts": ["127.0.0.1", "faces.example.org"],
+    "server.corsAllowedOrigins": ["https://faces.example.org"],
+}
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from argon2 import PasswordHasher
+
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", lambda: cheap)
+    passwords._nobody.cache_clear()
+    monkeypatch.setattr(gate.config, "get_option", OPTIONS.__getitem__)
+
+
+def made(home: Path, address: str = "127.0.0.1") -> Guard:
+    return Guard(Settings(home=home, session_idle_min=1), address, "knownface-1")
+
+
+def client_of(guard: Guard, base: str = "http://127.0.0.1:8501") -> TestClient:
+    async def inside(_: Any) -> PlainTextResponse:
+        return PlainTextResponse("inside")
+
+    async def stream(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text("inside")
+        await socket.close()
+
+    behind = [*routes(guard, ""), WebSocketRoute("/_stcore/stream", stream), Route("/{path:path}", inside)]
+    app = Starlette(routes=behind, middleware=[Middleware(Gate, guard=guard)])
+    return TestClient(app, base_url=base, follow_redirects=False)
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Guard:
+    made_guard = made(tmp_path)
+    made_guard.users.add("ada", Role.OPERATOR, GOOD)
+    return made_guard
+
+
+@pytest.fixture
+def client(guard: Guard) -> Iterator[TestClient]:
+    with client_of(guard) as opened:
+        yield opened
+
+
+def log_in(client: TestClient, password: str = GOOD, *, next_page: str = "/", **headers: str) -> Any:
+    sent = {"Origin": "http://127.0.0.1:8501"} | headers
+    form = {"user": "Ada", "password": password}
+    return client.post(f"/login?next={next_page}", data=form, headers=sent)
+
+
+def reaches(client: TestClient, **headers: str) -> bool:
+    try:
+        with client.websocket_connect("ws://127.0.0.1:8501/_stcore/stream", headers=headers) as socket:
+            return bool(socket.receive_text() == "inside")
+    except WebSocketDisconnect:
+        return False
+
+
+def test_without_users_this_machine_needs_no_login(tmp_path: Path) -> None:
+    guard = made(tmp_path)
+    assert not guard.required()
+    assert guard.actor(None) == LOCAL
+    with client_of(guard) as client:
+        assert client.get("/verify").text == "inside"
+        assert reaches(client)
+    guard.users.add("ada", Role.VIEWER, GOOD)
+    with client_of(guard) as client:
+        assert client.get("/verify").status_code == 303, "the first user closes the gate at once"
+        assert not reaches(client)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.5", "::", "", "example.org"])  # noqa: S104
+def test_elsewhere_everybody_logs_in_even_while_nobody_can(tmp_path: Path, address: str) -> None:
+    guard = made(tmp_path, address)
+    assert guard.required()
+    assert guard.actor(None) is None
+    with client_of(guard) as client:
+        assert not reaches(client)
+        assert "knownface users add" in client.get("/login").text
+
+
+def test_which_addresses_are_this_machine() -> None:
+    assert [is_loopback(a) for a in ("127.0.0.1", "127.8.8.8", "::1", "localhost")] == [True] * 4
+    assert not any(is_loopback(a) for a in ("", "0.0.0.0", "::", "10.0.0.1", "localhost.example.org"))  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 303),
+        ("GET", "/gallery", 303),
+        ("GET", "/_stcore/health", 200),
+        ("GET", "/_stcore/host-config", 401),
+        ("GET", "/media/abc.json", 401),
+        ("GET", "/static/js/index.js", 401),
+        ("GET", "/auth/login", 401),
+        ("PUT", "/_stcore/upload_file/s/f", 401),
+        ("POST", "/gallery", 401),
+        ("GET", "/login/", 303),
+        ("GET", "//evil.example/", 303),
+    ],
+)
+def test_who_has_not_logged_in_gets_nothing_else(client: TestClient, method: str, path: str, status: int) -> None:
+    answer = client.request(method, f"http://127.0.0.1:8501{path}")
+    assert answer.status_code == status
+    if status == 303:
+        assert answer.headers["location"].startswith("/login")
+    assert (answer.text == "inside") is (status == 200)
+
+
+def test_a_session_opens_with_the_password_and_ends_with_logging_out(client: TestClient, guard: Guard) -> None:
+    page = client.get("/gallery")
+    assert page.headers["location"] == "/login?next=%2Fgallery"
+    answer = log_in(client, next_page="/gallery")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/gallery")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "samesite=lax" in cookie.lower()
+    assert "Secure" not in cookie
+    assert client.get("/gallery").text == "inside"
+    assert reaches(client, Origin="http://127.0.0.1:8501")
+    token = client.cookies["knownface-1"]
+    assert guard.actor(token) == Actor("ada", Role.OPERATOR)
+    assert client.get("/logout", headers={"Sec-Fetch-Site": "cross-site"}).headers["location"] == "/"
+    assert guard.actor(token) is not None, "another site cannot log anybody out"
+    assert client.get("/logout").headers["location"] == "/login?out"
+    assert guard.actor(token) is None
+    assert client.get("/gallery").status_code == 303
+
+
+def test_a_role_that_was_taken_away_is_gone_at_once(client: TestClient, guard: Guard) -> None:
+    log_in(client)
+    token = client.cookies["knownface-1"]
+    guard.users.set_role("ada", Role.VIEWER)
+    assert guard.actor(token) == Actor("ada", Role.VIEWER)
+    guard.users.add("grace", Role.ADMIN, GOOD)
+    guard.users.remove("ada")
+    assert guard.actor(token) is None
+    assert client.get("/gallery").status_code == 303
+
+
+def test_the_cookie_is_for_https_only_where_there_is_https(guard: Guard) -> None:
+    with client_of(guard, "https://faces.example.org") as client:
+        answer = log_in(client, Origin="https://faces.example.org")
+        assert answer.status_code == 303
+        assert "Secure" in answer.headers["set-cookie"]
+
+
+def test_a_wrong_password_and_a_locked_name(client: TestClient) -> None:
+    for _ in range(ATTEMPTS):
+        answer = log_in(client, "wrong")
+        assert answer.status_code == 401
+        assert "The name or the password is wrong." in answer.text
+        assert 'value="Ada"' in answer.text
+        assert "set-cookie" not in answer.headers
+    answer = log_in(client)
+    assert answer.status_code == 401
+    assert "try again in 1 min." in answer.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},
+        {"Host": "evil.example", "Origin": "http://evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+    ],
+)
+def test_another_site_cannot_log_anybody_in(client: TestClient, headers: dict[str, str]) -> None:
+    answer = log_in(client, **headers)
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+def test_another_sites_websocket_is_refused_with_a_session_too(client: TestClient) -> None:
+    log_in(client)
+    assert reaches(client, Origin="https://faces.example.org")
+    assert not reaches(client, Origin="http://evil.example")
+
+
+@pytest.mark.parametrize(
+    "wanted", ["//evil.example", "https://evil.example", "/a/../b", "/\\evil", "javascript:1", "/A"]
+)
+def test_logging_in_leads_to_our_own_pages_only(client: TestClient, wanted: str) -> None:
+    answer = log_in(client, next_page=wanted)
+    assert answer.headers["location"] == "/"
+
+
+def test_what_is_typed_stays_text_and_nothing_is_loaded(client: TestClient) -> None:
+    nasty = '"><script>alert(1)</script>'
+    answer = client.post("/login", data={"user": nasty, "password": "x"}, headers={"Origin": "http://127.0.0.1:8501"})
+    assert "<script" not in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    nonce = re.search(r"'nonce-([^']+)'", policy)
+    assert nonce
+    assert f'<style nonce="{nonce[1]}">' in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert not re.search(r"(src|href)=.?(http|//)", answer.text)
+
+
+def test_the_page_speaks_the_browsers_language(client: TestClient) -> None:
+    answer = client.get("/login", headers={"Accept-Language": "zh-CN,zh;q=0.9"})
+    assert "登录" in answer.text
+    assert 'lang="zh-Hans"' in answer.text
+    assert "Log in" in client.get("/login", headers={"Accept-Language": "fr"}).text
+
+
+def test_a_form_that_is_too_long_or_odd_is_a_wrong_password(client: TestClient) -> None:
+    headers = {"Origin": "http://127.0.0.1:8501", "Content-Type": "application/x-www-form-urlencoded"}
+    assert client.post("/login", content=b"user=ada&password=" + b"x" * 20_000, headers=headers).status_code == 401
+    assert client.post("/login", content=b"\xff\xfe&&=%", headers=headers).status_code == 401
