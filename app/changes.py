@@ -207,9 +207,10 @@ class Changes(ABC):
     def restore(self, file: Path) -> None:
         """Replaces everything in the gallery by a backup. Errors: `Gallery.restore`."""
         self.require(Role.ADMIN)
-        from pipeline.gallery import Gallery
+        from pipeline.gallery import Anchor, Gallery, Scribe
 
-        Gallery.restore(file, self.settings.gallery_location)
+        scribe = Scribe(self.actor.name, Anchor(self.settings.home))
+        Gallery.restore(file, self.settings.gallery_location, scribe)
 
 
 def _not_enrolled(subject: str, error: PhotoError) -> Enrolment:

@@ -27,6 +27,8 @@
     │   ├── SubjectNotFoundError         subject_not_found
     │   ├── SubjectExistsError           subject_exists
     │   ├── SubjectNameError             subject_name         empty, too long, or not printable
+    │   ├── ConsentMissingError          consent_missing      the policy demands a consent, and there is none
+    │   ├── LegalHoldError               legal_hold           may not be erased
     │   ├── DuplicatePhotoError          duplicate_photo      this very photo is enrolled already
     │   ├── GalleryDamagedError          gallery_damaged
     │   ├── GalleryVersionError          gallery_version      made by a newer Knownface
@@ -245,6 +247,18 @@ class SubjectNameError(GalleryError):
     """The name is empty, too long or has characters that cannot be printed."""
 
     code = "subject_name"
+
+
+class ConsentMissingError(GalleryError):
+    """The policy demands a consent for enrolling, and there is none in force."""
+
+    code = "consent_missing"
+
+
+class LegalHoldError(GalleryError):
+    """A subject under a legal hold was to be erased."""
+
+    code = "legal_hold"
 
 
 class DuplicatePhotoError(GalleryError):

@@ -3,6 +3,7 @@
 from pipeline.gallery.anchor import Anchor
 from pipeline.gallery.audit import Entry, Note, Scribe
 from pipeline.gallery.audit_check import Finding, Verdict
+from pipeline.gallery.consents import Consent, Due, Hold, NewConsent
 from pipeline.gallery.engine import exists, is_missing, label_of
 from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.in_use import InUse, Model
@@ -12,13 +13,17 @@ from pipeline.gallery.records import Enrolled, NewSample, Problem, SampleInfo, S
 
 __all__ = [
     "Anchor",
+    "Consent",
+    "Due",
     "Enrolled",
     "Entry",
     "Finding",
     "Gallery",
+    "Hold",
     "InUse",
     "IndexPlace",
     "Model",
+    "NewConsent",
     "NewSample",
     "Note",
     "Problem",

@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.gallery import check, documents, enrolment, in_use, index_choice, names, store, tuning, upkeep
-from pipeline.gallery.accountable import AccountableGallery, told_together
-from pipeline.gallery.audit import Note, target_of
+from pipeline.gallery import check, consents, documents, enrolment, in_use, index_choice, names, store, tuning, upkeep
+from pipeline.gallery.accountable import told_together
+from pipeline.gallery.audit import NOBODY, Note, Scribe, target_of
+from pipeline.gallery.consents import NewConsent
 from pipeline.gallery.index import bad_rows
 from pipeline.gallery.records import NewSample, Problem
+from pipeline.gallery.rights import RightsGallery
 from pipeline.gallery.switching import Switching
 from pipeline.gallery.values import bad_values
 
 
-class Gallery(AccountableGallery):
+class Gallery(RightsGallery):
     """Subjects, their samples and templates, the search among them, and every change to them.
 
     One Gallery may be shared by threads, and many processes may open the same one. A method that changes something
@@ -28,8 +30,13 @@ class Gallery(AccountableGallery):
 
     # --- changing ---------------------------------------------------------------------------------------------
 
-    def enrol(self, subject: str, new: Sequence[NewSample]) -> list[str]:
+    def enrol(self, subject: str, new: Sequence[NewSample], consent: NewConsent | None = None) -> list[str]:
         """Adds samples to a subject, which is made if it is new; all of them or none.
+
+        Args:
+            subject: Its name.
+            new: The samples.
+            consent: What the subject agreed to, recorded with them.
 
         Returns:
             The samples' identities.
@@ -40,10 +47,10 @@ class Gallery(AccountableGallery):
             ModelSwitchedError: The gallery is searched with another model by now.
             ValueError: A vector is not (dimension,) float32, finite and of unit length.
         """
-        return self.enrol_many([(subject, sample) for sample in new])
+        return self.enrol_many([(subject, sample) for sample in new], consent)
 
-    def enrol_many(self, items: Sequence[tuple[str, NewSample]]) -> list[str]:
-        """Adds samples to several subjects in one transaction: all of them or none. Errors as `enrol`."""
+    def enrol_many(self, items: Sequence[tuple[str, NewSample]], consent: NewConsent | None = None) -> list[str]:
+        """Adds samples to several subjects in one transaction: all of them or none. As `enrol`."""
         named = [(names.normalise(name), self._checked(sample)) for name, sample in items]
         if not named:
             return []
@@ -52,6 +59,9 @@ class Gallery(AccountableGallery):
             in_use.require(connection, self._model_id)  # no switch can come between this and the commit
             ids = store.uids_of(connection, [name for name, _ in named])
             log.extend(told_together("enrol", Counter(ids[name] for name, _ in named)))
+            if consent is not None:
+                for name in ids:
+                    self._consent(connection, log, name, consent)
         return made
 
     def remove(self, name: str) -> int:
@@ -59,10 +69,12 @@ class Gallery(AccountableGallery):
 
         Raises:
             SubjectNotFoundError: There is no such subject; the message suggests the closest names.
+            LegalHoldError: It is under a legal hold.
         """
         name = names.normalise(name)
         with self._changing(erases=True) as (connection, log):
             uid = store.uid_of(connection, name)
+            consents.refuse_held(connection, [uid])
             count = store.remove_subject(connection, name)
             log.append(Note("remove", target_of(uid), {"samples": count}))
         return count
@@ -72,9 +84,11 @@ class Gallery(AccountableGallery):
 
         Raises:
             SubjectNotFoundError: There is no such sample.
+            LegalHoldError: Its subject is under a legal hold.
         """
         with self._changing(erases=True) as (connection, log):
             owners = store.owners_of(connection, [sample_id])
+            consents.refuse_held(connection, owners)
             store.remove_sample(connection, sample_id)
             log.extend(Note("remove_sample", target_of(uid), {"sample": sample_id}) for uid in owners)
 
@@ -92,7 +106,7 @@ class Gallery(AccountableGallery):
             log.append(Note("rename", target_of(store.uid_of(connection, new))))
 
     def merge(self, source: str, target: str) -> int:
-        """Moves every sample of `source` to `target` and removes `source`; returns how many were moved.
+        """Moves samples, consents and hold of `source` to `target` and removes `source`; returns how many samples.
 
         Raises:
             SubjectNotFoundError: One of them does not exist.
@@ -101,12 +115,14 @@ class Gallery(AccountableGallery):
         source, target = names.normalise(source), names.normalise(target)
         with self._changing(erases=True) as (connection, log):
             gone, stays = (store.uid_of(connection, name) for name in (source, target))
+            if gone != stays:
+                consents.move(connection, *(store.subject_id(connection, name) for name in (source, target)))
             count = store.merge(connection, source, target)
             log.append(Note("merge", target_of(gone), {"into": stays, "samples": count}))
         return count
 
     def split(self, sample_ids: Sequence[str], new_name: str) -> None:
-        """Moves samples to a new subject; a subject left without samples goes.
+        """Moves samples to a new subject; a subject left without samples goes. Consents stay, a hold falls on both.
 
         Raises:
             SubjectExistsError: The name is taken.
@@ -118,8 +134,11 @@ class Gallery(AccountableGallery):
             return
         with self._changing(erases=True) as (connection, log):
             owners = store.owners_of(connection, sample_ids)
+            held = consents.longest_hold(connection, consents.of_owners(owners))
             store.split(connection, list(sample_ids), new_name)
             made = store.uid_of(connection, new_name)
+            if held is not None:
+                consents.put_hold(connection, store.subject_id(connection, new_name), held)
             log.append(Note("split", target_of(made), {"from": owners, "samples": list(sample_ids)}))
 
     def put_document(self, kind: str, body: Mapping[str, Any]) -> None:
@@ -226,9 +245,9 @@ class Gallery(AccountableGallery):
             self.record("backup")
 
     @staticmethod
-    def restore(file: str | Path, location: str | Path) -> None:
+    def restore(file: str | Path, location: str | Path, scribe: Scribe = NOBODY) -> None:
         """Replaces everything in the gallery at `location` by a backup. Errors: `upkeep.restore`."""
-        upkeep.restore(Path(file), location)
+        upkeep.restore(Path(file), location, scribe)
 
     def export(self, subject: str) -> dict[str, Any]:
         """Everything that is kept about a subject, as it goes into JSON.

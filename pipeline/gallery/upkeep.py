@@ -18,7 +18,10 @@ from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, GalleryError
 from pipeline.gallery import backup_file, private, server, store
-from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, upgrade
+from pipeline.gallery.anchor import End
+from pipeline.gallery.audit import NOBODY, Scribe
+from pipeline.gallery.carried_log import OldLog, carry
+from pipeline.gallery.engine import BUSY_TIMEOUT_S, DATABASE, LOCK, Place, make_engine, upgrade, writing
 from pipeline.gallery.engine_errors import READ_ONLY, named_errors
 from pipeline.gallery.read_only import may_not_write
 from pipeline.gallery.schema import REVISIONS, documents, meta, metadata, removed, samples, subjects, templates
@@ -60,8 +63,10 @@ def backup(truth: Truth, file: Path) -> None:
         sync_folder(file.parent)
 
 
-def restore(file: Path, location: str | Path) -> None:
+def restore(file: Path, location: str | Path, scribe: Scribe = NOBODY) -> None:
     """Replaces everything in a gallery by a backup, in one transaction; galleries open elsewhere follow.
+
+    The audit log is not turned back: it goes on, with an entry that a backup was restored.
 
     Raises:
         GalleryError: There is no such file, it is a gallery in use, or the gallery to replace is on a server.
@@ -69,6 +74,7 @@ def restore(file: Path, location: str | Path) -> None:
             of another program.
         GalleryVersionError: The backup, or the gallery to replace, was made by a newer version.
         GalleryBusyError: The gallery is locked by another process.
+        LegalHoldError: Somebody in the gallery to replace may not be erased.
     """
     from filelock import Timeout  # noqa: PLC0415
 
@@ -91,22 +97,29 @@ def restore(file: Path, location: str | Path) -> None:
                     private.new_file(temporary)
                     shutil.copyfile(file, temporary)
                     backup_file.check_unchanged(file, seen)
-                    _bring_up_to_date(temporary)
+                    end = _bring_up_to_date(temporary, OldLog(folder / DATABASE), scribe, place.label)
                     _replace(temporary, folder / DATABASE)
                 finally:
                     temporary.unlink(missing_ok=True)
                 for index in folder.glob(f"index-*{SUFFIX}"):
                     index.unlink(missing_ok=True)
+                if scribe.anchor is not None and end is not None:
+                    scribe.anchor.note(place.label, end)
     except Timeout as error:
         raise GalleryBusyError(f"{place.label}: another process is preparing the gallery; try again") from error
 
 
-def _bring_up_to_date(file: Path) -> None:
-    """Upgrades the copy of a backup of an older schema, so that who has the gallery open meets only the newest."""
+def _bring_up_to_date(file: Path, old: OldLog, scribe: Scribe, label: str) -> End | None:
+    """Upgrades the copy of a backup of an older schema, so that who has the gallery open meets only the newest.
+
+    And carries the audit log over; returns the end of that to note.
+    """
     place = Place(sa.URL.create("sqlite", database=str(file)), file.parent, str(file))
     engine = make_engine(place)
     try:
         upgrade(place, engine)
+        with writing(engine) as connection:
+            return carry(connection, old, scribe, label)
     finally:
         engine.dispose()
 

@@ -1,0 +1,115 @@
+"""The part of a gallery about what its subjects agreed to, and what has to go when."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Connection
+
+from pipeline.gallery import consents, names, store
+from pipeline.gallery.accountable import AccountableGallery
+from pipeline.gallery.audit import Note, target_of
+from pipeline.gallery.consents import Consent, Due, Hold, NewConsent
+
+_US = timedelta(microseconds=1)
+
+
+class RightsGallery(AccountableGallery):
+    """A gallery with consents, legal holds and retention."""
+
+    def consents(self, subject: str) -> list[Consent]:
+        """The consents of a subject, oldest first, those that have ended too.
+
+        Raises:
+            SubjectNotFoundError: There is no such subject.
+        """
+        with self._truth.reading() as connection:
+            return consents.of_subject(connection, store.subject_id(connection, names.normalise(subject)))
+
+    def consent(self, subject: str, new: NewConsent) -> None:
+        """Records a consent; the very same one, if it is in force, is not recorded twice. Errors as `consents`."""
+        with self._changing() as (connection, log):
+            self._consent(connection, log, names.normalise(subject), new)
+
+    def withdraw(self, subject: str, purpose: str | None = None) -> int:
+        """Withdraws the consents in force, for one purpose or all; returns how many. Errors as `consents`.
+
+        Nothing is erased by that: the retention job does, or `erase`.
+        """
+        name = names.normalise(subject)
+        with self._changing() as (connection, log):
+            gone = consents.withdraw(connection, store.subject_id(connection, name), purpose)
+            if gone:
+                log.append(Note("consent_withdraw", target_of(store.uid_of(connection, name)), {"consents": gone}))
+        return len(gone)
+
+    def has_consent(self, subject: str, purpose: str | None = None) -> bool:
+        """Whether there is such a subject, with a consent in force, for a purpose or any."""
+        with self._truth.reading() as connection:
+            return consents.has_one(connection, names.normalise(subject), purpose)
+
+    def subjects_without_consent(self) -> list[str]:
+        """Who is enrolled without a consent in force, by name."""
+        with self._truth.reading() as connection:
+            return consents.without(connection)
+
+    def hold(self, subject: str, reason: str, until: datetime | None = None) -> None:
+        """Places a legal hold, in place of the one there is: nobody erases the subject. Errors as `consents`.
+
+        Args:
+            subject: Who.
+            reason: Why; it goes with the subject and does not stand in the log.
+            until: Until when; None until it is released.
+        """
+        name = names.normalise(subject)
+        with self._changing() as (connection, log):
+            consents.hold(connection, store.subject_id(connection, name), until, reason, self.actor)
+            detail = {"until": None if until is None else until.isoformat()}
+            log.append(Note("hold", target_of(store.uid_of(connection, name)), detail))
+
+    def release(self, subject: str) -> bool:
+        """Lifts a legal hold; returns whether there was one. Errors as `consents`."""
+        name = names.normalise(subject)
+        with self._changing() as (connection, log):
+            there = consents.release(connection, store.subject_id(connection, name))
+            if there:
+                log.append(Note("release", target_of(store.uid_of(connection, name))))
+        return there
+
+    def holds(self) -> list[Hold]:
+        """The legal holds in force, by name."""
+        with self._truth.reading() as connection:
+            return consents.all_holds(connection)
+
+    def due(self, *, grace: timedelta = timedelta(0), max_age: timedelta | None = None) -> list[Due]:
+        """Who may not be kept any longer, by name: all consents ended, or all samples too old.
+
+        Args:
+            grace: How long somebody is kept after the last consent has ended.
+            max_age: How long somebody is kept after the last photo was enrolled.
+        """
+        with self._truth.reading() as connection:
+            limit = None if max_age is None else max_age // _US
+            return consents.due(connection, grace_us=grace // _US, max_age_us=limit)
+
+    def erase(self, subject: str, reason: str = "request") -> str:
+        """Removes a subject as `Gallery.remove`, for a reason that the log says; returns the id it is called there.
+
+        Raises:
+            SubjectNotFoundError: There is no such subject.
+            LegalHoldError: It is under a legal hold.
+        """
+        name = names.normalise(subject)
+        with self._changing(erases=True) as (connection, log):
+            uid = store.uid_of(connection, name)
+            consents.refuse_held(connection, [uid])
+            count = store.remove_subject(connection, name)
+            log.append(Note("erase", target_of(uid), {"samples": count, "reason": reason}))
+        return uid
+
+    def _consent(self, connection: Connection, log: list[Note], name: str, new: NewConsent) -> None:
+        made = consents.give(connection, store.subject_id(connection, name), new, self.actor)
+        if made is not None:
+            until = None if new.expires is None else new.expires.isoformat()
+            detail = {"consent": made, "until": until, "text_version": new.text_version}
+            log.append(Note("consent", target_of(store.uid_of(connection, name)), detail))
