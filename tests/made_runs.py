@@ -98,7 +98,16 @@ def made_run(
             dimension=DIMENSION,
             state="finished",
             gallery={"generation": 1, "subjects": 1},
-            operating_point={"threshold": THRESHOLD, "origin": "made up"},
+            operating_point={
+                "threshold": THRESHOLD,
+                "fpir": 0.001,
+                "fpir_upper": 0.002,
+                "fnir": 0.02,
+                "gallery_size": 1,
+                "margin": 0.0,
+                "origin": "made up",
+                "subject_score": "best",
+            },
         )
     return Run.open(home, name)
 

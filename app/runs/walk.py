@@ -1,7 +1,8 @@
 """Which files a run is about: folders walked without recursion, in a fixed order, nothing held but one folder's names.
 
 Links to folders are not followed, so no loop of links can be walked twice; a folder that is named itself may be a link.
-Hidden files and folders are passed over. What cannot be listed or looked at is found as well, with the reason.
+Hidden files and folders, and folders of results, are passed over. What cannot be listed or looked at is found as well,
+with the reason.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from app.runs.ledger import Found
+from app.runs.place import RESULTS_MARKER
 from app.runs.row_types import Kind
 from pipeline.errors import PhotoUnreadableError
 from pipeline.images import PHOTO_SUFFIXES, one_line
@@ -86,14 +88,18 @@ def _folder(root: str, chosen: Chosen) -> Iterator[Found]:
         folder = waiting.pop()
         try:
             with os.scandir(folder) as listed:
-                entries = sorted((e for e in listed if not e.name.startswith(".")), key=lambda e: os.fsencode(e.name))
+                entries = sorted(listed, key=lambda e: os.fsencode(e.name))
         except OSError:
             label = one_line(folder)
             message = f"{label}: the folder cannot be listed: check its permissions"
             yield Found(folder, "photo", error=PhotoUnreadableError.code, message=message)
             continue
+        if folder != root and any(entry.name == RESULTS_MARKER for entry in entries):
+            continue  # photos sorted by people, or the pictures of a report: not what somebody took
         deeper = []
         for entry in entries:
+            if entry.name.startswith("."):
+                continue
             relative = entry.path[len(root) :].lstrip(os.sep).replace(os.sep, "/")
             if _is_folder(entry):
                 if entry.path not in chosen.skip and not chosen.leaves_out(relative):

@@ -158,6 +158,15 @@ class GalleryReader:
             created = connection.execute(sa.select(subjects.c.created_us).where(subjects.c.id == key)).scalar_one()
         return SubjectDetail(SubjectInfo(name, len(mine), store.as_time(created)), mine)
 
+    def picture(self, name: str) -> bytes | None:
+        """PNG of a subject's face, the oldest that is kept (setting `keep_crops`); None where there is none."""
+        query = sa.select(samples.c.crop).join(subjects, subjects.c.id == samples.c.subject_id).order_by(samples.c.id)
+        with self._truth.reading() as connection:
+            found = connection.execute(
+                query.where(subjects.c.name == name, samples.c.crop.is_not(None)).limit(1)
+            ).scalar()
+        return None if found is None else bytes(found)
+
     def templates(self, name: str | None = None) -> list[Enrolled]:
         """The templates of the gallery's model, by subject, oldest first; of one subject where one is named.
 
