@@ -156,6 +156,11 @@ def cell(content: str) -> Text:
 
 def write_json(document: Any, *, indent: int | None = None) -> None:
     """One JSON document on stdout, flushed; escaped to ASCII where stdout is not UTF-8."""
-    ascii_only = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
-    sys.stdout.write(json.dumps(document, ensure_ascii=ascii_only, indent=indent) + "\n")
+    sys.stdout.write(dumps(document, indent=indent) + "\n")
     sys.stdout.flush()
+
+
+def dumps(document: Any, *, indent: int | None = None) -> str:
+    """The document as it goes to stdout; escaped to ASCII where that is not UTF-8."""
+    ascii_only = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
+    return json.dumps(document, ensure_ascii=ascii_only, indent=indent)

@@ -102,7 +102,7 @@ def _write(file: Path, services: Services, samples: list[Sample], results: list[
 
 
 def _print(context: Context, results: list[Identification], report: Path, settings: Settings) -> None:
-    from app.cli.recognise import print_identifications
+    from app.cli.identify import print_identifications
     from app.results import identification_rows
 
     if context.machine:

@@ -14,7 +14,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app.cli import calibrate, data, demo, evaluate, explain, gallery, models, recognise, train, users, web
+from app.cli import (
+    calibrate,
+    data,
+    demo,
+    evaluate,
+    explain,
+    gallery,
+    identify,
+    models,
+    recognise,
+    runs,
+    train,
+    users,
+    web,
+)
 from app.cli.context import Context, printable, write_json
 from app.cli.whole import check_opencv
 from pipeline.errors import KnownfaceError
@@ -33,8 +47,10 @@ app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(data.app, name="data")
+app.add_typer(runs.app, name="runs")
 app.add_typer(users.app, name="users")
 recognise.register(app)
+identify.register(app)
 calibrate.register(app)
 explain.register(app)
 demo.register(app)

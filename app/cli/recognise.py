@@ -1,28 +1,23 @@
-"""`knownface enrol | verify | identify`."""
+"""`knownface enrol | verify`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import Context, cell
+from app.cli.context import Context
 from pipeline.errors import PhotoNotFoundError
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
-    from app.services import Enrolment, Identification
+    from app.services import Enrolment
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the three commands to the root."""
+    """Adds the two commands to the root."""
     app.command()(enrol)
     app.command()(verify)
-    app.command()(identify)
 
 
 def enrol(
@@ -128,104 +123,3 @@ def verify(
             if count > 1:
                 context.note(f"{name} shows {count} faces; the most prominent one was compared (--face-a, --face-b)")
     raise typer.Exit(0 if decision.kind == "match" else 1)
-
-
-def identify(
-    ctx: typer.Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, or folders of photos.")],
-    allow_repeats: Annotated[
-        bool, typer.Option("--allow-repeats", help="Let one person be named more than once in a photo.")
-    ] = False,
-) -> None:
-    """Name the faces in photos: a row per face, and a row per photo that could not be used."""
-    context: Context = ctx.obj
-    photos = list(_photos(paths))
-    from app.results import identification_rows
-
-    if not photos:
-        context.note("no photos were found there")
-    faces: list[dict[str, Any]] = []
-    errors: list[dict[str, Any]] = []
-    rows: list[Identification] = []
-    context.note_no_gallery()
-    with closing(context.services(reading=True)) as services:
-        if not len(services.gallery):
-            context.note(
-                "nobody is enrolled in this gallery, so every face is unknown: knownface enrol SUBJECT PHOTO..."
-            )
-        else:
-            for note in filter(None, (services.stages_note(), services.score_note())):
-                context.note(note)
-        for row in context.progress(
-            services.identify(photos, allow_repeats=allow_repeats or None), len(photos), "identifying"
-        ):
-            documents, error = identification_rows(row)
-            faces += documents
-            for document in documents:
-                context.emit_line(document)
-            if error:
-                errors.append(error)
-                context.emit_line(error)
-            if not context.machine:
-                rows.append(row)
-        runtime = services.recognizer.runtimes
-    if context.json:
-        context.emit({"faces": faces, "errors": errors, "runtime": runtime})
-    elif not context.json_lines:
-        print_identifications(context, rows)
-    if any(error["error"] != "no_face" for error in errors):
-        raise typer.Exit(3)
-
-
-def _photos(paths: list[str]) -> Iterator[Path]:
-    from app.photos import is_folder, photos_in
-
-    if not all(paths):
-        raise typer.BadParameter("a path is empty")
-    for path in map(Path, paths):
-        if is_folder(path):
-            yield from photos_in(path)
-        else:
-            yield path
-
-
-def print_identifications(context: Context, rows: list[Identification]) -> None:
-    """The table people read."""
-    from rich.table import Table
-
-    shown = _short_names([row.photo for row in rows])
-    table = Table(box=None, pad_edge=False)
-    for column in ("photo", "face", "who", "best", "threshold", "next best"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        if row.error:
-            table.add_row(cell(shown[row.photo]), "", cell(row.error.code), "", "", "")
-        for number, decision in enumerate(row.decisions, 1):
-            table.add_row(
-                cell(shown[row.photo]),
-                str(number),
-                cell(decision.subject or f"({decision.kind})"),
-                _scored(decision.best),
-                "" if decision.threshold is None else f"{decision.threshold:.3f}",
-                _scored(decision.runner_up),
-            )
-    context.console().print(table)
-    for row in rows:
-        if row.error:
-            context.note(row.error.message)
-
-
-def _scored(subject: tuple[str, float] | None) -> Text:
-    return cell(f"{subject[0]} {subject[1]:.3f}" if subject else "")
-
-
-def _short_names(photos: list[str]) -> dict[str, str]:
-    """Each photo by its path below the folder that all have in common."""
-    import os
-
-    if not photos:
-        return {}
-    common = os.path.commonpath([str(Path(photo).absolute().parent) for photo in photos])
-    if common == Path(common).anchor:
-        return {photo: photo for photo in photos}
-    return {photo: os.path.relpath(Path(photo).absolute(), common) for photo in photos}

@@ -173,9 +173,8 @@ class Ledger:
                 self._put_content(content)
             for one in done:
                 self._put_file(one)
-            if contents:
-                analysed = rows.meta(self._db).get("analysed", 0) + len(contents)
-                rows.set_meta(self._db, analysed=analysed)
+            if made := sum(content.error is None for content in contents):
+                rows.set_meta(self._db, analysed=rows.meta(self._db).get("analysed", 0) + made)
 
     def _put_content(self, content: Content) -> None:
         height, width = content.image_hw or (None, None)

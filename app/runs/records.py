@@ -47,15 +47,19 @@ class Run:
             )
         return run
 
-    def files(self) -> Iterator[FileRow]:
-        """Every file that is finished, by its path."""
+    def files(self, only: Sequence[str] | None = None) -> Iterator[FileRow]:
+        """Every file that is finished, by its path; or only these paths, as they are named."""
         with schema.snapshot(self.file) as connection:
-            yield from rows.files(connection)
+            yield from rows.files(connection, only)
 
-    def faces(self) -> Iterator[FaceRow]:
-        """Every face, by the first path of its photo and its number; each content once, however many paths it has."""
+    def faces(self, only: Sequence[str] | None = None) -> Iterator[FaceRow]:
+        """Every face, by the first path of its photo and its number; each content once, however many paths it has.
+
+        Args:
+            only: SHA-256 of the contents that are wanted; None for all.
+        """
         with schema.snapshot(self.file) as connection:
-            yield from rows.faces(connection)
+            yield from rows.faces(connection, only)
 
     def thumbnail(self, face: str) -> bytes:
         """JPEG of one face.

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 import numpy as np
 
 from app.runs.row_types import FaceRow, FileRow, Landmarks, face_id
-from app.runs.schema import path_text
+from app.runs.schema import path_bytes, path_text
 from pipeline.images import one_line
 from pipeline.recognizer import no_face
 from pipeline.types import F32, DecisionKind
@@ -18,18 +18,19 @@ from pipeline.types import F32, DecisionKind
 _FILES = """
 select f.path, f.sha256, f.kind, f.state, coalesce(f.error, c.error), f.message, c.message, c.height, c.width,
     (select count(*) from faces where faces.sha256 = f.sha256)
-from files f left join contents c on c.sha256 = f.sha256 where f.state in ('done', 'failed') order by f.path
+from files f left join contents c on c.sha256 = f.sha256 where f.state in ('done', 'failed')
 """
 #: The contents of the result, each with its first path and how many paths it has.
 _SHOWN = "select sha256, min(path) as path, count(*) as paths from files where state = 'done' group by sha256"
-_FACES = f"""
+_SOME = _SHOWN.replace("group by", "and sha256 in (select value from json_each(?)) group by")
+_FACES = """
 select first.path, first.paths, c.kind, c.height, c.width, f.sha256, f.number, f.x0, f.y0, f.x1, f.y1, f.landmarks,
     f.confidence, f.norm, f.quality, f.start_s, f.end_s, d.kind, d.subject, d.score, d.threshold, d.runner_up,
     d.runner_up_score, d.best, d.best_score, coalesce(d.reason, ''), coalesce(d.origin, ''), k.cluster
-from ({_SHOWN}) first join contents c on c.sha256 = first.sha256 join faces f on f.sha256 = first.sha256
+from ({shown}) first join contents c on c.sha256 = first.sha256 join faces f on f.sha256 = first.sha256
 left join decisions d on d.face = f.id left join clusters k on k.face = f.id
 order by first.path, f.number
-"""  # noqa: S608 - a constant
+"""
 _VECTORS = f"""
 select f.sha256, c.kind, f.number, t.vector
 from ({_SHOWN}) first join contents c on c.sha256 = first.sha256 join faces f on f.sha256 = first.sha256
@@ -49,9 +50,13 @@ def set_meta(connection: sqlite3.Connection, **values: Any) -> None:
     connection.executemany("insert or replace into meta values (?, ?)", rows)
 
 
-def files(connection: sqlite3.Connection) -> Iterator[FileRow]:
-    """Every file that is finished, by its path."""
-    for path, sha256, kind, state, failure, own, shared, height, width, faces_ in connection.execute(_FILES):
+def files(connection: sqlite3.Connection, only: Sequence[str] | None = None) -> Iterator[FileRow]:
+    """Every file that is finished, by its path; or only these, in the order they are named."""
+    found: Iterable[Any] = connection.execute(f"{_FILES} order by f.path")
+    if only is not None:
+        asked = f"{_FILES} and f.path = ?"
+        found = (row for path in only for row in connection.execute(asked, (path_bytes(path),)))
+    for path, sha256, kind, state, failure, own, shared, height, width, faces_ in found:
         text = path_text(path)
         error, message = failure, own or (None if shared is None else f"{one_line(text)}: {shared}")
         if failure is None and not faces_:
@@ -61,10 +66,14 @@ def files(connection: sqlite3.Connection) -> Iterator[FileRow]:
         yield FileRow(text, sha256, kind, state, error, message, hw, faces_)
 
 
-def faces(connection: sqlite3.Connection) -> Iterator[FaceRow]:
-    """Every face, by the first path of its content and its number."""
+def faces(connection: sqlite3.Connection, only: Sequence[str] | None = None) -> Iterator[FaceRow]:
+    """Every face, by the first path of its content and its number; or only those of these contents."""
+    if only is None:
+        found = connection.execute(_FACES.format(shown=_SHOWN))
+    else:
+        found = connection.execute(_FACES.format(shown=_SOME), (json.dumps(list(only)),))
     model_id = str(meta(connection).get("model_id", ""))
-    for row in connection.execute(_FACES):
+    for row in found:
         path, paths, kind, height, width, sha256, number, x0, y0, x1, y1, landmarks, confidence, norm = row[:14]
         quality, start_s, end_s, decision, subject, score, threshold, runner_up, runner_up_score = row[14:23]
         best, best_score, reason, origin, cluster = row[23:]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -59,7 +60,7 @@ class Listener(Protocol):
         """The walk is over and the work begins: what is in the result by now was there before."""
         ...
 
-    def committed(self, batch: Batch) -> None:
+    def committed(self, run: Run, batch: Batch) -> None:
         """These files are done, decided and durable."""
         ...
 
@@ -77,12 +78,14 @@ class Plan:
         roots: Absolute paths of files and folders.
         chosen: Which files of the folders.
         allow_repeats: Name one person more than once in a photo.
+        home: The data folder that keeps the ledger, None for that of the settings.
     """
 
     name: str
     roots: tuple[str, ...]
     chosen: Chosen = field(default_factory=Chosen)
     allow_repeats: bool = False
+    home: Path | None = None
 
 
 class Session:
@@ -99,8 +102,9 @@ class Session:
 
     def __init__(self, services: Services, plan: Plan, listener: Listener) -> None:
         self._services, self._plan, self._listener = services, plan, listener
-        self.run = Run(run_folder(services.settings.home, plan.name))
-        self._ledger = Ledger(services.settings.home, plan.name)
+        home = plan.home or services.settings.home
+        self.run = Run(run_folder(home, plan.name))
+        self._ledger = Ledger(home, plan.name)
         self._standing = Standing()
         self._unstable: dict[str, Found] = {}
         self._kept: list[str] = []
@@ -222,7 +226,7 @@ class Session:
         standing.failed += batch.failed
         standing.faces += batch.decisions.total()
         standing.named += batch.decisions["match"]
-        self._listener.committed(batch)
+        self._listener.committed(self.run, batch)
         self._listener.standing(standing)
 
     def _phase(self, phase: Phase) -> None:

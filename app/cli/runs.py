@@ -1,0 +1,106 @@
+"""`knownface runs ...`: the ledgers that `identify --run` keeps."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.context import Context, cell
+
+app = typer.Typer(help="The runs that `identify --run` keeps: list, show, report, remove.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the run.")]
+
+
+@app.command("list")
+def list_runs(ctx: typer.Context) -> None:
+    """List the runs and how far each is."""
+    from app.runs import runs_of
+
+    context: Context = ctx.obj
+    found = [run.progress() for run in runs_of(context.settings.home)]
+    for progress in found:
+        context.emit_line(progress)
+    if context.json:
+        context.emit({"runs": found})
+    elif not context.machine and not found:
+        context.note("there are no runs yet: knownface identify PATH... --run NAME")
+    elif not context.machine:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        for column in ("run", "state", "files", "done", "failed", "faces", "started"):
+            table.add_column(column, justify="left" if column in ("run", "state", "started") else "right")
+        for one in found:
+            figures = (f"{one[key]:,}" for key in ("total", "done", "failed", "faces"))
+            table.add_row(cell(one["run"]), one["state"], *figures, one["started"] or "")
+        context.console().print(table)
+
+
+@app.command()
+def show(ctx: typer.Context, name: Name) -> None:
+    """Show what came of a run, or how far it is."""
+    from app.cli.run_report import show_run
+    from app.runs import Run
+
+    context: Context = ctx.obj
+    run = Run.open(context.settings.home, name)
+    progress, summary = run.progress(), run.summary()
+    if context.machine:
+        context.emit({**progress, "roots": run.meta().get("roots", []), "summary": summary})
+        return
+    context.say(f"{name}: {progress['state']}, {progress['done']:,} of {progress['total']:,} files")
+    show_run(context, run, summary, [])
+
+
+@app.command()
+def report(
+    ctx: typer.Context,
+    name: Name,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Write the result into this folder.")],
+    formats: Annotated[
+        str | None, typer.Option("--format", help="What to write, of csv,jsonl,parquet,html; by default all of them.")
+    ] = None,
+    assets: Annotated[bool, typer.Option("--assets", help="Put the report's pictures beside it.")] = False,
+) -> None:
+    """Write a run's result again, by the people enrolled now; no photo is opened."""
+    from app.cli.identify_run import wanted_formats
+    from app.runs import Run
+    from app.runs.output import write_results
+
+    context: Context = ctx.obj
+    chosen = wanted_formats(formats, out)
+    run = Run.open(context.settings.home, name)
+    with closing(context.services(reading=True)) as services:
+        decided = run.decide(services)
+    written = write_results(run, out, chosen, assets=assets)
+    if context.machine:
+        context.emit({"run": name, "decided": decided, "written": [str(file) for file in written]})
+        return
+    context.note(f"{decided:,} faces were decided anew")
+    for file in written:
+        context.say(f"written: {file}")
+
+
+@app.command()
+def remove(
+    ctx: typer.Context,
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; only a terminal is asked anyway.")] = False,
+) -> None:
+    """Erase a run with its templates and pictures; neither photos nor written results are touched."""
+    from app.runs import Run
+    from app.runs.forget import remove_run
+
+    context: Context = ctx.obj
+    run = Run.open(context.settings.home, name)
+    if context.may_ask and not yes:
+        context.confirm(f"erase the run {name}, {run.progress()['faces']:,} faces?")
+    remove_run(run)
+    if context.machine:
+        context.emit({"removed": name})
+    else:
+        context.say(f"removed: {name}")
