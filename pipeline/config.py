@@ -55,6 +55,12 @@ class Settings(BaseModel):
         crop_zooms: Average with further crops of each face, larger by these factors (0.94 is smaller).
         max_bytes: Largest file that is read.
         max_pixels: Largest photo that is decoded; checked before decoding.
+        video_interval_ms: Of a video one frame is looked at every so many milliseconds.
+        video_max_gap_s: Somebody out of sight for longer than this appears anew.
+        video_min_seen: Faces seen in fewer frames than this are dropped, unless fewer were looked at.
+        video_max_pixels: Largest frame that is decoded; checked before decoding.
+        video_max_seconds: Longest video that is read.
+        video_max_frames: Most frames that are decoded.
         verify_fmr: Verify (1:1) uses the operating point with the largest measured false match rate up to this one.
         identify_fpir: Identify (1:N) uses the one with the largest false positive identification rate up to this one.
         cluster_fpir: Unknown faces are clustered at the 1:N operating point with the largest such rate up to this one.
@@ -88,6 +94,12 @@ class Settings(BaseModel):
     crop_zooms: tuple[Annotated[float, Field(ge=0.5, le=2.0)], ...] = ()
     max_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1)
+    video_interval_ms: int = Field(default=200, ge=1, le=60_000)
+    video_max_gap_s: float = Field(default=2.0, ge=0.0, le=3600.0)
+    video_min_seen: int = Field(default=2, ge=1)
+    video_max_pixels: int = Field(default=36_000_000, ge=1)
+    video_max_seconds: float = Field(default=6 * 3600.0, gt=0.0)
+    video_max_frames: int = Field(default=2_000_000, ge=1)
     verify_fmr: float = Field(default=1e-3, gt=0.0, lt=1.0)
     identify_fpir: float = Field(default=1e-2, gt=0.0, lt=1.0)
     cluster_fpir: float = Field(default=0.1, gt=0.0, lt=1.0)

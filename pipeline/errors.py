@@ -10,7 +10,11 @@
     │   ├── PhotoTooLargeError           photo_too_large      over the byte or pixel limit, checked before decoding
     │   ├── NoFaceError                  no_face
     │   ├── SeveralFacesError            several_faces        an enrolment photo must show one face
-    │   └── DegenerateLandmarksError     degenerate_landmarks the five points do not determine a similarity
+    │   ├── DegenerateLandmarksError     degenerate_landmarks the five points do not determine a similarity
+    │   ├── VideoFormatError             video_format         not a video, or none with a picture
+    │   ├── VideoDamagedError            video_damaged        truncated or corrupt
+    │   ├── VideoTooLargeError           video_too_large      over the limit on pixels, seconds or frames
+    │   └── VideoUnsupportedError        video_unsupported    the package that reads videos is not installed
     ├── ModelError
     │   ├── ModelMissingError            model_missing        not installed: names the command that installs it
     │   ├── ModelMismatchError           model_mismatch       templates of two models were compared
@@ -35,7 +39,6 @@
     │   ├── GalleryUnreachableError      gallery_unreachable  the gallery's database server cannot be reached
     │   └── GalleryBusyError             gallery_busy         the lock was not to be had within the busy timeout
     ├── TrainingError
-    │   ├── ExtraMissingError            extra_missing        torch or another package of an extra is not installed
     │   ├── TrainingDataError            training_data        the training photos cannot be used
     │   ├── CheckpointError              checkpoint_invalid   a checkpoint or file of weights cannot be used
     │   └── DivergedError                diverged             the loss or the gradients are no longer finite
@@ -53,6 +56,8 @@
     │   ├── UserNameError                user_name
     │   ├── UserExistsError              user_exists
     │   └── UserNotFoundError            user_not_found
+    ├── ExtraMissingError                extra_missing        a package of an extra is needed and not installed
+    ├── StreamError                      stream_lost          a camera or stream cannot be opened, or has ended
     ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
     ├── CalibrationError                 calibration_refused  the data cannot support what was asked for
     └── ConfigError                      config_invalid
@@ -143,6 +148,30 @@ class DegenerateLandmarksError(PhotoError):
     """The landmarks (nearly) coincide, so no similarity transform is determined."""
 
     code = "degenerate_landmarks"
+
+
+class VideoFormatError(PhotoError):
+    """The bytes are not a video in a supported format, or hold no picture."""
+
+    code = "video_format"
+
+
+class VideoDamagedError(PhotoError):
+    """The video is truncated or corrupt."""
+
+    code = "video_damaged"
+
+
+class VideoTooLargeError(PhotoError):
+    """The video exceeds a limit: pixels of a frame, seconds, or frames."""
+
+    code = "video_too_large"
+
+
+class VideoUnsupportedError(PhotoError):
+    """Reading videos takes a package that is not installed."""
+
+    code = "video_unsupported"
 
 
 class ModelError(KnownfaceError):
@@ -300,12 +329,6 @@ class TrainingError(KnownfaceError):
     code = "training_error"
 
 
-class ExtraMissingError(TrainingError):
-    """A package that only an extra installs is needed and not there."""
-
-    code = "extra_missing"
-
-
 class TrainingDataError(TrainingError):
     """The training photos, or a file that holds them, cannot be used."""
 
@@ -420,6 +443,18 @@ class UserNotFoundError(AccessError):
     """There is no user of this name."""
 
     code = "user_not_found"
+
+
+class ExtraMissingError(KnownfaceError):
+    """A package that only an extra installs is needed and not there."""
+
+    code = "extra_missing"
+
+
+class StreamError(KnownfaceError):
+    """A camera or stream cannot be opened, or has ended."""
+
+    code = "stream_lost"
 
 
 class NoOperatingPointError(KnownfaceError):

@@ -187,7 +187,7 @@ def preview(
     ] = False,
 ) -> None:
     """Draw crops as training will see them: the crop itself, then as it is in each epoch."""
-    from training.extra import need
+    from pipeline.extra import need
 
     need("train", "torch", "albumentations")
     from training.data.preview import preview_rows

@@ -35,7 +35,7 @@ def train(
         raise ConfigError("give either a configuration (`train CONFIG`) or a run (`train --resume RUN`)")
     if resume is not None and dry_run:
         raise ConfigError("--dry-run takes a configuration, not a run")
-    from training.extra import need
+    from pipeline.extra import need
 
     need("train", *_PACKAGES)
     if dry_run and config is not None:

@@ -12,6 +12,15 @@ were not converted either, and the conversion measured 4 times as long as decodi
 """
 
 from pipeline.images.photo import Photo, from_array, open_photo
-from pipeline.images.source import MAX_BYTES, MAX_PIXELS, PHOTO_SUFFIXES, one_line
+from pipeline.images.source import MAX_BYTES, MAX_PIXELS, PHOTO_SUFFIXES, VIDEO_SUFFIXES, one_line
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "PHOTO_SUFFIXES", "Photo", "from_array", "one_line", "open_photo"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "PHOTO_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "Photo",
+    "from_array",
+    "one_line",
+    "open_photo",
+]

@@ -164,18 +164,22 @@ def open_photo(
     return photo
 
 
-def from_array(rgb: Image, name: str = "array") -> Photo:
+def from_array(rgb: Image, name: str = "array", *, sha256: str | None = None, copy: bool = True) -> Photo:
     """A photo of pixels that are decoded already.
 
     Args:
-        rgb: (H, W, 3) uint8 RGB, upright; copied.
+        rgb: (H, W, 3) uint8 RGB, upright.
         name: What to call it in messages and reports.
+        sha256: Its identity, 64 hexadecimal digits; by default a hash of the pixels.
+        copy: False hands the array over where it is C-contiguous: the caller must not write to it any more.
 
     Raises:
         ValueError: Another shape or dtype, or no pixels.
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
         raise ValueError(f"rgb must be uint8 of shape (H, W, 3), not {rgb.dtype} of shape {rgb.shape}")
-    pixels = np.array(rgb, order="C")
+    pixels = np.array(rgb, order="C") if copy else np.ascontiguousarray(rgb)
     pixels.flags.writeable = False
-    return Photo(one_line(name), b"", None, pixels)
+    photo = Photo(one_line(name), b"", None, pixels)
+    photo._sha256 = sha256
+    return photo

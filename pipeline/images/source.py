@@ -18,12 +18,18 @@ PHOTO_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif",
     ".heic", ".heif", ".hif", ".avif",
 })
+# Likewise. Not `.ts`: most files called so are programs in TypeScript.
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".vob", ".mts", ".m2ts", ".wmv",
+    ".asf", ".flv", ".3gp", ".3g2", ".ogv", ".mxf",
+})
 # fmt: on
 _KINDS = (
-    (stat.S_ISDIR, "is a folder, not a photo; name the photos inside it"),
-    (stat.S_ISFIFO, "is a pipe, not a photo; save its content to a file first"),
-    (stat.S_ISSOCK, "is a socket, not a photo; name an image file"),
+    (stat.S_ISDIR, "is a folder, not a {0}; name the {0}s inside it"),
+    (stat.S_ISFIFO, "is a pipe, not a {0}; save its content to a file first"),
+    (stat.S_ISSOCK, "is a socket, not a {0}; name {1} file"),
 )
+_FILE_OF = {"photo": "an image", "video": "a video"}
 
 
 def one_line(name: str) -> str:
@@ -68,12 +74,8 @@ def read_file(path: Path, label: str, max_bytes: int) -> bytes:
         PhotoTooLargeError: It has more than `max_bytes`.
     """
     try:
-        _check_regular(path.stat().st_mode, label)  # before opening: opening a device can have effects
-        # Non-blocking in case the file is replaced by a pipe in between.
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with io.FileIO(fd) as file:
-            status = os.fstat(fd)
-            _check_regular(status.st_mode, label)
+        with open_regular(path, label) as file:
+            status = os.fstat(file.fileno())
             if status.st_size:  # a file of /proc has none and yet content
                 check_bytes(label, status.st_size, max_bytes)
             parts, room = [], max_bytes + 1
@@ -81,21 +83,49 @@ def read_file(path: Path, label: str, max_bytes: int) -> bytes:
                 parts.append(part)
                 room -= len(part)
     except OSError as error:
-        raise _named(error, label) from error
-    except ValueError as error:  # a NUL in the name
-        raise PhotoNotFoundError(f"{label}: cannot be the name of a file; check the path") from error
+        raise named_os_error(error, label) from error
     data = parts[0] if len(parts) == 1 else b"".join(parts)
     check_bytes(label, len(data), max_bytes)
     return data
 
 
-def _check_regular(mode: int, label: str) -> None:
+def open_regular(path: Path, label: str, what: str = "photo") -> io.FileIO:
+    """Opens a regular file for reading; pipes, sockets and devices are refused without being waited for.
+
+    Args:
+        path: The file; links are followed.
+        label: What to call it in messages.
+        what: `photo` or `video`: what it should be.
+
+    Raises:
+        PhotoNotFoundError: There is no such file.
+        PhotoUnreadableError: It is not a regular file, or permission is missing.
+    """
+    try:
+        _check_regular(path.stat().st_mode, label, what)  # before opening: opening a device can have effects
+        # Non-blocking in case the file is replaced by a pipe in between.
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        file = io.FileIO(fd)
+        try:
+            _check_regular(os.fstat(fd).st_mode, label, what)
+        except PhotoUnreadableError:
+            file.close()
+            raise
+    except OSError as error:
+        raise named_os_error(error, label) from error
+    except ValueError as error:  # a NUL in the name
+        raise PhotoNotFoundError(f"{label}: cannot be the name of a file; check the path") from error
+    return file
+
+
+def _check_regular(mode: int, label: str, what: str) -> None:
     if not stat.S_ISREG(mode):
-        what = next((text for test, text in _KINDS if test(mode)), "is a device, not a photo; name an image file")
-        raise PhotoUnreadableError(f"{label}: {what}")
+        said = next((text for test, text in _KINDS if test(mode)), "is a device, not a {0}; name {1} file")
+        raise PhotoUnreadableError(f"{label}: {said.format(what, _FILE_OF[what])}")
 
 
-def _named(error: OSError, label: str) -> PhotoNotFoundError | PhotoUnreadableError:
+def named_os_error(error: OSError, label: str) -> PhotoNotFoundError | PhotoUnreadableError:
+    """The error of a photo or video that the system would not let be read."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
         return PhotoNotFoundError(f"{label}: there is no such file; check the path")
     if error.errno in (errno.EACCES, errno.EPERM):

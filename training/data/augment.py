@@ -16,8 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pipeline.extra import need
 from pipeline.types import Image
-from training.extra import need
 
 #: (112, 112, 3) uint8 RGB and a generator of its own -> the same shape and type.
 Augmentation = Callable[[Image, np.random.Generator], Image]

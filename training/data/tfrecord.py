@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import TrainingDataError
+from pipeline.extra import need
 from pipeline.types import Image
 from training.data.crops import decode_crop, dense_labels, named_labels
 from training.data.dataset import I64
 from training.data.shard import read_at, truncated
-from training.extra import need
 
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from pipeline.errors import CheckpointError
+from pipeline.extra import need
 from pipeline.gallery import private
 from training.engine.config import TrainConfig
 from training.engine.step import StepResult
 from training.engine.world import World
-from training.extra import need
 
 if sys.platform != "win32":
     import resource
