@@ -61,6 +61,7 @@ class Video:
         source: What to call it in messages: safe to print on one line.
         sha256: Hash of the file's bytes, in hexadecimal.
         duration_s: How long its header says it is, None where it does not.
+        pixels: Of a frame, as its header says, at least 1.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class Video:
         self.duration_s = _duration_s(container, stream)
         self._container, self._stream, self._limits = container, stream, limits
         self._aspect = float(stream.sample_aspect_ratio or 1)
+        context = stream.codec_context
+        self.pixels = max(1, shown_width(context.width, self._aspect) * context.height)
         self._packets = self._bad = 0
         self._last_packet_s = 0.0
 

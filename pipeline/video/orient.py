@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from pipeline.types import Image
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.sidedata.sidedata import SideData
 
 #: Pixels of a shape beyond this are a fault of the file, not of the picture.
 _LARGEST_ASPECT = 4.0
@@ -43,10 +45,8 @@ def shown_width(width: int, aspect: float) -> int:
 
 def _matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     """a, b, c, d of the display matrix: a pixel at (x, y) is shown at (ax + cy, bx + dy), up to a shift."""
-    if "DISPLAYMATRIX" not in frame.side_data:
-        return 1, 0, 0, 1
-    part = frame.side_data["DISPLAYMATRIX"]
-    if part.buffer_size < _MATRIX_BYTES:
+    part = cast("Mapping[str, SideData]", frame.side_data).get("DISPLAYMATRIX")
+    if part is None or part.buffer_size < _MATRIX_BYTES:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(part), np.int32)[:5].tolist()
     return a, b, c, d

@@ -1,0 +1,4 @@
+"""Who appears in a video, and when.
+
+appearances    a video -> its tracks -> one face, template and picture for each time somebody is to be seen
+"""

@@ -1,0 +1,138 @@
+"""Videos made for the tests: encoded by PyAV from pictures, with known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from pipeline.types import Image
+
+#: A codec and pixel format that keep every colour as it is.
+LOSSLESS = ("ffv1", "bgr0")
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[Image],
+    *,
+    rate: int = 25,
+    codec: tuple[str, str] = ("libx264", "yuv420p"),
+    times_ms: Sequence[int] | None = None,
+    prepare: Callable[[Any], None] = lambda stream: None,
+    sound: bool = False,
+) -> Path:
+    """Encodes pictures, (H, W, 3) uint8 RGB.
+
+    Args:
+        path: Its suffix says which container.
+        frames: The pictures.
+        rate: Frames per second, where no times are given.
+        codec: Codec and pixel format.
+        times_ms: When each is shown.
+        prepare: Called with the stream before anything is encoded.
+        sound: Add silence.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures = list(frames)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec[0], rate=rate)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = codec[1]
+        stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.thread_count = 1
+        prepare(stream)
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+            frame.time_base = Fraction(1, 1000)
+            frame.pts = times_ms[number] if times_ms else round(number * 1000 / rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if sound:
+            _add_silence(container, len(pictures) / rate)
+    return path
+
+
+def write_sound(path: Path, seconds: float = 1.0) -> Path:
+    """A file with sound alone."""
+    with av.open(str(path), "w") as container:
+        _add_silence(container, seconds)
+    return path
+
+
+def _add_silence(container: Any, seconds: float) -> None:
+    stream = container.add_stream("aac", rate=16000, layout="mono")
+    for start in range(0, int(16000 * seconds), 1024):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = 16000, start, Fraction(1, 16000)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+@dataclass
+class Scene:
+    """Pictures that move over a background, and where they are.
+
+    Attributes:
+        hw: Height and width.
+        colour: Of the background.
+        moves: Picture, and its left upper corner (x, y) as a function of the frame; None where it is not to be seen.
+    """
+
+    hw: tuple[int, int] = (360, 640)
+    colour: tuple[int, int, int] = (90, 110, 100)
+    moves: list[tuple[Image, Callable[[int], tuple[float, float] | None]]] = field(default_factory=list)
+
+    def frame(self, number: int) -> Image:
+        """What is to be seen; later pictures cover earlier ones."""
+        canvas = np.full((*self.hw, 3), self.colour, np.uint8)
+        for picture, place in self.moves:
+            where = place(number)
+            if where is not None:
+                _paste(canvas, picture, round(where[0]), round(where[1]))
+        return canvas
+
+
+def _paste(canvas: Image, picture: Image, x: int, y: int) -> None:
+    height, width = picture.shape[:2]
+    top, left = max(0, y), max(0, x)
+    bottom, right = min(canvas.shape[0], y + height), min(canvas.shape[1], x + width)
+    if top < bottom and left < right:
+        canvas[top:bottom, left:right] = picture[top - y : bottom - y, left - x : right - x]
+
+
+def portrait_of(file: Path, side: int = 200) -> Image:
+    """The most prominent face of a photo by its place there (see `FACES`), cut out square, (side, side, 3) RGB."""
+    bgr = cv2.imread(str(file))
+    x, y, size = FACES[file.name]
+    part = bgr[y : y + size, x : x + size]
+    return np.asarray(cv2.cvtColor(cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB))
+
+
+def two_cross_then_cut(photos: Path, path: Path) -> Path:
+    """Six seconds: Barack Obama walks right, Jacinda Ardern left, in front of him; then, elsewhere, Rishi Sunak.
+
+    He is where Barack Obama was last seen, in another light.
+    """
+    obama, ardern, sunak = (
+        portrait_of(photos / name) for name in ("barack-obama-2010.jpg", "jacinda-ardern-2018.jpg", "rishi-sunak.jpg")
+    )
+    street = Scene(moves=[(obama, lambda n: (10 + 10.5 * n, 80)), (ardern, lambda n: (430 - 10.5 * n, 70))])
+    room = Scene(colour=(200, 170, 60), moves=[(sunak, lambda n: (430 - n, 80))])
+    frames = [street.frame(number) for number in range(40)] + [room.frame(number) for number in range(20)]
+    return write_video(path, frames, rate=10)
+
+
+#: Left, top and side of a square around the face in each sample photo that is used.
+FACES = {
+    "barack-obama-2010.jpg": (431, 95, 692),
+    "emmanuel-macron-2014.jpg": (5, 3, 192),
+    "jacinda-ardern-2018.jpg": (0, 0, 716),
+    "rishi-sunak.jpg": (0, 2, 747),
+}
