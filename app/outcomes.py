@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.errors import KnownfaceError, PhotoError
 from pipeline.recognizer import Faces
-from pipeline.types import Decision
+from pipeline.types import Decision, Detections
+
+if TYPE_CHECKING:
+    from app.video.appearances import Appearances
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,9 +40,16 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identification:
-    """One photo of a batch: its faces with a decision each, or an error."""
+    """One photo or video of a batch: its faces, or who appears in it, with a decision each; or an error."""
 
     photo: str
     faces: Faces | None = None
     decisions: tuple[Decision, ...] = ()
     error: PhotoError | None = None
+    appearances: Appearances | None = None
+
+    @property
+    def detections(self) -> Detections | None:
+        """Where each decision's face is: in the photo, or in the best shot of the appearance."""
+        shown = self.faces or self.appearances
+        return None if shown is None else shown.detections

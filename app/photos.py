@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PhotoUnreadableError
-from pipeline.images import PHOTO_SUFFIXES, Photo, one_line, open_photo
+from pipeline.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Photo, one_line, open_photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,19 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """Every file below a folder whose suffix is that of a photo, sorted; hidden ones are left out.
+def is_video(source: Source) -> bool:
+    """Whether the name of a file says that it is a video."""
+    return isinstance(source, (str, Path)) and Path(source).suffix.lower() in VIDEO_SUFFIXES
+
+
+def photos_in(folder: Path, *, videos: bool = False) -> list[Path]:
+    """Every file below a folder whose suffix is that of a photo (or of a video), sorted; hidden ones are left out.
 
     Links to folders are not followed. A folder that cannot be listed is in the result itself, so that it becomes a row
     with an error instead of being passed over.
     """
     found: list[Path] = []
+    suffixes = PHOTO_SUFFIXES | VIDEO_SUFFIXES if videos else PHOTO_SUFFIXES
 
     def refused(error: OSError) -> None:
         found.append(Path(error.filename))
@@ -61,5 +67,5 @@ def photos_in(folder: Path) -> list[Path]:
     for where, folders, files in os.walk(folder, onerror=refused):
         folders[:] = [name for name in folders if not name.startswith(".")]
         candidates = (Path(where, name) for name in files if not name.startswith("."))
-        found += [path for path in candidates if path.suffix.lower() in PHOTO_SUFFIXES and not is_folder(path)]
+        found += [path for path in candidates if path.suffix.lower() in suffixes and not is_folder(path)]
     return sorted(found)

@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 #: Columns of the CSV; `decision` is the error's code, and `reason` its message, where a photo could not be used.
 COLUMNS = (
     *("photo", "face", "x0", "y0", "x1", "y1", "subject", "decision", "score", "threshold"),
-    *("runner_up", "runner_up_score", "reason"),
+    *("runner_up", "runner_up_score", "reason", "start_s", "end_s"),
 )
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _SPLITTING_STARTS = ("\t", "\r", "\n")
 
 
 def identification_rows(row: Identification) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """The JSON rows of one photo: one per face, or the error."""
+    """The JSON rows of one photo or video: one per face or appearance, or the error."""
     if row.error:
         return [], {"photo": row.photo, **row.error.as_dict()}
-    if row.faces is None:
+    if row.detections is None:
         return [], None
     documents = []
-    for box, decision in zip(row.faces.detections.boxes, row.decisions, strict=True):
+    spans = row.appearances.spans if row.appearances else [None] * len(row.decisions)
+    for box, decision, span in zip(row.detections.boxes, row.decisions, spans, strict=True):
         best, runner_up = decision.best, decision.runner_up
         documents.append(
             {
@@ -42,6 +43,7 @@ def identification_rows(row: Identification) -> tuple[list[dict[str, Any]], dict
                 "runner_up": {"subject": runner_up[0], "score": runner_up[1]} if runner_up else None,
                 "reason": decision.reason,
                 "operating_point": decision.origin,
+                **({} if span is None else {"start_s": span[0], "end_s": span[1]}),
             }
         )
     return documents, None
@@ -73,9 +75,10 @@ def as_csv(results: Iterable[Identification]) -> str:
             runner_up = face["runner_up"] or {"subject": None, "score": None}
             values = [face["photo"], number, *face["box"], face["subject"], face["decision"], face["score"]]
             values += [face["threshold"], runner_up["subject"], runner_up["score"], face["reason"]]
+            values += [face.get("start_s"), face.get("end_s")]
             writer.writerow([csv_cell(value) for value in values])
         if error:
-            values = [error["photo"], *[None] * 6, error["error"], *[None] * 4, error["message"]]
+            values = [error["photo"], *[None] * 6, error["error"], *[None] * 4, error["message"], None, None]
             writer.writerow([csv_cell(value) for value in values])
     return stream.getvalue()
 

@@ -19,7 +19,6 @@ from pipeline.config import Settings
 from pipeline.decide import choose_verify_point
 from pipeline.errors import PhotoError
 from pipeline.gallery.fusion import fuse
-from pipeline.images import VIDEO_SUFFIXES
 from pipeline.recognizer import Faces, Recognizer
 from pipeline.tracks import SceneCuts, Shot, Track, Tracker, TrackSettings, shot_quality, stitched
 from pipeline.types import F32, Detections, Image, OperatingPoint, Templates
@@ -73,11 +72,6 @@ class Seen:
     detection: Detections
     norm: float
     thumbnail: bytes = b""
-
-
-def is_video(path: str | Path) -> bool:
-    """Whether a file's name says that it is a video."""
-    return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 def track_settings(settings: Settings, points: Sequence[OperatingPoint], model_id: str) -> TrackSettings:
