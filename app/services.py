@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from app.access import LOCAL, Actor
 from app.changes import Changes
 from app.faces import only_face, pick_face
 from app.outcomes import Enrolment, Identification, Verification
-from app.photos import Source, is_folder, name_of, open_source
+from app.photos import Source, is_folder, is_video, name_of, open_source
 from pipeline.build import Expect, Stack, build_recognizer, embedder_identity, operating_points
 from pipeline.config import Settings
 from pipeline.decide import choose_identify_point, choose_verify_point, decide_photo, decide_verify
@@ -240,10 +241,12 @@ class Services(Changes):
         return Verification(decision, first, second, len(a), len(b))
 
     def identify(self, sources: Iterable[Source], *, allow_repeats: bool | None = None) -> Iterator[Identification]:
-        """Names the faces of photos, in their order. A photo that fails, or shows no face, is a row with an error.
+        """Names the faces of photos, and who appears in videos, in their order.
+
+        A file that fails, or shows no face, is a row with an error.
 
         Args:
-            sources: The photos.
+            sources: Photos and videos; which is which, the suffix says.
             allow_repeats: Name one person more than once in a photo; by default as the settings say.
         """
         point = self.identify_point()
@@ -254,14 +257,24 @@ class Services(Changes):
                 point = self.identify_point()
             return self.identify_faces(faces, point, allow_repeats=allow_repeats)
 
-        for source, faces in in_use.stream(self, sources, self.open, workers=self.settings.worker_count):
-            if isinstance(faces, PhotoError):
-                yield Identification(name_of(source), error=faces)
-            else:
-                yield replace(
-                    in_use.retried(self, faces, source, named, lambda error: Identification("", error=error)),
-                    photo=name_of(source),
-                )
+        for video, some in groupby(sources, is_video):
+            if video:
+                yield from self._identify_videos(some)
+                continue
+            for source, faces in in_use.stream(self, some, self.open, workers=self.settings.worker_count):
+                if isinstance(faces, PhotoError):
+                    yield Identification(name_of(source), error=faces)
+                else:
+                    yield replace(
+                        in_use.retried(self, faces, source, named, lambda error: Identification("", error=error)),
+                        photo=name_of(source),
+                    )
+
+    def _identify_videos(self, sources: Iterable[Source]) -> Iterator[Identification]:
+        from app.video.identify import identify_video
+
+        for source in sources:
+            yield identify_video(self, name_of(source))
 
     def identify_faces(
         self, faces: Faces, point: OperatingPoint | None = None, *, allow_repeats: bool | None = None

@@ -45,29 +45,33 @@ def write_video(
         stream: Any = container.add_stream(codec[0], rate=rate)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = codec[1]
-        stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.time_base = Fraction(1, 1000) if times_ms else Fraction(1, rate)
         stream.codec_context.thread_count = 1
         prepare(stream)
+        silence = _silence(container) if sound else None
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
-            frame.time_base = Fraction(1, 1000)
-            frame.pts = times_ms[number] if times_ms else round(number * 1000 / rate)
+            frame.time_base = stream.codec_context.time_base
+            frame.pts = times_ms[number] if times_ms else number
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-        if sound:
-            _add_silence(container, len(pictures) / rate)
+        if silence is not None:
+            _add_silence(container, silence, len(pictures) / rate)
     return path
 
 
 def write_sound(path: Path, seconds: float = 1.0) -> Path:
     """A file with sound alone."""
     with av.open(str(path), "w") as container:
-        _add_silence(container, seconds)
+        _add_silence(container, _silence(container), seconds)
     return path
 
 
-def _add_silence(container: Any, seconds: float) -> None:
-    stream = container.add_stream("aac", rate=16000, layout="mono")
+def _silence(container: Any) -> Any:
+    return container.add_stream("aac", rate=16000, layout="mono")
+
+
+def _add_silence(container: Any, stream: Any, seconds: float) -> None:
     for start in range(0, int(16000 * seconds), 1024):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
         frame.sample_rate, frame.pts, frame.time_base = 16000, start, Fraction(1, 16000)

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def identify(
     ctx: typer.Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, or folders of photos.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos and videos, or folders of them.")],
     allow_repeats: Annotated[
         bool, typer.Option("--allow-repeats", help="Let one person be named more than once in a photo.")
     ] = False,
@@ -47,7 +47,7 @@ def identify(
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on with what the folders receive, until Ctrl-C.")] = False,
 ) -> None:
-    """Name the faces in photos: a row per face, and a row per photo that could not be used."""
+    """Name the faces in photos and videos: a row per face or appearance, and one per file that could not be used."""
     context: Context = ctx.obj
     if not all(paths):
         raise typer.BadParameter("a path is empty")
@@ -104,7 +104,7 @@ def _photos(paths: list[str]) -> Iterator[Path]:
 
     for path in map(Path, paths):
         if is_folder(path):
-            yield from photos_in(path)
+            yield from photos_in(path, videos=True)
         else:
             yield path
 
@@ -123,7 +123,7 @@ def print_identifications(context: Context, rows: list[Identification]) -> None:
         for number, decision in enumerate(row.decisions, 1):
             table.add_row(
                 cell(shown[row.photo]),
-                str(number),
+                f"{number}{_span(row, number)}",
                 cell(decision.subject or f"({decision.kind})"),
                 _scored(decision.best),
                 "" if decision.threshold is None else f"{decision.threshold:.3f}",
@@ -133,6 +133,13 @@ def print_identifications(context: Context, rows: list[Identification]) -> None:
     for row in rows:
         if row.error:
             context.note(row.error.message)
+
+
+def _span(row: Identification, number: int) -> str:
+    """When an appearance in a video begins and ends, in minutes and seconds."""
+    if row.appearances is None:
+        return ""
+    return "  " + "-".join(f"{time // 60:.0f}:{time % 60:04.1f}" for time in row.appearances.spans[number - 1])
 
 
 def _scored(subject: tuple[str, float] | None) -> Text:

@@ -185,9 +185,7 @@ def _appearances(
         sha256,
         _rows(best, image_hw),
         Templates(
-            np.stack([vector for vector, _ in templates])
-            if templates
-            else np.zeros((0, recognizer.dimension), np.float32),
+            np.concatenate(vectors),
             np.array([norm for _, norm in templates], np.float32),
             recognizer.model_id,
         ),

@@ -22,7 +22,7 @@ from pipeline.errors import VideoDamagedError, VideoFormatError, VideoTooLargeEr
 from pipeline.images import Photo, from_array, one_line
 from pipeline.images.source import named_os_error, open_regular
 from pipeline.video.limits import VideoLimits
-from pipeline.video.orient import shown_width, upright
+from pipeline.video.orient import Upright, shown_width
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -71,6 +71,7 @@ class Video:
         self.duration_s = _duration_s(container, stream)
         self._container, self._stream, self._limits = container, stream, limits
         self._aspect = float(stream.sample_aspect_ratio or 1)
+        self._upright = Upright(self._aspect)
         context = stream.codec_context
         self.pixels = max(1, shown_width(context.width, self._aspect) * context.height)
         self._packets = self._bad = 0
@@ -95,7 +96,7 @@ class Video:
     def _photo(self, frame: VideoFrame, time_s: float) -> Photo:
         self._limits.check_pixels(self.source, shown_width(frame.width, self._aspect), frame.height)
         with named_errors(self.source, f"at {time_s:.1f} s"):
-            rgb = upright(frame, self._aspect)
+            rgb = self._upright(frame)
         identity = hashlib.sha256(f"{self.sha256}:{time_s:.6f}".encode()).hexdigest()
         return from_array(rgb, f"{self.source} at {time_s:.1f} s", sha256=identity, copy=False)
 
@@ -149,14 +150,25 @@ class Video:
             raise VideoDamagedError(
                 f"{self.source}: {self._bad} of {self._packets} pieces of it cannot be decoded: it is damaged; {_AGAIN}"
             )
-        if self.duration_s is None or self._container.format.name not in _STATES_DURATION:
+        if self._container.format.name not in _STATES_DURATION:
             return
-        start_s = max(0, self._container.start_time or 0) / 1e6
-        has_s = self._last_packet_s - start_s
-        if has_s < self.duration_s - max(_SHORT_BY_S, _SHORT_BY_PART * self.duration_s):
+        has_s, promised_s = self._has_and_promised_s()
+        if has_s < promised_s - max(_SHORT_BY_S, _SHORT_BY_PART * promised_s):
             raise VideoDamagedError(
-                f"{self.source}: ends after {has_s:.1f} of {self.duration_s:.1f} seconds: it is truncated; {_AGAIN}"
+                f"{self.source}: ends after {has_s:.1f} of {promised_s:.1f} seconds: it is truncated; {_AGAIN}"
             )
+
+    def _has_and_promised_s(self) -> tuple[float, float]:
+        """Seconds that were read, and that the header promises: as a time or, where that is less, a number of frames.
+
+        FFmpeg shortens the time that a truncated AVI says to what its size allows, but not the number of frames.
+        """
+        start_s = max(0, self._container.start_time or 0) / 1e6
+        has_s, promised_s = self._last_packet_s - start_s, self.duration_s or 0.0
+        if self._stream.average_rate and self._stream.frames / self._stream.average_rate > promised_s:
+            rate = float(self._stream.average_rate)
+            return self._packets / rate, self._stream.frames / rate
+        return has_s, promised_s
 
 
 @contextmanager
@@ -229,13 +241,11 @@ def named_errors(label: str, where: str) -> Iterator[None]:
         yield
     except (av.error.MemoryError, MemoryError) as error:
         raise VideoTooLargeError(f"{label}: needs more memory than there is to decode; save it smaller") from error
-    except av.error.InvalidDataError as error:
+    except (av.FFmpegError, ValueError, OverflowError) as error:
         if where == _HEADER:
             raise VideoFormatError(
-                f"{label}: is not a video in a supported format, or is damaged at its beginning"
+                f"{label}: is not a video in a supported format, or is damaged at its beginning; {_AGAIN}"
             ) from error
-        raise VideoDamagedError(f"{label}: is damaged ({where}); {_AGAIN}") from error
-    except (av.FFmpegError, ValueError, OverflowError) as error:
         detail = one_line(str(getattr(error, "strerror", None) or error))[:120]
         raise VideoDamagedError(f"{label}: cannot be decoded ({where}: {detail}); {_AGAIN}") from error
     except OSError as error:

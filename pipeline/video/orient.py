@@ -19,21 +19,34 @@ _LARGEST_ASPECT = 4.0
 _MATRIX_BYTES = 36
 
 
-def upright(frame: VideoFrame, aspect: float) -> Image:
-    """The frame as it is to be looked at.
+class Upright:
+    """Turns the frames of one stream the way they are to be looked at.
 
     Args:
-        frame: In any pixel format that FFmpeg can convert.
         aspect: Width of a pixel over its height.
-
-    Returns:
-        (H, W, 3) uint8 RGB, C-contiguous, the caller's own.
     """
-    rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    width = shown_width(frame.width, aspect)
-    if width != frame.width:
-        rgb = np.asarray(cv2.resize(rgb, (width, frame.height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return _turned(rgb, _matrix(frame))
+
+    def __init__(self, aspect: float) -> None:
+        self._aspect = aspect
+        self._matrices: dict[int, tuple[int, int, int, int]] = {}
+
+    def __call__(self, frame: VideoFrame) -> Image:
+        """The frame, of any pixel format that FFmpeg can convert, as (H, W, 3) uint8 RGB, C-contiguous."""
+        rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+        width = shown_width(frame.width, self._aspect)
+        if width != frame.width:
+            rgb = np.asarray(cv2.resize(rgb, (width, frame.height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        return _turned(rgb, self._matrix(frame))
+
+    def _matrix(self, frame: VideoFrame) -> tuple[int, int, int, int]:
+        """That of the first frame with this rotation: PyAV ties a frame whose side data were looked at in a cycle.
+
+        Then its buffers would stay until garbage is collected: measured with 200 frames of 1280x720, 270 MB.
+        """
+        rotation = frame.rotation
+        if rotation not in self._matrices:
+            self._matrices[rotation] = _matrix(frame)
+        return self._matrices[rotation]
 
 
 def shown_width(width: int, aspect: float) -> int:
