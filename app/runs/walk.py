@@ -17,11 +17,7 @@ from app.runs.ledger import Found
 from app.runs.place import RESULTS_MARKER
 from app.runs.row_types import Kind
 from pipeline.errors import PhotoUnreadableError
-from pipeline.images import PHOTO_SUFFIXES, one_line
-
-VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".3gp", ".3g2", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".ogv")
-)
+from pipeline.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, one_line
 
 
 @dataclass(frozen=True)

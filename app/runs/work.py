@@ -6,7 +6,6 @@ this thread hands out the work, drops what is known already, searches, and commi
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,8 +19,9 @@ from app.runs.reading import Read, read_ahead
 from app.runs.row_types import Box, Content, Kind, Landmarks, NewFace
 from app.runs.thumbnails import thumbnail
 from app.services import Services
-from pipeline.errors import KnownfaceError, PhotoError, PhotoFormatError, PhotoUnreadableError
+from pipeline.errors import KnownfaceError, PhotoError
 from pipeline.images import Photo, one_line, open_photo
+from pipeline.images.source import hash_file
 from pipeline.recognizer import Faces
 
 #: What waits in memory is committed when it is this many files, or this old.
@@ -101,16 +101,16 @@ class Work:
     def _videos(self) -> None:
         for path in self._ledger.to_do("video"):
             try:
-                with Path(path).open("rb") as stream:
-                    sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            except OSError as error:
-                reason = one_line(error.strerror or str(error))
-                self._failed(path, PhotoUnreadableError(f"{one_line(path)}: cannot be read ({reason})"))
+                sha256 = hash_file(Path(path), one_line(path), "video")
+            except PhotoError as error:
+                self._failed(path, error)
                 continue
             if self._is_new(sha256, path):
+                from app.video.content import video_content
+
                 try:
-                    content = analyse_video(Path(path), self._services)
-                except KnownfaceError as error:
+                    content = video_content(path, self._services)
+                except PhotoError as error:
                     content = failed_content(sha256, "video", path, error)
                 self._analysed(content, path)
 
@@ -180,15 +180,6 @@ def new_content(photo: Photo, faces: Faces) -> Content:
 def failed_content(sha256: str, kind: Kind, path: str, error: KnownfaceError) -> Content:
     """A content that cannot be used; what is said about it holds for every path that has it."""
     return Content(sha256, kind, None, error=error.code, message=error.message.removeprefix(f"{one_line(path)}: "))
-
-
-def analyse_video(path: Path, services: Services) -> Content:
-    """The appearances in a video.
-
-    Raises:
-        KnownfaceError: It cannot be used.
-    """
-    raise PhotoFormatError(f"{one_line(str(path))}: is a video; {services.recognizer.model_id} is for photos only here")
 
 
 def _box(values: object) -> Box:

@@ -11,24 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from pipeline.boxes import square_around
+from app.runs.thumbnails import thumbnail
 from pipeline.config import Settings
 from pipeline.decide import choose_verify_point
 from pipeline.errors import PhotoError
 from pipeline.gallery.fusion import fuse
+from pipeline.images import Photo
 from pipeline.recognizer import Faces, Recognizer
 from pipeline.tracks import SceneCuts, Shot, Track, Tracker, TrackSettings, shot_quality, stitched
-from pipeline.types import F32, Detections, Image, OperatingPoint, Templates
+from pipeline.types import F32, Detections, OperatingPoint, Templates
 from pipeline.video import VideoLimits, open_video
 
 _CHUNK_PIXELS = 8_000_000  # of frames that go through the networks together
 _CHUNK_FRAMES = 8
-_THUMBNAIL_PX = 160
-_THUMBNAIL_MARGIN = 1.6  # times the longer side of the box
-_JPEG_QUALITY = 85
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,11 +106,10 @@ def analyse_video(
         chunk = max(1, min(_CHUNK_FRAMES, _CHUNK_PIXELS // video.pixels))
         frames = video.frames(settings.video_interval_ms)
         for frame, faces in recognizer.stream(frames, lambda one: one.photo, workers=workers, chunk=chunk):
-            pixels = frame.photo.pixels()
             sampled, image_hw = sampled + 1, image_hw if sampled else frame.photo.image_hw
             shots = [] if isinstance(faces, PhotoError) else shots_of(faces, frame.time_s)
-            tracks = tracker.update(frame.time_s, shots, cut=cuts.is_cut(pixels))
-            picture_best(tracks, shots, pixels)
+            tracks = tracker.update(frame.time_s, shots, cut=cuts.is_cut(frame.photo.pixels()))
+            picture_best(tracks, shots, frame.photo)
             ended += tracker.ended(frame.time_s)
         ended += tracker.ended()
         tracks = stitched(ended, tracking, lambda track: fused(track)[0])
@@ -137,34 +133,13 @@ def shots_of(faces: Faces, time_s: float) -> list[Shot[Seen]]:
     ]
 
 
-def picture_best(tracks: Sequence[Track[Seen]], shots: Sequence[Shot[Seen]], pixels: Image) -> None:
+def picture_best(tracks: Sequence[Track[Seen]], shots: Sequence[Shot[Seen]], photo: Photo) -> None:
     """Keeps a picture of each shot that is the best one of its track, and drops that of the one before."""
     for track, shot in zip(tracks, shots, strict=True):
         if track.best is shot:
-            shot.payload.thumbnail = thumbnail(pixels, shot.box)
+            shot.payload.thumbnail = thumbnail(photo, shot.box)
             for other in track.shots[1:]:
                 other.payload.thumbnail = b""
-
-
-def thumbnail(pixels: Image, box: F32) -> bytes:
-    """JPEG of a face and what is around it, the longer side at most 160 pixels.
-
-    Args:
-        pixels: (H, W, 3) uint8 RGB.
-        box: (4,) float32 in those pixels; may reach past their edges.
-    """
-    height, width = pixels.shape[:2]
-    x0, y0, x1, y1 = square_around(box[None], _THUMBNAIL_MARGIN)[0].tolist()
-    left, top = min(max(0, int(x0)), width - 1), min(max(0, int(y0)), height - 1)
-    part = pixels[top : max(top + 1, min(height, round(y1))), left : max(left + 1, min(width, round(x1)))]
-    scale = _THUMBNAIL_PX / max(part.shape[:2])
-    if scale < 1:
-        size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(part, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    if not done:
-        raise PhotoError("the picture of a face could not be encoded")
-    return bytes(data)
 
 
 def fused(track: Track[Seen]) -> tuple[F32, float]:

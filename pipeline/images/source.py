@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import stat
@@ -116,6 +117,25 @@ def open_regular(path: Path, label: str, what: str = "photo") -> io.FileIO:
     except ValueError as error:  # a NUL in the name
         raise PhotoNotFoundError(f"{label}: cannot be the name of a file; check the path") from error
     return file
+
+
+def hash_file(path: Path, label: str, what: str = "photo") -> str:
+    """SHA-256 of a regular file of any size, in hexadecimal; read a piece at a time.
+
+    Args:
+        path: The file; links are followed.
+        label: What to call it in messages.
+        what: `photo` or `video`: what it should be.
+
+    Raises:
+        PhotoNotFoundError: There is no such file.
+        PhotoUnreadableError: It is not a regular file, permission is missing, or reading failed.
+    """
+    try:
+        with open_regular(path, label, what) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise named_os_error(error, label) from error
 
 
 def _check_regular(mode: int, label: str, what: str) -> None:

@@ -40,7 +40,6 @@ _FORMATS = (
 _STATES_DURATION = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "flv", "asf"}
 _SHORT_BY_S, _SHORT_BY_PART = 0.5, 0.02  # of its length a whole video may lack
 _BAD_PART = 0.1  # of the packets of a video that is not called damaged
-_READ = 1 << 20
 _HEADER = "its header"
 _AGAIN = "copy it again from where it came"
 _SLACK_S = 1e-6  # a time of a third of a second is never quite a multiple of one
@@ -187,16 +186,14 @@ def opened(path: str | Path, label: str, limits: VideoLimits) -> Iterator[Video]
 
 
 def _sha256(file: io.FileIO, label: str) -> str:
-    digest = hashlib.sha256()
     try:
-        while part := file.read(_READ):
-            digest.update(part)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if not file.tell():
             raise VideoDamagedError(f"{label}: is empty (0 bytes); {_AGAIN}")
         file.seek(0)
     except OSError as error:
         raise named_os_error(error, label) from error
-    return digest.hexdigest()
+    return sha256
 
 
 def _picture(container: InputContainer, label: str) -> VideoStream:
