@@ -207,7 +207,7 @@ class Ledger:
         """Begins, or goes on; what was made by another recipe is forgotten, so that it is made anew.
 
         Args:
-            recipe: Everything but the content that determines a template.
+            recipe: Everything but the content that determines a template; of videos alone, what is under `video`.
             said: What is to be said about the run as a whole.
 
         Returns:
@@ -217,8 +217,10 @@ class Ledger:
             before = rows.meta(self._db).get("recipe")
             other = before is not None and before != dict(recipe)
             if other:
-                self._db.execute("update files set sha256 = null, state = 'pending'")
-                self._db.execute("delete from contents")
+                kinds = ("video",) if photos_alike(before or {}, recipe) else ("video", "photo")
+                for kind in kinds:
+                    self._db.execute("update files set sha256 = null, state = 'pending' where kind = ?", (kind,))
+                    self._db.execute("delete from contents where kind = ?", (kind,))
             rows.set_meta(self._db, recipe=dict(recipe), **said)
         return other
 
@@ -247,3 +249,8 @@ class Ledger:
             self._db.execute(
                 "delete from contents where sha256 not in (select sha256 from files where sha256 is not null)"
             )
+
+
+def photos_alike(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether two recipes make the same of photos."""
+    return {**before, "video": None} == {**now, "video": None}

@@ -14,6 +14,8 @@ _SETTINGS = (
     *("detection_min_side", "detection_max_side", "min_confidence", "nms_iou", "min_face"),
     *("flip_fusion", "crop_zooms"),
 )
+#: Those that what is seen of a video depends on besides.
+_OF_VIDEOS = ("video_interval_ms", "video_max_gap_s", "video_min_seen")
 
 
 def recipe_of(services: Services) -> dict[str, Any]:
@@ -25,6 +27,7 @@ def recipe_of(services: Services) -> dict[str, Any]:
         "model_id": recognizer.model_id,
         **{stage: _identity(ModelStore(settings.models_dir), name) for stage, name in stages.items()},
         **settings.model_dump(mode="json", include=set(_SETTINGS)),
+        "video": settings.model_dump(mode="json", include=set(_OF_VIDEOS)),
     }
 
 

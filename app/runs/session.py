@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from app.runs.decide import Decider
-from app.runs.ledger import Found, Ledger
+from app.runs.ledger import Found, Ledger, photos_alike
 from app.runs.place import run_folder
 from app.runs.recipe import recipe_of
 from app.runs.records import Run
@@ -163,9 +163,10 @@ class Session:
             finished=None,
         ):
             changed = [key for key in recipe if before.get(key) != recipe[key]]
+            what = "video" if photos_alike(before, recipe) else "file"
             self._listener.note(
                 f"the run {plan.name} was made with {', '.join(f'{key} = {before.get(key)}' for key in changed)}, now "
-                f"{', '.join(str(recipe[key]) for key in changed)}: every file is analysed anew"
+                f"{', '.join(str(recipe[key]) for key in changed)}: every {what} is analysed anew"
             )
 
     def _walk(self, found: Iterator[Found], *, retry_failed: bool) -> None:
