@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from app.cli.context import Context
-from app.cli.recognise import print_identifications
+from app.cli.identify import print_identifications
 from app.outcomes import Identification
 from app.results import COLUMNS, as_csv, as_json
 from app.runs import Run
