@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,8 +39,8 @@ class MadeRun:
     def faces(self) -> Iterator[FaceRow]:
         yield from self.face_rows
 
-    def thumbnail(self, face_id: str) -> bytes:
-        return picture(face_id)
+    def thumbnails(self, faces: Iterable[str]) -> Iterator[bytes]:
+        yield from map(picture, faces)
 
     def summary(self) -> dict[str, Any]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -67,11 +67,21 @@ class Run:
         Raises:
             RunNotFoundError: The run has no such face.
         """
-        with schema.connected(self.file) as connection:
-            row = rows.thumbnail(connection, face)
-        if row is None:
-            raise RunNotFoundError(f"run {self.name} has no picture of a face {face}: name one of its result")
-        return row
+        (picture,) = self.thumbnails([face])
+        return picture
+
+    def thumbnails(self, faces: Iterable[str]) -> Iterator[bytes]:
+        """JPEG of each of these faces, in their order; quicker than one by one.
+
+        Raises:
+            RunNotFoundError: The run has no such face.
+        """
+        with schema.snapshot(self.file) as connection:
+            for face in faces:
+                row = rows.thumbnail(connection, face)
+                if row is None:
+                    raise RunNotFoundError(f"run {self.name} has no picture of a face {face}: name one of its result")
+                yield row
 
     def vectors(self, which: Sequence[str] | DecisionKind | None = None) -> tuple[list[str], F32]:
         """The templates of faces, by their `face_id`, or of all that were decided so; None for all.

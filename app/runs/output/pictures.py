@@ -42,8 +42,8 @@ class Inline:
         """Fills in the picture of as many faces as may be."""
         kept: dict[int, bytes] = {}
         held = 0
-        for row in by_importance(data):
-            picture = run.thumbnail(data.face_ids[row])
+        order = list(by_importance(data))
+        for row, picture in zip(order, run.thumbnails(data.face_ids[row] for row in order), strict=False):
             held += len(picture) * 4 // 3
             if held > self.limit:
                 break
@@ -76,8 +76,8 @@ class Beside:
 
     def place_faces(self, run: Results, data: ReportData) -> None:
         """Writes the picture of every face."""
-        for row, face_id in enumerate(data.face_ids):
-            data.faces[row][PICTURE] = self.add(run.thumbnail(face_id))
+        for face, picture in zip(data.faces, run.thumbnails(data.face_ids), strict=True):
+            face[PICTURE] = self.add(picture)
 
     def add(self, picture: bytes) -> str:
         """Writes one picture, unless it is there."""

@@ -22,8 +22,8 @@ class Results(Protocol):
     def faces(self) -> Iterable[FaceRow]:
         """Every face once, in the order of the first path of its photo; those of a photo together."""
 
-    def thumbnail(self, face_id: str) -> bytes:
-        """The face as a JPEG."""
+    def thumbnails(self, faces: Iterable[str]) -> Iterator[bytes]:
+        """Each of these faces as a JPEG, in their order."""
 
     def summary(self) -> Mapping[str, Any]:
         """Counts, model and operating point."""
