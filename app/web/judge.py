@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from app.services import Services, pick_face
 from app.web.markup import fill
 from app.web.texts import words
 from pipeline.errors import SubjectNotFoundError
+from pipeline.quality import advice
 from pipeline.recognizer import Faces, compare
 from pipeline.types import OperatingPoint
 
-#: A face narrower than this is enlarged more than twice before it is compared.
-SMALL_PX = 48
-#: Mean brightness of the aligned face, 0 to 255.
-DARK, BRIGHT = 45.0, 225.0
+#: Two pictures whose templates are this close are all but one picture: no threshold of recognition, only a hint.
+NEARLY_ONE = 0.9
+_MOST_ADVICE = 3  # of one photo: more is not read
 _NEIGHBOURS = 10
 
 Line = tuple[str, str]
@@ -54,26 +52,18 @@ def judge(service: Services, faces: Faces, chosen: int | None, subject: str | No
     face = pick_face(faces, chosen)
     x0, _, x1, _ = face.detections.boxes[0]
     width = round(float(x1 - x0))
-    sentence = words.judge_good if len(faces) == 1 else words.judge_chosen
-    lines = [("good", fill(sentence, width=width, number=chosen)), *_quality(face, width)]
+    poor = _quality(service, face)
+    alone = words.judge_face if poor else words.judge_good
+    sentence = alone if len(faces) == 1 else words.judge_chosen
+    lines = [("good", fill(sentence, width=width, number=chosen)), *poor]
     alike, already = _alike(service, face, subject)
     return Verdict(True, (*lines, *alike), already)
 
 
-def _quality(face: Faces, width: int) -> list[Line]:
-    lines = []
-    if width < SMALL_PX:
-        lines.append(("warn", fill(words.judge_small, width=width)))
-    brightness = float(face.aligned.crops[0].mean())
-    if brightness < DARK:
-        lines.append(("warn", fill(words.judge_dark)))
-    elif brightness > BRIGHT:
-        lines.append(("warn", fill(words.judge_bright)))
-    height, across = face.detections.image_hw
-    points = face.detections.landmarks[0]
-    if np.any(points < 0) or np.any(points[:, 0] > across - 1) or np.any(points[:, 1] > height - 1):
-        lines.append(("warn", fill(words.judge_edge)))
-    return lines
+def _quality(service: Services, face: Faces) -> list[Line]:
+    """What would make the photo better, worst first."""
+    poor = advice(service.recognizer.assess(face), 0)
+    return [("warn", fill(words.judge_advice[name])) for name in poor[:_MOST_ADVICE]]
 
 
 def _alike(service: Services, face: Faces, subject: str | None) -> tuple[list[Line], str | None]:
@@ -99,8 +89,10 @@ def _own(service: Services, face: Faces, subject: str, point: OperatingPoint) ->
     scores = dict(zip(found.subjects, (float(s) for s in found.scores), strict=True))
     score = scores.get(subject, min(scores.values()))
     shown = f"{score:.3f}" if subject in scores else f"< {score:.3f}"
+    if score >= NEARLY_ONE and subject in scores:
+        return "info", fill(words.judge_repeats, name=subject, score=shown)
     if score >= point.threshold and subject in scores:
-        return "good", fill(words.judge_fits, name=subject, score=shown)
+        return "good", f"{fill(words.judge_fits, name=subject, score=shown)} {fill(words.judge_adds)}"
     return "warn", fill(words.judge_unlike, name=subject, score=shown, threshold=f"{point.threshold:.3f}")
 
 

@@ -7,9 +7,9 @@ import streamlit as st
 from app.report import data_uri
 from app.results import as_csv, as_json
 from app.services import Identification, Services
-from app.web import inputs, markup, paging, state
+from app.web import inputs, markup, paging, report_page, state
 from app.web.state import Seen
-from app.web.texts import words
+from app.web.texts import language, speaking, words
 
 MAX_PHOTOS = 100
 _PER_PAGE = 10
@@ -42,32 +42,32 @@ def _identify(service: Services, photos: list[Seen]) -> list[Identification]:
 def _results(photos: list[Seen], results: list[Identification]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(f'<p class="kf" role="status"><b>{_summary(results)}</b></p>')
-        st.download_button(
-            words.download_csv, as_csv(results).encode("utf-8-sig"), "faces.csv", "text/csv", on_click="ignore"
-        )
+        csv = as_csv(results).encode("utf-8-sig")
+        st.download_button(words.download_csv, csv, "faces.csv", "text/csv", on_click="ignore")
         st.download_button(words.download_json, as_json(results), "faces.json", "application/json", on_click="ignore")
+        spoken = language()
+        st.download_button(
+            words.download_html, lambda: _report(photos, results, spoken), "faces.html", "text/html", on_click="ignore"
+        )
     pairs = list(zip(photos, results, strict=True))
     first = paging.offset("identify_page", len(pairs), _PER_PAGE)
     for seen, result in pairs[first : first + _PER_PAGE]:
         with st.container(border=True):
             left, right = st.columns([2, 3], gap="medium")
-            found = seen.faces.detections if seen.faces else None
-            if seen.picture:
-                left.html(markup.photo(seen.picture, seen.name, found, small=True))
-            else:
-                left.html(f'<p class="kf kf-file">{markup.name(seen.name)}</p>')
+            left.html(report_page.photo(seen))
             right.html(_faces(result))
     paging.controls("identify_page", len(pairs), _PER_PAGE)
 
 
 def _faces(result: Identification) -> str:
-    if result.error or result.faces is None:
-        return markup.note("warn", markup.error(result.error))
-    crops = result.faces.aligned.crops
-    return "".join(
-        markup.identified(data_uri(crops[number - 1]), number if len(crops) > 1 else None, decision)
-        for number, decision in enumerate(result.decisions, 1)
-    )
+    crops = [] if result.faces is None else [data_uri(crop) for crop in result.faces.aligned.crops]
+    return report_page.body(result, crops)
+
+
+def _report(photos: list[Seen], results: list[Identification], spoken: str) -> bytes:
+    """Made when it is asked for, which is outside of the page: in the language that the page was in."""
+    with speaking(spoken):
+        return report_page.report(photos, [_faces(result) for result in results], _summary(results)).encode()
 
 
 def _summary(results: list[Identification]) -> str:

@@ -138,7 +138,10 @@ def models_missing(error: ModelMissingError) -> None:
 
 
 def look(service: Services, upload: Uploaded) -> Seen:
-    """The faces of a photo and a small picture of it; remembered, so that each photo is looked at once a session."""
+    """The faces of a photo and a small picture of it; remembered, so that each photo is looked at once a session.
+
+    And once more after the gallery went over to another model: templates of two models do not compare.
+    """
     memory: OrderedDict[str, Seen] = st.session_state.setdefault("kf_seen", OrderedDict())
     service.open_gallery_if_there()
     if upload.file_id in memory and _current(service, memory[upload.file_id]):

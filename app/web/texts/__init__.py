@@ -7,6 +7,9 @@ users. A new page gets a file here with a class for each language, and a place i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import streamlit as st
@@ -48,8 +51,23 @@ def preferred(tags: str | None) -> str:
     return "en"
 
 
+_set: ContextVar[str | None] = ContextVar("language", default=None)
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """In this block, the language is this one, whoever looks."""
+    token = _set.set(code)
+    try:
+        yield
+    finally:
+        _set.reset(token)
+
+
 def language() -> str:
     """The language of the session in which this runs; English outside of any."""
+    if (fixed := _set.get()) is not None:
+        return fixed
     if get_script_run_ctx(suppress_warning=True) is None:
         return "en"
     chosen = st.session_state.get(CHOSEN)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pipeline.quality import SENTENCES
+
 
 class English:
     """English."""
@@ -20,18 +22,13 @@ class English:
     judge_good = "One clear face, {width} pixels wide."
     judge_face = "One face, {width} pixels wide."
     judge_chosen = "Face {number} is chosen, {width} pixels wide."
-    judge_small = "The face is very small ({width} pixels wide). A closer photo is recognised more surely."
-    judge_dark = "The face is very dark. A photo with more light on the face is recognised more surely."
-    judge_bright = "The face is overexposed. A photo with softer light is recognised more surely."
-    judge_blurred = "The face is blurred. A sharper photo is recognised more surely."
-    judge_turned = "The face is turned to the side. A photo from the front is recognised more surely."
-    judge_edge = "The face is cut off at the edge of the photo."
+    judge_advice: ClassVar[dict[str, str]] = SENTENCES
     judge_fits = "Fits the photos of {name} that are already here (score {score})."
     judge_repeats = (
         "Nearly the same picture as one of {name} that is already here (score {score}): it adds little. A photo with "
         "other light or another expression adds more."
     )
-    judge_adds = "Unlike enough to the photos already here to add something new."
+    judge_adds = "It differs enough from them to add something."
     judge_unlike = (
         "Does not look like the photos of {name} that are already here (score {score}, threshold {threshold}). "
         "Is it really the same person?"
@@ -70,15 +67,21 @@ class Chinese(English):
     judge_good = "一张清晰的人脸，宽 {width} 像素。"
     judge_face = "一张人脸，宽 {width} 像素。"
     judge_chosen = "已选择人脸 {number}，宽 {width} 像素。"
-    judge_small = "人脸很小（宽 {width} 像素）。更近的照片识别更可靠。"
-    judge_dark = "人脸很暗。光线更好的照片识别更可靠。"
-    judge_bright = "人脸过曝。光线更柔和的照片识别更可靠。"
-    judge_blurred = "人脸模糊。更清晰的照片识别更可靠。"
-    judge_turned = "人脸转向一侧。正面的照片识别更可靠。"
-    judge_edge = "人脸在照片边缘被切掉了一部分。"
+    judge_advice: ClassVar[dict[str, str]] = {
+        "sharpness": "人脸模糊：请拿稳相机、擦净镜头，或靠近一些。",
+        "dynamic_range": "人脸对比度低：请用更均匀、更强的光线。",
+        "under_exposure": "人脸太暗：请面向光源。",
+        "over_exposure": "人脸局部过曝：请用柔和的光线，不用闪光灯。",
+        "illumination": "人脸只有一侧受光：请面向光源。",
+        "yaw": "人脸转向一侧：请正视镜头。",
+        "pitch": "人脸上仰或下俯：请把相机放在眼睛的高度。",
+        "inter_eye": "照片中的人脸太小：请靠近一些，或使用更大的照片。",
+        "completeness": "人脸有一部分在照片之外：请退后一些。",
+        "compression": "照片压缩得太厉害：请使用原始文件，而不是预览图。",
+    }
     judge_fits = "与这里已有的 {name} 的照片相符（得分 {score}）。"
     judge_repeats = "与这里已有的 {name} 的一张照片几乎相同（得分 {score}），作用不大。换一种光线或表情的照片更有用。"
-    judge_adds = "与已有的照片有足够的差别，能增加新的信息。"
+    judge_adds = "它与那些照片有足够的差别，能增加新的信息。"
     judge_unlike = "不像这里已有的 {name} 的照片（得分 {score}，阈值 {threshold}）。真的是同一个人吗？"
     judge_already = "是不是已经以 {name} 登记了？这张脸与此人的得分为 {score}（阈值 {threshold}）。"
     judge_ambiguous = "像两个已登记的人：{name} 和 {other}。"

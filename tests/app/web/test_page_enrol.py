@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.services import Services
+from app.web import judge
 from tests.app.web.conftest import File, Page, photo, said, seen
 from tests.fakes import BLUE, GREEN, RED
 
@@ -54,7 +55,7 @@ def test_a_face_that_is_here_under_another_name_is_pointed_out_and_the_name_can_
     (use,) = [button for button in at.button if button.label == "Use that name"]
     use.click().run()
     assert at.text_input(key="enrol_name").value == "Grace"
-    assert "Fits the photos of Grace that are already here (score 1.000)" in seen(at)
+    assert "Nearly the same picture as one of Grace that is already here (score 1.000)" in seen(at)
     assert "Already here" not in seen(at)
 
 
@@ -73,6 +74,19 @@ def test_a_photo_unlike_the_others_of_the_person_is_pointed_out(page: Page, enro
     at = bring(page("enrol"), photo(BLUE))
     at.text_input(key="enrol_name").set_value("Ada").run()
     assert "Does not look like the photos of Ada that are already here" in seen(at)
+
+
+def test_what_would_make_a_photo_better_is_said(
+    page: Page, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge, "advice", lambda *_: ["yaw", "sharpness", "inter_eye", "compression"])
+    at = bring(page("enrol"), photo(RED))
+    assert "One face, " in seen(at)
+    for said_first in ("turned to the side", "is blurred", "is small in the photo"):
+        assert said_first in seen(at)
+    assert "compressed" not in seen(at), "three hints are enough"
+    monkeypatch.setattr(judge, "advice", lambda *_: [])
+    assert "One clear face, " in seen(at.run())
 
 
 def test_photos_brought_together_are_held_against_each_other(page: Page) -> None:

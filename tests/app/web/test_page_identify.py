@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 from streamlit.testing.v1 import AppTest
 
 from app.calibration import keep
 from app.services import Services
-from app.web import state
+from app.web import page_identify, state
 from tests.app.web.conftest import File, Page, photo, said, seen
 from tests.fakes import BLUE, GREEN, RED
 
@@ -31,7 +33,8 @@ def test_each_face_gets_its_name_or_stays_unknown(page: Page, enrolled: Callable
     assert "✓Grace" in seen(at)
     assert "next best: " in seen(at)
     assert "wall.png: no face was found" in seen(at)
-    assert [button.label for button in at.get("download_button")] == ["Download CSV", "Download JSON"]
+    labels = [button.label for button in at.get("download_button")]
+    assert labels == ["Download CSV", "Download JSON", "Download report"]
 
 
 def test_nobody_is_named_twice_and_a_poor_face_is_said(page: Page, services: Services, enrolled: Callable) -> None:
@@ -71,3 +74,37 @@ def test_more_photos_than_the_limit(page: Page) -> None:
     at = bring(page("identify"), *[photo(RED, note=note % 250) for note in range(101)])
     assert "Only the first 100 photos are used" in seen(at)
     assert "100 photos:" in seen(at)
+
+
+def test_the_report_is_a_file_that_loads_nothing_and_runs_nothing(services: Services, enrolled: Callable) -> None:
+    name = "<script>alert(1)</script>"
+    enrolled(name, RED)
+    photos = [look(services, photo(RED, BLUE)), look(services, ("x.jpg", b"no photo", "image/jpeg"))]
+    results = page_identify._identify(services, photos)
+    made = page_identify._report(photos, results, "en").decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in made
+    assert "<script" not in made
+    assert "2 photos: 1 named, 1 unknown" in made
+    assert made.count("<article>") == 2
+    assert "default-src 'none'" in made
+    assert not re.search(r"(src|href)=.?(http|//)", made)
+    assert "照片里有谁" in page_identify._report(photos, results, "zh").decode()
+
+
+def look(services: Services, file: File) -> state.Seen:
+    name, data, _ = file
+    return state._look(services, SimpleNamespace(file_id=name, name=name, size=len(data), getvalue=lambda: data))
+
+
+def test_a_photo_is_looked_at_anew_after_a_switch_to_another_model(page: Page, services: Services) -> None:
+    at = bring(page("identify"), photo(RED))
+    batches = len(services.recognizer._detector.batches)  # type: ignore[attr-defined]
+    old = at.session_state["kf_seen"]
+    (key,) = old
+    old[key] = replace(
+        old[key], faces=replace(old[key].faces, templates=replace(old[key].faces.templates, model_id="o.l@d"))
+    )
+    at.run()
+    assert not at.exception
+    assert len(services.recognizer._detector.batches) == batches + 1  # type: ignore[attr-defined]
+    assert at.session_state["kf_seen"][key].faces.templates.model_id == services.recognizer.model_id
