@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import in_use
+from app import in_use, live
 from app.access import Actor, Role
 from app.faces import only_face, sample_of
 from app.kept import forget_photos
@@ -112,6 +112,7 @@ class Changes(ABC):
             in_use.require_current(faces, gallery)
             nobody_yet = not len(gallery)
             chosen = only_face(faces, face)
+            live.require_live(self.settings, chosen)
             quality = float(self.recognizer.assess(chosen).unified[0])
             sample = sample_of(chosen, keep_crop=self.settings.keep_crops, quality=quality)
             sample_id = gallery.enrol(subject, [sample])[0]

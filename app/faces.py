@@ -26,7 +26,11 @@ def pick_face(faces: Faces, number: int) -> Faces:
     row = number - 1
     rows = slice(row, row + 1)
     return replace(
-        faces, detections=faces.detections[[row]], aligned=faces.aligned[rows], templates=faces.templates[rows]
+        faces,
+        detections=faces.detections[[row]],
+        aligned=faces.aligned[rows],
+        templates=faces.templates[rows],
+        live=None if faces.live is None else faces.live[rows],
     )
 
 

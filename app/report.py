@@ -24,6 +24,7 @@ _SIGNS = {
     "ambiguous": ("≈", "ambiguous"),
     "non_match": ("✗", "no match"),
     "poor_image": ("!", "poor image"),
+    "not_live": ("⊘", "picture of a face"),
     "no_face": ("–", "no face"),
 }
 

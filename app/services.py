@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from app import in_use
+from app import in_use, live
 from app.access import LOCAL, Actor
 from app.changes import Changes
 from app.faces import only_face, pick_face
@@ -238,6 +238,8 @@ class Services(Changes):
         norm = min(float(first.templates.norms[0]), float(second.templates.norms[0]))
         score = compare(first.templates, second.templates)
         decision = decide_verify(score, point, norm=norm, prior=self.settings.prior)
+        for face in (first, second):
+            (decision,) = live.held(self.settings, [decision], face)
         return Verification(decision, first, second, len(a), len(b))
 
     def identify(self, sources: Iterable[Source], *, allow_repeats: bool | None = None) -> Iterator[Identification]:
@@ -303,4 +305,4 @@ class Services(Changes):
             norms=faces.templates.norms.tolist(),
             allow_repeats=self.settings.allow_repeats if allow_repeats is None else allow_repeats,
         )
-        return Identification(faces.source, faces, decisions)
+        return Identification(faces.source, faces, live.held(self.settings, decisions, faces))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.config import Settings
-from pipeline.errors import CardError, ConfigError, ModelMissingError
+from pipeline.errors import CardError, ConfigError, ModelMissingError, NoOperatingPointError
 from pipeline.protocols import Session
 from pipeline.runtime import PendingSession, load_session
-from pipeline.types import OperatingPoint, fusion_suffix
+from pipeline.types import LivenessPoint, OperatingPoint, fusion_suffix
 from pipeline.weights import Card, InstalledModel, Member, ModelStore
 from pipeline.weights.ensembles import ensemble_sha256
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.detect import MultiScaleDetector
     from pipeline.embed import EnsembleEmbedder, NetworkEmbedder
     from pipeline.landmarks import OnetRefiner
+    from pipeline.liveness import CropLiveness
     from pipeline.recognizer import Recognizer
 
 Expect = Literal["few", "many"]
@@ -35,11 +36,13 @@ class Stack:
     Attributes:
         detector, refiner, embedder: A model and its session each; the refiner is None where it is turned off, and the
             embedder has a session for each member of an ensemble.
+        liveness: Likewise; None where it is off.
     """
 
     detector: tuple[InstalledModel, Session]
     refiner: tuple[InstalledModel, Session] | None
     embedder: tuple[InstalledModel, tuple[Session, ...]]
+    liveness: tuple[InstalledModel, Session] | None = None
 
 
 def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
@@ -59,12 +62,14 @@ def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
     embedder = _installed(store, settings.embedder, "embedder")
     detector = _installed(store, settings.detector, "detector")
     refiner = None if settings.refiner == "none" else _installed(store, settings.refiner, "refiner")
+    live = None if settings.liveness == "none" else _installed(store, settings.liveness, "liveness")
     # These take longest to load, so they start first.
     embedding = tuple(_session(member, settings, expect) for member in embedder.members or (embedder,))
     return Stack(
         detector=(detector, _session(detector, settings, expect)),
         refiner=(refiner, _session(refiner, settings, expect)) if refiner else None,
         embedder=(embedder, embedding),
+        liveness=(live, _session(live, settings, expect)) if live else None,
     )
 
 
@@ -88,7 +93,8 @@ def build_recognizer(
     aligner, embedder = _embedding(*stack.embedder, settings)
     refiner = _refiner(*stack.refiner) if stack.refiner else None
     quality = stack.embedder[0].card.quality
-    return Recognizer(_detector(*stack.detector, settings), refiner, aligner, embedder, quality)
+    liveness = _liveness(*stack.liveness) if stack.liveness else None
+    return Recognizer(_detector(*stack.detector, settings), refiner, aligner, embedder, quality, liveness)
 
 
 def build_embedding(
@@ -218,6 +224,44 @@ def _refiner(model: InstalledModel, session: Session) -> OnetRefiner:
         raise _unfit(model.card)
     prep = model.card.preprocessing
     return OnetRefiner(session, mean=prep.mean[0], std=prep.std[0])
+
+
+def _liveness(model: InstalledModel, session: Session) -> CropLiveness:
+    from pipeline.liveness import CropLiveness
+
+    if model.card.family != "crop_liveness":
+        raise _unfit(model.card)
+    return CropLiveness(session, model.model_id, model.card.preprocessing.input_hw[0])
+
+
+def build_liveness(settings: Settings) -> tuple[MultiScaleDetector, CropLiveness]:
+    """The detector and the liveness model of the settings, alone.
+
+    Raises:
+        ModelError: As `start_loading` does.
+    """
+    store = ModelStore(settings.models_dir)
+    detector, live = _installed(store, settings.detector, "detector"), _installed(store, settings.liveness, "liveness")
+    found = _detector(detector, _session(detector, settings, "many"), settings)
+    return found, _liveness(live, _session(live, settings, "many"))
+
+
+def liveness_point(settings: Settings) -> LivenessPoint | None:
+    """Which score is live, as the card of the model in use says; None where liveness is off.
+
+    Raises:
+        NoOperatingPointError: The card states none for the installed file.
+    """
+    if settings.liveness == "none":
+        return None
+    model = ModelStore(settings.models_dir).installed(settings.liveness)
+    point = model.card.liveness
+    if point is None or point.model_id != model.model_id:
+        raise NoOperatingPointError(
+            f"nothing says which score of {model.model_id} is a live face: measure it with `knownface evaluate pad`, "
+            'or turn liveness off (liveness = "none" in the settings)'
+        )
+    return point
 
 
 def _embedding(

@@ -10,6 +10,7 @@
     │   ├── PhotoTooLargeError           photo_too_large      over the byte or pixel limit, checked before decoding
     │   ├── NoFaceError                  no_face
     │   ├── SeveralFacesError            several_faces        an enrolment photo must show one face
+    │   ├── NotLiveError                 not_live             liveness is on: this looks like a picture of a face
     │   ├── DegenerateLandmarksError     degenerate_landmarks the five points do not determine a similarity
     │   ├── VideoFormatError             video_format         not a video, or none with a picture
     │   ├── VideoDamagedError            video_damaged        truncated or corrupt
@@ -142,6 +143,12 @@ class SeveralFacesError(PhotoError):
     """More than one face where exactly one is needed."""
 
     code = "several_faces"
+
+
+class NotLiveError(PhotoError):
+    """Liveness is asked for, and the face looks like a picture of one."""
+
+    code = "not_live"
 
 
 class DegenerateLandmarksError(PhotoError):

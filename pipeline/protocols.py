@@ -80,6 +80,19 @@ class Aligner(Protocol):
         ...
 
 
+class Liveness(Protocol):
+    """Tells live faces from pictures of faces (presentation attack detection, ISO/IEC 30107-3)."""
+
+    @property
+    def model_id(self) -> str:
+        """The model whose scores these are."""
+        ...
+
+    def live_scores(self, photo: Photo, detections: Detections) -> F32:
+        """(N,) float32 in [0, 1] for the faces of one photo; the higher, the more surely live."""
+        ...
+
+
 class Embedder(Protocol):
     """Turns aligned faces into templates."""
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from pipeline.errors import DegenerateLandmarksError, NoFaceError, PhotoError
 from pipeline.images import Photo
-from pipeline.protocols import Aligner, Detector, Embedder, LandmarkRefiner
+from pipeline.protocols import Aligner, Detector, Embedder, LandmarkRefiner, Liveness
 from pipeline.quality import assess, generic_fit
-from pipeline.types import AlignedFaces, Detections, Qualities, QualityFit, Templates
+from pipeline.types import F32, AlignedFaces, Detections, Qualities, QualityFit, Templates
 
 Source = TypeVar("Source")
 Result = TypeVar("Result")
@@ -37,6 +37,7 @@ class Faces:
         aligned: Their crops.
         templates: Their templates.
         jpeg_quality: Of the photo, 1 to 100; None where it is no JPEG.
+        live: (N,) float32 in [0, 1], how surely each face is a live one; None where liveness is off.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Faces:
     aligned: AlignedFaces
     templates: Templates
     jpeg_quality: float | None = None
+    live: F32 | None = None
 
     def __len__(self) -> int:
         return len(self.detections)
@@ -68,6 +70,7 @@ class Recognizer:
         aligner: Cuts faces out.
         embedder: Makes templates.
         quality: How its templates tell the quality of a face; by default what holds for any embedder.
+        liveness: Tells live faces from pictures of faces, or None.
     """
 
     def __init__(
@@ -77,9 +80,10 @@ class Recognizer:
         aligner: Aligner,
         embedder: Embedder,
         quality: QualityFit | None = None,
+        liveness: Liveness | None = None,
     ) -> None:
         self._detector, self._refiner, self._aligner, self._embedder = detector, refiner, aligner, embedder
-        self._quality = quality or generic_fit()
+        self._quality, self._liveness = quality or generic_fit(), liveness
 
     @property
     def model_id(self) -> str:
@@ -233,7 +237,9 @@ class Recognizer:
         faces, start = [], 0
         for photo, (detections, aligned) in zip(photos, pairs, strict=True):
             rows = slice(start, start + len(aligned))
-            faces.append(Faces(photo.source, photo.sha256, detections, aligned, templates[rows], photo.jpeg_quality))
+            live = self._liveness.live_scores(photo, detections) if self._liveness else None
+            parts = detections, aligned, templates[rows]
+            faces.append(Faces(photo.source, photo.sha256, *parts, jpeg_quality=photo.jpeg_quality, live=live))
             start += len(aligned)
         return faces
 

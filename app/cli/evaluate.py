@@ -9,6 +9,7 @@ import typer
 import typer.core
 
 from app.cli.context import Context
+from app.cli.evaluate_pad import pad
 from app.cli.evaluation_run import EvaluationRun, Output
 
 
@@ -34,6 +35,9 @@ Out = Annotated[Path | None, typer.Option("--out", help="Write a report (HTML, M
 NoPictures = Annotated[bool, typer.Option("--no-pictures", help="No photo appears in the report.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no templates, and use none that were kept.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn; the same seed draws the same.")]
+
+
+app.command()(pad)
 
 
 @app.callback()

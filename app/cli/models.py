@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models or packs.", show_default=False)]
-_TASKS = ("detector", "refiner", "embedder")
+_TASKS = ("detector", "refiner", "embedder", "liveness")
 
 
 def _store(context: Context) -> ModelStore:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.gallery import Gallery, Model
     from pipeline.weights import Card, ModelStore
 
+_OFF = {"none": "refiner", "no-liveness": "liveness"}
 Photos = Annotated[
     Path | None,
     typer.Option("--photos", help="The original photos, for samples of which no crop that fits is kept."),
@@ -41,7 +42,9 @@ def register(app: typer.Typer) -> None:
 
 def use(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help='Installed models, packs, or "none".')],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help='Installed models, packs; "none" (refiner), "no-liveness".')
+    ],
     photos: Photos = None,
     leave_behind: LeaveBehind = False,
     throttle: Share = 1.0,
@@ -55,7 +58,7 @@ def use(
         bool, typer.Option("--no-point", help="Switch although nothing says which score is a match.")
     ] = False,
 ) -> None:
-    """Choose the detector, refiner or embedder; for another embedder everybody enrolled is embedded anew first."""
+    """Choose detector, refiner, embedder or liveness; for another embedder everybody enrolled is embedded anew first."""
     context: Context = ctx.obj
     from app.switching import How
     from pipeline.weights import ModelStore
@@ -193,8 +196,8 @@ def _watched(context: Context) -> Iterator[Any]:
 
 def _tasks(store: ModelStore, name: str) -> list[tuple[str, str]]:
     """Setting and value for each model the name stands for; all of them installed."""
-    if name == "none":
-        return [("refiner", "none")]
+    if name in _OFF:
+        return [(_OFF[name], "none")]
     cards: list[Card] = ([] if name in store.cards else store.in_pack(name)) or [store.card(name)]
     return [(card.task, store.installed(card.name).card.name) for card in cards]
 

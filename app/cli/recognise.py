@@ -117,7 +117,9 @@ def verify(
             }
         )
     else:
-        answer = {"match": "match", "poor_image": "cannot say"}.get(decision.kind, "no match")
+        answer = {"match": "match", "poor_image": "cannot say", "not_live": "not a live face"}.get(
+            decision.kind, "no match"
+        )
         context.say(f"{answer}: {decision.reason}")
         for name, count in ((a, result.faces_in_a), (b, result.faces_in_b)):
             if count > 1:

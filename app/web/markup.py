@@ -13,9 +13,16 @@ from app.web.texts import words
 from pipeline.errors import KnownfaceError
 from pipeline.types import Decision, Detections, OperatingPoint
 
-TONES = {"match": "good", "non_match": "bad", "unknown": "info", "ambiguous": "warn", "poor_image": "warn"}
+TONES = {
+    "match": "good",
+    "non_match": "bad",
+    "unknown": "info",
+    "ambiguous": "warn",
+    "poor_image": "warn",
+    "not_live": "bad",
+}
 SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "info": "i"}
-_KIND_SIGNS = {"match": "✓", "non_match": "✗", "unknown": "?", "ambiguous": "≈", "poor_image": "!"}
+_KIND_SIGNS = {"match": "✓", "non_match": "✗", "unknown": "?", "ambiguous": "≈", "poor_image": "!", "not_live": "⊘"}
 _SCALE = (-0.2, 1.0)
 
 
@@ -145,6 +152,7 @@ def verification(decision: Decision, point: OperatingPoint) -> str:
     title, meaning = {
         "match": (words.is_match, words.match_meaning),
         "poor_image": (words.is_poor, words.poor_meaning),
+        "not_live": (words.is_not_live, words.not_live_meaning),
     }.get(decision.kind, (words.is_non_match, words.non_match_meaning))
     score, threshold = decision.score or 0.0, decision.threshold or 0.0
     rates = (
@@ -163,7 +171,11 @@ def verification(decision: Decision, point: OperatingPoint) -> str:
 def identified(crop: str, number: int | None, decision: Decision) -> str:
     """One face of a photo: who it is, the score, the runner-up and the reason; numbered where there are several."""
     tone = TONES.get(decision.kind, "warn")
-    nobody = {"ambiguous": words.undecided_person, "poor_image": words.poor_person}
+    nobody = {
+        "ambiguous": words.undecided_person,
+        "poor_image": words.poor_person,
+        "not_live": words.not_live_person,
+    }
     other = nobody.get(decision.kind, words.unknown_person)
     who = name(decision.subject) if decision.subject is not None else text(other)
     tag = f'<span class="kf-tag">{text(words.kinds[decision.kind])}</span>' if decision.subject is not None else ""

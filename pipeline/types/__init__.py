@@ -7,6 +7,7 @@ applied, full resolution); the centre of the top left pixel is (0, 0), as in Ope
 from pipeline.types.arrays import F32, F64, Image
 from pipeline.types.decisions import Decision, DecisionKind, LikelihoodRatio, OperatingPoint
 from pipeline.types.faces import FLIP_SUFFIX, UNIT_TOLERANCE, AlignedFaces, Detections, Templates, fusion_suffix
+from pipeline.types.liveness import AttackRate, LivenessPoint
 from pipeline.types.quality import QUALITY_COMPONENTS, Qualities, QualityFit
 from pipeline.types.search import Candidates, IndexKind, IndexMethod, SubjectScore
 
@@ -17,6 +18,7 @@ __all__ = [
     "QUALITY_COMPONENTS",
     "UNIT_TOLERANCE",
     "AlignedFaces",
+    "AttackRate",
     "Candidates",
     "Decision",
     "DecisionKind",
@@ -25,6 +27,7 @@ __all__ = [
     "IndexKind",
     "IndexMethod",
     "LikelihoodRatio",
+    "LivenessPoint",
     "OperatingPoint",
     "Qualities",
     "QualityFit",

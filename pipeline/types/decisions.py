@@ -14,7 +14,7 @@ from pipeline.types.search import SubjectScore
 _LARGEST_LOG = 500.0  # of a likelihood ratio; exp() of it is still a number
 _STEEPEST = 1e6
 
-DecisionKind = Literal["match", "non_match", "unknown", "ambiguous", "poor_image", "no_face"]
+DecisionKind = Literal["match", "non_match", "unknown", "ambiguous", "poor_image", "no_face", "not_live"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,8 @@ class Decision:
     """What was decided about one face or pair, and why.
 
     Attributes:
-        kind: match, non_match (verify); match, unknown, ambiguous (identify); poor_image, no_face.
+        kind: match, non_match (verify); match, unknown, ambiguous (identify); poor_image, no_face;
+            not_live where liveness was asked for.
         score: The score the decision rests on, None where there is none.
         threshold: The threshold it was held against, None where there is none.
         subject: The named subject; None unless identify found a match.

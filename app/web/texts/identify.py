@@ -21,9 +21,11 @@ class English:
         "non_match": "no match",
         "poor_image": "poor image",
         "no_face": "no face",
+        "not_live": "picture of a face",
     }
     unknown_person = "Unknown person"
     undecided_person = "Undecided"
+    not_live_person = "Picture of a face, not a live one"
     poor_person = "Too poor a picture to say"
     identify_summary_poor = ", {poor} too poor to say"
     next_best = "next best: {name}, {score}"
@@ -44,9 +46,11 @@ class Chinese(English):
         "non_match": "不匹配",
         "poor_image": "照片太差",
         "no_face": "没有人脸",
+        "not_live": "脸的图片",
     }
     unknown_person = "未知的人"
     undecided_person = "未定"
+    not_live_person = "脸的图片，不是真人"
     poor_person = "照片太差，无法判断"
     identify_summary_poor = "，{poor} 照片太差"
     next_best = "其次：{name}，{score}"
