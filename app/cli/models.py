@@ -11,6 +11,7 @@ import typer
 from app.cli import models_fuse, models_switch
 from app.cli.context import Context, printable
 from app.cli.model_output import fetch_progress, megabytes, model_row, note_ignored, print_table
+from app.cli.models_switch import TASKS
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -21,7 +22,6 @@ app = typer.Typer(
 )
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models or packs.", show_default=False)]
-_TASKS = ("detector", "refiner", "embedder", "liveness")
 
 
 def _store(context: Context) -> ModelStore:
@@ -31,7 +31,7 @@ def _store(context: Context) -> ModelStore:
 
 
 def _stack(settings: Settings) -> dict[str, str]:
-    return {task: getattr(settings, task) for task in _TASKS}
+    return {task: getattr(settings, task) for task in TASKS}
 
 
 @app.command("list")

@@ -31,7 +31,7 @@ Share = Annotated[
     float,
     typer.Option("--throttle", min=0.01, max=1.0, help="Share of the time to spend embedding; searches have the rest."),
 ]
-TASKS = ("detector", "refiner", "embedder")
+TASKS = ("detector", "refiner", "embedder", "liveness")
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +58,7 @@ def use(
         bool, typer.Option("--no-point", help="Switch although nothing says which score is a match.")
     ] = False,
 ) -> None:
-    """Choose detector, refiner, embedder or liveness; for another embedder everybody enrolled is embedded anew first."""
+    """Choose detector, refiner, embedder, liveness; for another embedder everybody enrolled is embedded anew first."""
     context: Context = ctx.obj
     from app.switching import How
     from pipeline.weights import ModelStore
