@@ -15,7 +15,9 @@ from app.web.login import PATHS
 
 _OPEN = {*PATHS, "/_stcore/health"}
 #: Of Streamlit's own addresses: a browser that asks for one of them cannot follow to a page.
-_PARTS = ("/_stcore/", "/media/", "/component/", "/static/", "/auth/")
+_PARTS = ("/_stcore/", "/media/", "/component/", "/auth/")
+#: Streamlit's own scripts and styles, the same for everybody: a page whose session has ended needs them to say so.
+_PUBLIC = "/static/"
 
 
 class Gate:
@@ -48,7 +50,7 @@ class Gate:
         path = request.url.path
         if path == "/_stcore/stream" and not same_site(request):
             return PlainTextResponse("Forbidden", 403)
-        if path in _OPEN:
+        if path in _OPEN or (path.startswith(_PUBLIC) and request.scope.get("method") == "GET"):
             return None
         used = path.startswith(("/_stcore/stream", "/_stcore/upload_file"))
         if self._guard.actor(request.cookies.get(self._guard.cookie), use=used) is not None:

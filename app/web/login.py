@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -25,19 +26,21 @@ if TYPE_CHECKING:
     from app.web.texts import English
 
 PATHS = ("/login", "/login/provider", "/oauth2callback", "/logout")
+Note = Callable[[Actor, str], None]
 _MOST = 8192  # bytes of a form
 _NEXT = re.compile(r"/[a-z_]{0,40}")
 _PLAIN = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
 
 
-def routes(guard: Guard, url: str) -> list[Route]:
+def routes(guard: Guard, url: str, note: Note) -> list[Route]:
     """The addresses in PATHS.
 
     Args:
         guard: Who knows users, provider and sessions.
         url: The address that people type, without a path; "" where it is what they asked for.
+        note: Writes down who logged in or out.
     """
-    desk = Desk(guard, url)
+    desk = Desk(guard, url, note)
     handlers = (desk.login, desk.to_provider, desk.from_provider, desk.logout)
     methods = (["GET", "POST"], ["GET"], ["GET"], ["GET"])
     return [
@@ -48,8 +51,8 @@ def routes(guard: Guard, url: str) -> list[Route]:
 class Desk:
     """Answers the requests."""
 
-    def __init__(self, guard: Guard, url: str) -> None:
-        self._guard, self._url = guard, url
+    def __init__(self, guard: Guard, url: str, note: Note) -> None:
+        self._guard, self._url, self._note = guard, url, note
         self._client: Any = None
 
     async def login(self, request: Request) -> Response:
@@ -69,7 +72,7 @@ class Desk:
             minutes = math.ceil(error.wait_s / 60)
             said = words.login_locked.format(minutes=minutes) if error.wait_s else words.login_wrong
             return self._page(words, request, said, 401, user=form.get("user", ""))
-        return self._enter(request, actor, local=True)
+        return await self._enter(request, actor, local=True)
 
     async def to_provider(self, request: Request) -> Response:
         """Sends the browser to the provider."""
@@ -106,7 +109,7 @@ class Desk:
         if actor is None:
             name = str(told.get("email") or told.get("sub") or "")
             return self._page(words, request, words.login_no_role.format(name=name, provider=provider.name), 403)
-        return self._enter(request, actor, local=False)
+        return await self._enter(request, actor, local=False)
 
     async def logout(self, request: Request) -> Response:
         """Ends the session, unless another site asked for it."""
@@ -115,16 +118,18 @@ class Desk:
         if not same_site(request):
             return RedirectResponse("/", 303, headers=_PLAIN)
         token = request.cookies.get(self._guard.cookie)
-        if token:
+        if token and self._guard.required() and (actor := self._guard.actor(token)) is not None:
             self._guard.sessions.close(token)
+            await to_thread.run_sync(self._note, actor, "logout")
         answer = RedirectResponse("/login?out", 303, headers=_PLAIN)
         answer.delete_cookie(self._guard.cookie, path="/")
         return answer
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    def _enter(self, request: Request, actor: Actor, *, local: bool) -> Response:
+    async def _enter(self, request: Request, actor: Actor, *, local: bool) -> Response:
         token = self._guard.sessions.open(actor, local=local)
+        await to_thread.run_sync(self._note, actor, "login")
         target = _next(request) if local else str(request.session.pop("next", "/"))
         answer = RedirectResponse(target, 303, headers=_PLAIN)
         secure = request.url.scheme == "https" or self._url.startswith("https://")

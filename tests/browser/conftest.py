@@ -42,13 +42,13 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def serving(folder: Path, models_home: Path, **variables: str) -> Iterator[str]:
-    """The address of `knownface web` with an empty gallery, started in `folder`."""
+def serving(folder: Path, home: Path, *given: str, **variables: str) -> Iterator[str]:
+    """The address of `knownface web` with an empty gallery, started in `folder` with these options."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-P", "-c", _KNOWNFACE, "--gallery", str(folder / "gallery")]
-    command += ["web", "--no-browser", "--port", str(port)]
-    environment = dict(os.environ, KNOWNFACE_HOME=str(models_home), PYTHONPATH=str(REPOSITORY), **variables)
+    command += ["web", "--no-browser", "--port", str(port), *given]
+    environment = dict(os.environ, KNOWNFACE_HOME=str(home), PYTHONPATH=str(REPOSITORY), **variables)
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
@@ -66,10 +66,19 @@ def serving(folder: Path, models_home: Path, **variables: str) -> Iterator[str]:
     assert "Traceback" not in log_text, log_text
 
 
+def home_of_its_own(folder: Path, models_home: Path) -> Path:
+    """A data folder without users, policy or settings, with the models."""
+    home = folder / "home"
+    home.mkdir()
+    (home / "models").symlink_to(models_home / "models", target_is_directory=True)
+    return home
+
+
 @pytest.fixture(scope="module")
 def server(models_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server for the stories of one file."""
-    with serving(tmp_path_factory.mktemp("web"), models_home) as url:
+    folder = tmp_path_factory.mktemp("web")
+    with serving(folder, home_of_its_own(folder, models_home)) as url:
         yield url
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import serving
+from tests.browser.conftest import home_of_its_own, serving
 
 pytestmark = pytest.mark.browser
 
@@ -33,7 +33,7 @@ def port(models_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     (folder / ".streamlit" / "config.toml").write_text(_CONFIG)
     (folder / "streamlit.py").write_text("raise SystemExit('the wrong streamlit')\n")
     variables = {"STREAMLIT_SERVER_ENABLE_CORS": "false", "STREAMLIT_SERVER_ALLOWED_HOSTS": "*"}
-    with serving(folder, models_home, **variables) as url:
+    with serving(folder, home_of_its_own(folder, models_home), **variables) as url:
         yield int(url.rsplit(":", 1)[1])
 
 

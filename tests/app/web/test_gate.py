@@ -24,6 +24,7 @@ from pipeline.config import Settings
 from tests.asgi import TestClient
 
 GOOD = "correct horse battery"
+NOTED: list[tuple[str, str]] = []
 OPTIONS = {
     "server.allowedHosts": ["127.0.0.1", "faces.example.org"],
     "server.corsAllowedOrigins": ["https://faces.example.org"],
@@ -37,6 +38,7 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", lambda: cheap)
     passwords._nobody.cache_clear()
+    NOTED.clear()
     monkeypatch.setattr(gate.config, "get_option", OPTIONS.__getitem__)
 
 
@@ -53,7 +55,11 @@ def client_of(guard: Guard, base: str = "http://127.0.0.1:8501") -> TestClient:
         await socket.send_text("inside")
         await socket.close()
 
-    behind = [*routes(guard, ""), WebSocketRoute("/_stcore/stream", stream), Route("/{path:path}", inside)]
+    behind = [
+        *routes(guard, "", lambda actor, action: NOTED.append((actor.name, action))),
+        WebSocketRoute("/_stcore/stream", stream),
+        Route("/{path:path}", inside),
+    ]
     app = Starlette(routes=behind, middleware=[Middleware(Gate, guard=guard)])
     return TestClient(app, base_url=base, follow_redirects=False)
 
@@ -121,7 +127,8 @@ def test_which_addresses_are_this_machine() -> None:
         ("GET", "/_stcore/health", 200),
         ("GET", "/_stcore/host-config", 401),
         ("GET", "/media/abc.json", 401),
-        ("GET", "/static/js/index.js", 401),
+        ("GET", "/static/js/index.js", 200),
+        ("PUT", "/static/js/index.js", 401),
         ("GET", "/auth/login", 401),
         ("PUT", "/_stcore/upload_file/s/f", 401),
         ("POST", "/gallery", 401),
@@ -155,6 +162,7 @@ def test_a_session_opens_with_the_password_and_ends_with_logging_out(client: Tes
     assert client.get("/logout").headers["location"] == "/login?out"
     assert guard.actor(token) is None
     assert client.get("/gallery").status_code == 303
+    assert NOTED == [("ada", "login"), ("ada", "logout")]
 
 
 def test_a_role_that_was_taken_away_is_gone_at_once(client: TestClient, guard: Guard) -> None:

@@ -123,7 +123,7 @@ def client_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[TestClient, 
         return PlainTextResponse("inside")
 
     middleware = [Middleware(Gate, guard=guard), Middleware(SessionMiddleware, secret_key="k" * 32)]
-    app = Starlette(routes=[*routes(guard, ""), Route("/{path:path}", inside)], middleware=middleware)
+    app = Starlette(routes=[*routes(guard, "", lambda *_: None), Route("/{path:path}", inside)], middleware=middleware)
     return TestClient(app, base_url="http://127.0.0.1:8501", follow_redirects=False), guard
 
 
