@@ -9,6 +9,9 @@ from pathlib import Path
 from pipeline.errors import PhotoUnreadableError
 from pipeline.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Photo, one_line, open_photo
 
+#: A file of this name in a folder says that results were written there: photos in it were not taken by anybody.
+RESULTS_MARKER = ".knownface-results"
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -53,10 +56,10 @@ def is_video(source: Source) -> bool:
 
 
 def photos_in(folder: Path, *, videos: bool = False) -> list[Path]:
-    """Every file below a folder whose suffix is that of a photo (or of a video), sorted; hidden ones are left out.
+    """Every file below a folder whose suffix is that of a photo (or of a video), sorted.
 
-    Links to folders are not followed. A folder that cannot be listed is in the result itself, so that it becomes a row
-    with an error instead of being passed over.
+    Hidden ones are left out, and so are folders of results. Links to folders are not followed. A folder that cannot be
+    listed is in the result itself, so that it becomes a row with an error instead of being passed over.
     """
     found: list[Path] = []
     suffixes = PHOTO_SUFFIXES | VIDEO_SUFFIXES if videos else PHOTO_SUFFIXES
@@ -65,6 +68,9 @@ def photos_in(folder: Path, *, videos: bool = False) -> list[Path]:
         found.append(Path(error.filename))
 
     for where, folders, files in os.walk(folder, onerror=refused):
+        if RESULTS_MARKER in files and where != str(folder):
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         candidates = (Path(where, name) for name in files if not name.startswith("."))
         found += [path for path in candidates if path.suffix.lower() in suffixes and not is_folder(path)]

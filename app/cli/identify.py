@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.context import Context, cell
+from app.cli.run_writing import Beside, How, Naming, SortHow, SortInto, SortUnknown, WriteXmp, XmpNaming
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -45,16 +46,26 @@ def identify(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Leave out what fits; repeatable.")
     ] = None,
+    sort_into: SortInto = None,
+    sort_how: How = SortHow.SYMLINK,
+    sort_unknown: SortUnknown = False,
+    write_xmp: WriteXmp = False,
+    xmp_naming: Naming = XmpNaming.FULL,
     watch: Annotated[bool, typer.Option("--watch", help="Go on with what the folders receive, until Ctrl-C.")] = False,
 ) -> None:
     """Name the faces in photos and videos: a row per face or appearance, and one per file that could not be used."""
     context: Context = ctx.obj
     if not all(paths):
         raise typer.BadParameter("a path is empty")
-    if any(option not in (None, False, []) for option in (run, out, formats, assets, include, exclude, watch)):
+    beside = Beside(sort_into, sort_how, sort_unknown, write_xmp, xmp_naming)
+    options = (run, out, formats, assets, include, exclude, watch, sort_into, write_xmp)
+    beside.check()
+    if any(option not in (None, False, []) for option in options):
         from app.cli.identify_run import Wanted, identify_run
 
-        wanted = Wanted(run, out, formats, assets, tuple(include or ()), tuple(exclude or ()), watch, allow_repeats)
+        wanted = Wanted(
+            run, out, formats, assets, tuple(include or ()), tuple(exclude or ()), watch, allow_repeats, beside
+        )
         identify_run(context, paths, wanted)
     else:
         _identify(context, paths, allow_repeats=allow_repeats)

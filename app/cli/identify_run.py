@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ import typer
 from app.cli.context import Context, dumps
 from app.cli.run_progress import RunProgress
 from app.cli.run_report import show_run
+from app.cli.run_writing import Beside, write_beside
 from app.runs.documents import error_documents, face_documents
 from app.runs.output import FORMATS, Format, write_results
 from app.runs.records import Run
@@ -41,6 +42,7 @@ class Wanted:
     exclude: tuple[str, ...] = ()
     watch: bool = False
     allow_repeats: bool = False
+    beside: Beside = field(default_factory=Beside)
 
 
 def identify_run(context: Context, paths: Sequence[str], wanted: Wanted) -> None:
@@ -48,11 +50,12 @@ def identify_run(context: Context, paths: Sequence[str], wanted: Wanted) -> None
     formats = wanted_formats(wanted.formats, wanted.out)
     if wanted.assets and wanted.out is None:
         raise typer.BadParameter("--assets says how the report is written: name a folder with --out")
+    wanted.beside.prepare()
     context.note_no_gallery()
     with ExitStack() as stack:
         services = stack.enter_context(closing(context.services(reading=True)))
         home = None if wanted.run is not None else Path(stack.enter_context(TemporaryDirectory(prefix="knownface-")))
-        teller = stack.enter_context(closing(_Teller(context, wanted, formats)))
+        teller = stack.enter_context(closing(_Teller(context, wanted, formats, services)))
         try:
             with Session(services, _plan(paths, wanted, home), teller) as session:
                 _notes(services, teller)
@@ -86,7 +89,8 @@ def wanted_formats(formats: str | None, out: Path | None) -> tuple[Format, ...]:
 
 
 def _plan(paths: Sequence[str], wanted: Wanted, home: Path | None) -> Plan:
-    skip = frozenset(os.path.abspath(folder) for folder in (wanted.out,) if folder)  # noqa: PTH100 - links stay links
+    written = (wanted.out, wanted.beside.sort_into)
+    skip = frozenset(os.path.abspath(folder) for folder in written if folder)  # noqa: PTH100 - links stay links
     roots = tuple(os.path.abspath(path) for path in paths)  # noqa: PTH100
     chosen = Chosen(wanted.include, wanted.exclude, skip)
     return Plan(_THROW_AWAY if wanted.run is None else wanted.run, roots, chosen, wanted.allow_repeats, home)
@@ -115,8 +119,8 @@ def _interrupted(context: Context, wanted: Wanted) -> None:
 class _Teller:
     """Tells how the run goes: progress on stderr, JSON lines on stdout, and the files that are wanted."""
 
-    def __init__(self, context: Context, wanted: Wanted, formats: tuple[Format, ...]) -> None:
-        self._context, self._wanted, self._formats = context, wanted, formats
+    def __init__(self, context: Context, wanted: Wanted, formats: tuple[Format, ...], services: Services) -> None:
+        self._context, self._wanted, self._formats, self._services = context, wanted, formats, services
         self._progress = RunProgress(context)
         self._written: list[Path] = []
         self._is_first = True
@@ -149,16 +153,19 @@ class _Teller:
 
     def decided(self, run: Run) -> None:
         if self._wanted.out is not None:
-            self._written = write_results(run, self._wanted.out, self._formats, assets=self._wanted.assets)
+            lent = self._services.gallery.picture
+            out, assets = self._wanted.out, self._wanted.assets
+            self._written = write_results(run, out, self._formats, assets=assets, portraits=lent)
 
     def finish(self, run: Run) -> bool:
-        """Prints the result; returns whether some files could not be used."""
+        """Prints the result and writes what belongs beside photos; returns whether some files could not be used."""
         summary = run.summary()
-        if self._context.json:
-            self._document(run, summary)
-        elif not self._context.json_lines:
+        if not self._context.machine:
             show_run(self._context, run, summary, self._written)
-        return bool(summary["failed"])
+        beside, failed = write_beside(self._context, run, self._wanted.beside, self._services.settings.max_bytes)
+        if self._context.json:
+            self._document(run, summary | beside)
+        return failed or bool(summary["failed"])
 
     def _document(self, run: Run, summary: dict[str, Any]) -> None:
         """One JSON document, written as it is read: it may be larger than what fits in memory."""

@@ -9,6 +9,17 @@ from typing import Annotated
 import typer
 
 from app.cli.context import Context, cell
+from app.cli.run_writing import (
+    Beside,
+    How,
+    Naming,
+    SortHow,
+    SortInto,
+    SortUnknown,
+    WriteXmp,
+    XmpNaming,
+    write_beside,
+)
 
 app = typer.Typer(help="The runs that `identify --run` keeps: list, show, report, remove.", no_args_is_help=True)
 
@@ -60,29 +71,42 @@ def show(ctx: typer.Context, name: Name) -> None:
 def report(
     ctx: typer.Context,
     name: Name,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Write the result into this folder.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the result into this folder.")] = None,
     formats: Annotated[
         str | None, typer.Option("--format", help="What to write, of csv,jsonl,parquet,html; by default all of them.")
     ] = None,
     assets: Annotated[bool, typer.Option("--assets", help="Put the report's pictures beside it.")] = False,
+    sort_into: SortInto = None,
+    sort_how: How = SortHow.SYMLINK,
+    sort_unknown: SortUnknown = False,
+    write_xmp: WriteXmp = False,
+    xmp_naming: Naming = XmpNaming.FULL,
 ) -> None:
-    """Write a run's result again, by the people enrolled now; no photo is opened."""
+    """Write a run's result again, by the people enrolled now; no photo is decoded."""
     from app.cli.identify_run import wanted_formats
     from app.runs import Run
     from app.runs.output import write_results
 
     context: Context = ctx.obj
+    beside = Beside(sort_into, sort_how, sort_unknown, write_xmp, xmp_naming)
+    beside.check()
+    if out is None and sort_into is None and not write_xmp:
+        raise typer.BadParameter("nothing is to be written: give --out DIR, --sort-into DIR or --write-xmp")
     chosen = wanted_formats(formats, out)
     run = Run.open(context.settings.home, name)
     with closing(context.services(reading=True)) as services:
         decided = run.decide(services)
-    written = write_results(run, out, chosen, assets=assets)
+        context.note(f"{decided:,} faces were decided anew")
+        lent = services.gallery.picture
+        written = [] if out is None else write_results(run, out, chosen, assets=assets, portraits=lent)
+        for file in written:
+            if not context.machine:
+                context.say(f"written: {file}")
+        document, failed = write_beside(context, run, beside, services.settings.max_bytes)
     if context.machine:
-        context.emit({"run": name, "decided": decided, "written": [str(file) for file in written]})
-        return
-    context.note(f"{decided:,} faces were decided anew")
-    for file in written:
-        context.say(f"written: {file}")
+        context.emit({"run": name, "decided": decided, "written": [str(file) for file in written]} | document)
+    if failed:
+        raise typer.Exit(3)
 
 
 @app.command()

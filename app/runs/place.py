@@ -9,8 +9,6 @@ from pipeline.errors import RunNameError
 from pipeline.images import one_line
 
 LEDGER = "ledger.sqlite3"
-#: A file of this name in a folder says that results were written there: the walk passes the folder over.
-RESULTS_MARKER = ".knownface-results"
 LOCK = "run.lock"
 _NAME = re.compile(r"[\w][\w .+-]{0,99}")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from app.photos import RESULTS_MARKER
 from app.runs.ledger import Found
-from app.runs.place import RESULTS_MARKER
 from app.runs.row_types import Kind
 from pipeline.errors import PhotoUnreadableError
 from pipeline.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, one_line

@@ -90,7 +90,7 @@ def test_search_and_buttons_find_what_was_asked_for(page: Page, opened: Open, re
     expect(page.get_by_role("heading", name="Unknown c7")).to_be_visible()
     expect(page.get_by_role("heading", name="Unknown, on their own")).to_be_visible()
     expect(status).to_have_text("4 faces")
-    page.get_by_role("button", name="Without a face 2").click()
+    page.get_by_role("button", name="No result 2").click()
     expect(page.get_by_text("/p/wall.jpg")).to_be_visible()
     page.get_by_role("button", name="Ambiguous 1").click()
     pair = page.locator(".pair")

@@ -9,8 +9,8 @@ from typing import Literal, Self
 
 import pydantic
 
+from app.photos import RESULTS_MARKER
 from app.runs.output.files import folder_for, write_bytes
-from app.runs.place import RESULTS_MARKER
 from pipeline.errors import ResultsError
 from pipeline.images import one_line
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from app.photos import RESULTS_MARKER
 from app.runs.output.files import folder_for, write_bytes
 from app.runs.output.report_data import PICTURE, Portraits, ReportData, best_faces, by_importance
 from app.runs.output.source import Results
-from app.runs.place import RESULTS_MARKER
 
 #: A picture of the page by its number, or a file of the folder by its name.
 Reference = int | str

@@ -1,8 +1,8 @@
 """Photos in a folder per person, as links or copies. The originals are never touched, and nothing is overwritten.
 
-What was put where stands in a hidden file of the folder (`place.RESULTS_MARKER`). By that file the next run passes the
-folder over when it looks for photos, people keep their folders, and what no longer holds is taken away again: a link,
-or a copy of a photo that is still where it was.
+What was put where stands in a hidden file of the folder (`app.photos.RESULTS_MARKER`). By that file the next run passes
+the folder over when it looks for photos, people keep their folders, and what no longer holds is taken away again: a
+link, or a copy of a photo that is still where it was.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ KINDS = {
     "ambiguous": "Ambiguous",
     "poor": "Poor image",
     "undecided": "Undecided",
-    "files": "Without a face",
+    "files": "No result",
 }
 BACK, ON, PAGES = "Back", "Next", "Pages"
 ABOUT = "What this rests on"
@@ -34,7 +34,7 @@ COUNTS = {
     "unknown": "unknown",
     "ambiguous": "ambiguous",
     "poor": "poor images",
-    "unused": "files without a face, or unusable",
+    "unused": "files without a result",
 }
 FACTS = {
     "threshold": "Threshold",

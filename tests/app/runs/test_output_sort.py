@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.photos import RESULTS_MARKER
 from app.runs.output import placing
 from app.runs.output.safe_names import UNKNOWN, folder_name, folder_names
 from app.runs.output.sort import sort_into
-from app.runs.place import RESULTS_MARKER
 from app.runs.records import FaceRow
 from pipeline.errors import ResultsError
 from tests.result_rows import MadeRun, face, unknown
