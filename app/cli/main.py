@@ -27,6 +27,7 @@ from app.cli import (
     runs,
     train,
     users,
+    watch_camera,
     web,
 )
 from app.cli.context import Context, printable, write_json
@@ -55,6 +56,7 @@ calibrate.register(app)
 explain.register(app)
 demo.register(app)
 train.register(app)
+watch_camera.register(app)
 web.register(app)
 
 _USAGE = 2

@@ -10,10 +10,10 @@ from app.video.appearances import Appearances, analyse_video, track_settings
 from pipeline.decide import decide_photo
 from pipeline.errors import NoFaceError, PhotoError
 from pipeline.tracks import TrackSettings
+from pipeline.types import Decision, Templates
 
 if TYPE_CHECKING:
     from app.services import Services
-    from pipeline.types import Decision
 
 
 def tracking_of(services: Services) -> TrackSettings:
@@ -54,12 +54,11 @@ def identify_video(services: Services, path: str) -> Identification:
     if not len(found):
         said = f"{found.source}: nobody was found in it: use a video in which faces are larger, or are seen for longer"
         return Identification(path, appearances=found, error=NoFaceError(said))
-    return Identification(path, decisions=decided(services, found), appearances=found)
+    return Identification(path, decisions=decided(services, found.templates), appearances=found)
 
 
-def decided(services: Services, found: Appearances) -> tuple[Decision, ...]:
-    """A decision for each appearance."""
+def decided(services: Services, templates: Templates) -> tuple[Decision, ...]:
+    """A decision for each appearance, from its template."""
     gallery, point = services.gallery, services.identify_point()
-    candidates = gallery.search(found.templates, k=2, threshold=point.threshold)
-    norms = found.templates.norms.tolist()
-    return decide_photo(candidates, point, len(gallery), norms=norms, allow_repeats=True)
+    candidates = gallery.search(templates, k=2, threshold=point.threshold)
+    return decide_photo(candidates, point, len(gallery), norms=templates.norms.tolist(), allow_repeats=True)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 #: Demuxers of files that hold their video themselves.
-_FORMATS = (
+FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,asf_o,ogg,mxf,m4v,h264,hevc,ivf,obu,nut,"
     "dv,wav,mp3,flac,aac"
 )
@@ -177,7 +177,7 @@ def opened(path: str | Path, label: str, limits: VideoLimits) -> Iterator[Video]
         sha256 = _sha256(file, label)
         with named_errors(label, _HEADER):
             # another format of an unlucky file, or another protocol, is never tried
-            options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+            options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
             container = av.open(file, "r", options=options, metadata_errors="replace")
         with container:
             stream = _picture(container, label)

@@ -27,13 +27,13 @@ class Upright:
     """
 
     def __init__(self, aspect: float) -> None:
-        self._aspect = aspect
+        self.aspect = aspect
         self._matrices: dict[int, tuple[int, int, int, int]] = {}
 
     def __call__(self, frame: VideoFrame) -> Image:
         """The frame, of any pixel format that FFmpeg can convert, as (H, W, 3) uint8 RGB, C-contiguous."""
         rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-        width = shown_width(frame.width, self._aspect)
+        width = shown_width(frame.width, self.aspect)
         if width != frame.width:
             rgb = np.asarray(cv2.resize(rgb, (width, frame.height), interpolation=cv2.INTER_LINEAR), np.uint8)
         return _turned(rgb, self._matrix(frame))
