@@ -19,6 +19,7 @@ from pipeline.config import Settings
 from pipeline.errors import KnownfaceError, ModelMissingError, SwitchRefusedError
 from pipeline.gallery import Gallery, Model
 from pipeline.gallery.switching import Switching
+from pipeline.gallery.waiting import Waiting
 
 #: Samples that are embedded and committed together: what a kill loses, and the writing another process waits for.
 BATCH = 64
@@ -156,18 +157,28 @@ class Change:
 
     def _switch(self, work: Switching, before: Model | None, target: Model) -> Carried:
         self._expect(work, target)
+        self._embed(work, target)
+        self._refuse_unless_told()
+        self._note |= {"state": "preparing"}
+        work.note(self._note)
+        carried = self._carry(work, before, target)
+        if self._note["total"]:
+            self.gallery.load()
+            self.gallery.save_index()  # whoever follows the step reads it instead of the database
         while True:
             self._embed(work, target)
             self._refuse_unless_told()
-            self._note |= {"state": "preparing"}
-            work.note(self._note)
-            carried = self._carry(work, before, target)
-            if self._note["total"]:
-                self.gallery.load()
-                self.gallery.save_index()  # whoever follows the step reads it instead of the database
             done = self._note | {"state": "done", "left_behind": len(self._problems), "message": carried.said}
-            if work.commit(target, self._problems, carried.documents, done):
+            last = partial(self._last, target)
+            if work.commit(target, self._problems, carried.documents, done, last):
                 return carried
+
+    def _last(self, target: Model, rows: list[Waiting]) -> list[Made]:
+        """Templates of those who were enrolled a moment before the step."""
+        made = self._reembedder(target).embed(rows)
+        good = [row for row in made if isinstance(row, Made)]
+        self._embedded += len(good)
+        return good
 
     def _expect(self, work: Switching, target: Model) -> None:
         """Finds those who cannot be embedded before any work is done."""
@@ -197,7 +208,7 @@ class Change:
                     found = True
                     self._commit(work, target, rows)
 
-    def _commit(self, work: Switching, target: Model, rows: Sequence[Any]) -> None:
+    def _commit(self, work: Switching, target: Model, rows: Sequence[Waiting]) -> None:
         began = time.monotonic()
         made = self._reembedder(target).embed(rows)
         self._keep([row for row in made if isinstance(row, Problem)])

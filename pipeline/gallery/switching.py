@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -26,16 +25,16 @@ from pipeline.gallery.in_use import OF_ALL, InUse, Model
 from pipeline.gallery.logged import changing
 from pipeline.gallery.schema import documents as documents_table
 from pipeline.gallery.schema import samples, subjects, templates
-from pipeline.gallery.store import bump, chunks, read_meta
+from pipeline.gallery.store import bump, read_meta
 from pipeline.gallery.truth import Truth
-from pipeline.gallery.waiting import Waiting, lacks, subject_lacks, waiting_of
-from pipeline.types import F32
+from pipeline.gallery.waiting import Made, Waiting, insert, lacks, select, subject_lacks
 
 PROGRESS = "switch"
 """Kind of the document that tells how far a change is."""
 LOCK = "switch.lock"
 _LOCK_S = 2.0
-_CROP_HEAD = 24  # bytes of a PNG up to its width and height
+AT_ONCE = 16
+"""Samples that are embedded within the step, at most: enrolments wait for it."""
 
 
 class Switching:
@@ -66,17 +65,8 @@ class Switching:
             limit: At most so many.
             heads: Only the first bytes of the crops, which say how large they are.
         """
-        crop: sa.ColumnElement[Any] = sa.func.substr(samples.c.crop, 1, _CROP_HEAD) if heads else samples.c.crop
-        columns = [column for column in samples.c if column.name != "crop"]
-        query = (
-            sa.select(*columns, subjects.c.name, crop.label("picture"))
-            .join(subjects, subjects.c.id == samples.c.subject_id)
-            .where((samples.c.id > after) & lacks(model_id))
-            .order_by(samples.c.id)
-            .limit(limit)
-        )
         with self._truth.reading() as connection:
-            return [waiting_of(row) for row in connection.execute(query)]
+            return select(connection, (samples.c.id > after) & lacks(model_id), limit=limit, heads=heads)
 
     def begin(self, model: Model) -> None:
         """Notes with which model the gallery is searched, unless it says so already."""
@@ -85,7 +75,7 @@ class Switching:
                 in_use.write(connection, InUse(model))
                 log.append(Note("model_begin", _target(model)))
 
-    def add(self, model: Model, rows: Sequence[tuple[int, float, F32]], progress: dict[str, Any]) -> int:
+    def add(self, model: Model, rows: Sequence[Made], progress: dict[str, Any]) -> int:
         """Keeps templates and the progress, in one transaction; returns how many templates were new.
 
         Args:
@@ -95,29 +85,11 @@ class Switching:
             progress: As it stands after this; becomes the document PROGRESS.
         """
         with changing(self._truth, self._scribe) as (connection, log):
-            generation = bump(connection)
-            free: set[int] = set()
-            for chunk in chunks(key for key, _, _ in rows):
-                query = sa.select(samples.c.id).where(samples.c.id.in_(chunk) & lacks(model.model_id))
-                free.update(connection.execute(query).scalars())
-            new = [
-                {
-                    "sample_id": key,
-                    "model_id": model.model_id,
-                    "norm": float(norm),
-                    "vector": np.ascontiguousarray(vector, "<f4").tobytes(),
-                }
-                for key, norm, vector in rows
-                if key in free
-            ]
-            if new:
-                connection.execute(sa.insert(templates), new)
-            for chunk in chunks(free):
-                connection.execute(sa.update(samples).where(samples.c.id.in_(chunk)).values(changed=generation))
+            new = insert(connection, model.model_id, rows)
             _note(connection, progress)
             if new:
-                log.append(Note("model_embed", _target(model), {"samples": len(new)}))
-        return len(new)
+                log.append(Note("model_embed", _target(model), {"samples": new}))
+        return new
 
     def note(self, progress: dict[str, Any]) -> None:
         """Keeps how far the change is."""
@@ -134,7 +106,12 @@ class Switching:
         return None if found is None else found | {"running": self._is_held()}
 
     def commit(
-        self, model: Model, left: Collection[int], copies: dict[str, dict[str, Any]], progress: dict[str, Any]
+        self,
+        model: Model,
+        left: Collection[int],
+        copies: Mapping[str, Mapping[str, Any]],
+        progress: dict[str, Any],
+        embed: Callable[[list[Waiting]], Sequence[Made]] | None = None,
     ) -> bool:
         """The step: from here on the gallery is searched with the model. Nothing happens while somebody would be lost.
 
@@ -143,6 +120,8 @@ class Switching:
             left: Rows of the samples that may stay without a template of it.
             copies: Documents of the new model, by kind, to be kept with the step.
             progress: Becomes the document PROGRESS.
+            embed: Makes templates of the few samples that came just before the step, while enrolments wait; without
+                it, they are a reason not to take the step.
 
         Returns:
             Whether it was done; if not, samples without a template have come meanwhile.
@@ -152,7 +131,11 @@ class Switching:
         """
         with changing(self._truth, self._scribe) as (connection, log):
             bump(connection)  # on a server: waits for enrolments under way, and those to come see what is written here
-            waiting = set(connection.execute(sa.select(samples.c.id).where(lacks(model.model_id))).scalars())
+            lacking = sa.select(samples.c.id).where(lacks(model.model_id))
+            waiting = set(connection.execute(lacking).scalars())
+            if embed is not None and 0 < len(new := waiting - set(left)) <= AT_ONCE:
+                insert(connection, model.model_id, embed(select(connection, samples.c.id.in_(new))))
+                waiting = set(connection.execute(lacking).scalars())
             if not waiting <= set(left):
                 return False
             before = in_use.read(connection)

@@ -1,15 +1,23 @@
-"""What a change of the model has still to do: samples, and subjects, without a template of a model."""
+"""What a change of the model has still to do: samples, and subjects, without a template of a model; and doing it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from pipeline.gallery.schema import samples, subjects, templates
+from pipeline.gallery.store import bump, chunks
 from pipeline.types import F32
+
+Made = tuple[int, float, F32]
+"""A template: row of its sample, norm before it was normalised, unit vector (D,) float32."""
+
+_CROP_HEAD = 24  # bytes of a PNG up to its width and height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +66,47 @@ def lacks(model_id: str) -> sa.ColumnElement[bool]:
     return ~mine.correlate(samples).exists()
 
 
-def waiting_of(row: Any) -> Waiting:
-    """From a row of `samples` with the subject's `name` and the crop as `picture`."""
+def select(
+    connection: Connection, which: sa.ColumnElement[bool], *, limit: int | None = None, heads: bool = False
+) -> list[Waiting]:
+    """Samples, by ascending row; with the first bytes of their crops only, where heads are enough."""
+    crop: sa.ColumnElement[Any] = sa.func.substr(samples.c.crop, 1, _CROP_HEAD) if heads else samples.c.crop
+    columns = [column for column in samples.c if column.name != "crop"]
+    query = (
+        sa.select(*columns, subjects.c.name, crop.label("picture"))
+        .join(subjects, subjects.c.id == samples.c.subject_id)
+        .where(which)
+        .order_by(samples.c.id)
+        .limit(limit)
+    )
+    return [_waiting(row) for row in connection.execute(query)]
+
+
+def insert(connection: Connection, model_id: str, rows: Sequence[Made]) -> int:
+    """Adds templates of samples that are there and have none of the model; returns how many."""
+    generation = bump(connection)
+    free: set[int] = set()
+    for chunk in chunks(key for key, _, _ in rows):
+        query = sa.select(samples.c.id).where(samples.c.id.in_(chunk) & lacks(model_id))
+        free.update(connection.execute(query).scalars())
+    new = [
+        {
+            "sample_id": key,
+            "model_id": model_id,
+            "norm": float(norm),
+            "vector": np.ascontiguousarray(vector, "<f4").tobytes(),
+        }
+        for key, norm, vector in rows
+        if key in free
+    ]
+    if new:
+        connection.execute(sa.insert(templates), new)
+    for chunk in chunks(free):
+        connection.execute(sa.update(samples).where(samples.c.id.in_(chunk)).values(changed=generation))
+    return len(new)
+
+
+def _waiting(row: Any) -> Waiting:
     return Waiting(
         key=int(row.id),
         id=row.uid,

@@ -74,7 +74,17 @@ def test_who_was_enrolled_meanwhile_is_waited_for(gallery: Gallery) -> None:
     assert not gallery.switching().commit(NEW, (), {}, {})
     assert [row.subject for row in gallery.switching().waiting(NEW.model_id, limit=9)] == ["late"]
     finish(gallery)
-    assert gallery.switching().commit(NEW, (), {}, {})
+    gallery.enrol_many([(f"last{n}", sample_of(f"last{n}")) for n in range(3)])
+    assert not gallery.switching().commit(NEW, (), {}, {}, lambda rows: [])
+    seen = []
+
+    def last(rows):
+        seen.extend(row.subject for row in rows)
+        return [(row.key, 1.0, vector_of(row.subject, 8)) for row in rows]
+
+    assert gallery.switching().commit(NEW, (), {}, {}, last), "the few last ones are embedded within the step"
+    assert seen == ["last0", "last1", "last2"]
+    assert gallery.switching().count(NEW.model_id) == (16, 0)
 
 
 def test_nobody_enrols_with_the_old_model_after_the_step(gallery: Gallery) -> None:
