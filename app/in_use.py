@@ -38,6 +38,12 @@ def followed(gallery: Gallery) -> Gallery | None:
     return gallery.of_model(state.model)
 
 
+def second_of(gallery: Gallery | None) -> Model | None:
+    """The model through which those who were left behind are searched; None where nobody was."""
+    state = None if gallery is None else gallery.in_use()
+    return None if state is None else state.left_behind
+
+
 def require_installed(recognizer: Recognizer, model: Model) -> None:
     """Refuses a recognizer that is not the one whose templates the gallery holds.
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from app import in_use, live
+from app import in_use, left_behind, live
 from app.access import LOCAL, Actor
 from app.changes import Changes
 from app.faces import only_face, pick_face
+from app.left_behind import SecondSearch
 from app.outcomes import Enrolment, Identification, Verification
 from app.photos import Source, is_folder, is_video, name_of, open_source
 from pipeline.build import Expect, Stack, build_recognizer, embedder_identity, operating_points
@@ -29,7 +30,7 @@ from pipeline.recognizer import Faces, Recognizer, compare, no_face
 from pipeline.types import OperatingPoint
 
 if TYPE_CHECKING:
-    from pipeline.gallery import Gallery
+    from pipeline.gallery import Gallery, Model
 
 __all__ = ["Enrolment", "Identification", "Services", "Verification", "only_face", "pick_face"]
 
@@ -57,6 +58,8 @@ class Services(Changes):
     _gallery: Gallery | None = field(default=None, repr=False)
     _stand_in: TemporaryDirectory[str] | None = field(default=None, repr=False)
     _before: list[Gallery] = field(default_factory=list, repr=False)
+    _second: Model | None = field(default=None, repr=False)
+    _left: SecondSearch | None = field(default=None, repr=False)
 
     def acting_as(self, actor: Actor) -> Services:
         """The same recognizer and gallery for somebody else: what the role does not allow is refused."""
@@ -70,11 +73,18 @@ class Services(Changes):
         with self._lock:
             self._follow()
             if self._recognizer is None:
-                made = build_recognizer(self.in_force, expect=self.expect, stack=self.stack)
+                made = self._build()
                 if self._gallery is not None and self._gallery.in_use() is not None:
                     in_use.require_installed(made, self._gallery.model)
                 self._recognizer = made
             return self._recognizer
+
+    def _build(self) -> Recognizer:
+        self._second = second = in_use.second_of(self._gallery)
+        if second is None or self._gallery is None:
+            return build_recognizer(self.in_force, expect=self.expect, stack=self.stack)
+        recognizer, self._left = left_behind.build(self.in_force, self._gallery, second)
+        return recognizer
 
     @property
     def gallery(self) -> Gallery:
@@ -107,11 +117,14 @@ class Services(Changes):
 
     def _follow(self) -> None:
         """Goes over to another model together with the gallery."""
-        if self._gallery is None or (now := in_use.followed(self._gallery)) is None:
+        if self._gallery is None:
             return
-        self._before.append(self._gallery)
-        self._gallery, self._recognizer, self.stack = now, None, None
-        self.__dict__.pop("points", None)
+        if (now := in_use.followed(self._gallery)) is not None:
+            self._before.append(self._gallery)
+            self._gallery, self._recognizer, self.stack = now, None, None
+            self.__dict__.pop("points", None)
+        if self._second != in_use.second_of(self._gallery):
+            self._recognizer = self._left = self._second = None
 
     def open_gallery_if_there(self) -> None:
         """Opens the gallery, if there is one, so that its model is used from now on."""
@@ -296,13 +309,15 @@ class Services(Changes):
         point, gallery = point or self.identify_point(), self.gallery
         in_use.require_current(faces, gallery)
         in_use.require_point(point, faces)
-        size = len(gallery)
+        size, repeats = len(gallery), self.settings.allow_repeats if allow_repeats is None else allow_repeats
         candidates = gallery.search(faces.templates, k=len(faces) + 1, threshold=point.threshold)
         decisions = decide_photo(
             candidates,
             point,
             size,
             norms=faces.templates.norms.tolist(),
-            allow_repeats=self.settings.allow_repeats if allow_repeats is None else allow_repeats,
+            allow_repeats=repeats,
         )
+        if (left := (self._origin or self)._left) is not None:
+            decisions = left.decide(faces, decisions, size, allow_repeats=repeats)
         return Identification(faces.source, faces, live.held(self.settings, decisions, faces))

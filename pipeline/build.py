@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.config import Settings
 from pipeline.errors import CardError, ConfigError, ModelMissingError, NoOperatingPointError
-from pipeline.protocols import Session
+from pipeline.protocols import Aligner, Embedder, Session
 from pipeline.runtime import PendingSession, load_session
 from pipeline.types import LivenessPoint, OperatingPoint, fusion_suffix
 from pipeline.weights import Card, InstalledModel, Member, ModelStore
@@ -86,15 +86,40 @@ def build_recognizer(
     Raises:
         ModelError: As `start_loading` does.
     """
-    from pipeline.recognizer import Recognizer
-
     settings = settings or Settings.load()
     stack = stack or start_loading(settings, expect)
-    aligner, embedder = _embedding(*stack.embedder, settings)
+    return _recognizer(stack, settings, *_embedding(*stack.embedder, settings))
+
+
+def _recognizer(stack: Stack, settings: Settings, aligner: Aligner, embedder: Embedder) -> Recognizer:
+    from pipeline.recognizer import Recognizer
+
     refiner = _refiner(*stack.refiner) if stack.refiner else None
     quality = stack.embedder[0].card.quality
     liveness = _liveness(*stack.liveness) if stack.liveness else None
     return Recognizer(_detector(*stack.detector, settings), refiner, aligner, embedder, quality, liveness)
+
+
+def build_with_second(settings: Settings, other: Settings, *, expect: Expect = "many") -> tuple[Recognizer, Embedder]:
+    """A recognizer whose faces a second embedder can be given too, and that embedder.
+
+    Args:
+        settings: As for `build_recognizer`.
+        other: Names the second embedder.
+        expect: As in `start_loading`.
+
+    Raises:
+        ModelError: As `start_loading` does.
+    """
+    from pipeline.align import SeveralAligner, TemplateAligner
+
+    stack = start_loading(settings, expect)
+    aligner, embedder = _embedding(*stack.embedder, settings)
+    model = _installed(ModelStore(settings.models_dir), other.embedder, "embedder")
+    sessions = [_session(member, other, expect) for member in model.members or (model,)]
+    second_aligner, second = _embedding(model, sessions, other, first_view=len(aligner.views))
+    both = SeveralAligner([TemplateAligner(*view) for view in (*aligner.views, *second_aligner.views)])
+    return _recognizer(stack, settings, both, embedder), second
 
 
 def build_embedding(
@@ -265,9 +290,9 @@ def liveness_point(settings: Settings) -> LivenessPoint | None:
 
 
 def _embedding(
-    model: InstalledModel, sessions: Sequence[Session], settings: Settings
+    model: InstalledModel, sessions: Sequence[Session], settings: Settings, first_view: int = 0
 ) -> tuple[TemplateAligner | SeveralAligner, NetworkEmbedder | EnsembleEmbedder]:
-    """The embedder, and the aligner that cuts out every view its networks look at."""
+    """The embedder, and the aligner that cuts out what its networks look at; `first_view` is the place of the first."""
     from pipeline.align import SeveralAligner, TemplateAligner
     from pipeline.embed import EnsembleEmbedder
 
@@ -276,7 +301,7 @@ def _embedding(
     members, _ = _views(model.card, settings)
     for member, network, session in zip(members, model.members or (model,), sessions, strict=True):
         template = _template(network.card)
-        embedders.append((_embedder(network, session, member, first_view=len(aligners)), member.weight))
+        embedders.append((_embedder(network, session, member, first_view=first_view + len(aligners)), member.weight))
         aligners += [TemplateAligner(template, zoom) for zoom in (1.0, *member.zooms)]
     aligner: TemplateAligner | SeveralAligner = aligners[0] if len(aligners) == 1 else SeveralAligner(aligners)
     if not model.members:

@@ -126,14 +126,17 @@ def status(ctx: typer.Context) -> None:
 @contextmanager
 def opened(settings: Settings, model: Model | None) -> Iterator[Gallery]:
     """The gallery by a model; by a stand-in where only what it says about itself is asked."""
-    from pipeline.gallery import Gallery, IndexPlace
+    from app.access import LOCAL
+    from pipeline.gallery import Anchor, Gallery, IndexPlace, Scribe
 
     local = model is None
     place = IndexPlace() if local else IndexPlace(settings.index, settings.index_url, settings.index_method)
     score = "best" if local else settings.subject_score
     model_id, dimension = ("none", 1) if model is None else (model.model_id, model.dimension)
-    location = settings.gallery_location
-    with Gallery.open(location, model_id, dimension, create=False, subject_score=score, index=place) as gallery:
+    location, scribe = settings.gallery_location, Scribe(LOCAL.name, Anchor(settings.home))
+    with Gallery.open(
+        location, model_id, dimension, create=False, subject_score=score, index=place, scribe=scribe
+    ) as gallery:
         yield gallery
 
 

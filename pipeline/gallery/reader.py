@@ -14,6 +14,7 @@ from pipeline.gallery.codes import Progress
 from pipeline.gallery.engine import Place
 from pipeline.gallery.in_use import InUse, Model
 from pipeline.gallery.index_place import LOCAL, IndexPlace, open_index
+from pipeline.gallery.left_behind import LeftBehind
 from pipeline.gallery.records import Enrolled, SubjectDetail, SubjectInfo
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.schema import templates as templates_table
@@ -140,6 +141,10 @@ class GalleryReader:
         other._owns_truth = False
         return other
 
+    def left_behind(self, model: Model) -> LeftBehind:
+        """The people who have templates of this model and none of the gallery's own, searched by it."""
+        return LeftBehind(self._truth, model, self._model_id, self._searched[0])
+
     def subjects(self, *, limit: int | None = None, offset: int = 0, search: str | None = None) -> list[SubjectInfo]:
         """The subjects by name; `search` keeps those whose name contains it, whatever its case."""
         with self._truth.reading() as connection:
@@ -183,8 +188,12 @@ class GalleryReader:
         Raises:
             GalleryDamagedError: It is no JSON object any more.
         """
+        return self.document_of(kind, self._model_id)
+
+    def document_of(self, kind: str, model_id: str) -> dict[str, Any] | None:
+        """The document of this kind and any model. As `document`."""
         with self._truth.reading() as connection:
-            return documents.read(connection, kind, self._model_id)
+            return documents.read(connection, kind, model_id)
 
     def __len__(self) -> int:
         """Subjects enrolled."""
