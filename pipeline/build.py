@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import Settings
 from pipeline.errors import CardError, ConfigError, ModelMissingError, NoOperatingPointError
@@ -321,23 +321,38 @@ def _template(card: Card) -> str:
 
 
 def _embedder(model: InstalledModel, session: Session, member: Member, first_view: int) -> NetworkEmbedder:
+    return build_embedder(
+        model.card, session, model.model_id, flip_fusion=member.flip, zooms=member.zooms, first_view=first_view
+    )
+
+
+def build_embedder(card: Card, session: Session, model_id: str, **options: Any) -> NetworkEmbedder:
+    """The embedder of a card, on a network that is loaded already.
+
+    Args:
+        card: What the network wants to be fed.
+        session: The network.
+        model_id: What its templates are called.
+        options: Further ones of `NetworkEmbedder`.
+
+    Raises:
+        CardError: The pipeline has no such embedder.
+    """
     from pipeline.embed import NetworkEmbedder
 
-    prep = model.card.preprocessing
-    if model.card.family not in ("sface", "arcface", "dlib") or model.card.dimension is None:
-        raise _unfit(model.card)
+    prep = card.preprocessing
+    if card.family not in ("sface", "arcface", "dlib") or card.dimension is None:
+        raise _unfit(card)
     return NetworkEmbedder(
         session,
-        model_id=model.model_id,
-        dimension=model.card.dimension,
+        model_id=model_id,
+        dimension=card.dimension,
         mean=prep.mean[0],
         std=prep.std[0],
         bgr=prep.colour == "bgr",
-        flip_fusion=member.flip,
-        zooms=member.zooms,
-        first_view=first_view,
         size=prep.input_hw[0],
         folded=prep.folded,
+        **options,
     )
 
 

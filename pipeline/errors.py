@@ -26,6 +26,7 @@
     │   ├── HashMismatchError            hash_mismatch        a download is not what its card promises
     │   ├── LicenceError                 licence_not_accepted
     │   ├── CropError                    crop_unsuited        aligned faces are not cut out as the network needs them
+    │   ├── ExportRefusedError           export_refused       an exported model does not decide like its source
     │   └── RuntimeUnavailableError      runtime_unavailable  a runtime or provider was asked for that is not there
     ├── GalleryError
     │   ├── SwitchRefusedError           switch_refused       another model was asked for, and somebody would be lost
@@ -239,6 +240,12 @@ class CropError(ModelError):
     """Aligned faces are not cut out the way the network needs them."""
 
     code = "crop_unsuited"
+
+
+class ExportRefusedError(ModelError):
+    """An exported model does not pass its checks, or does not decide like its source; nothing was left of it."""
+
+    code = "export_refused"
 
 
 class RuntimeUnavailableError(ModelError):

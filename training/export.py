@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import CheckpointError
+from pipeline.protocols import Array
 from pipeline.weights.card import Card, Licence, Preprocessing
 from pipeline.weights.card_sources import FileSource
 from pipeline.weights.toml_out import to_toml
@@ -39,6 +44,60 @@ class Exported:
     onnx: Path
     card: Path
     max_abs_difference: float
+
+
+class TorchSession:
+    """A backbone in torch on the CPU, behind the pipeline's `Session`: what an export is held against."""
+
+    runtime = "torch/cpu fp32"
+    inputs = ("input",)
+    outputs = ("embedding",)
+
+    def __init__(self, network: Backbone) -> None:
+        self._network = network
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Runs the network once."""
+        with torch.no_grad():
+            return {"embedding": self._network(torch.from_numpy(np.ascontiguousarray(inputs["input"]))).numpy()}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCheckpoint:
+    """A checkpoint as `knownface export` takes it.
+
+    Attributes:
+        label: The run and the step, without the path.
+        card: How it is fed.
+        onnx: The network in fp32; there as long as the checkpoint is open.
+        session: The network in torch.
+    """
+
+    label: str
+    card: Card
+    onnx: Path
+    session: TorchSession
+
+
+@contextmanager
+def exported_checkpoint(run: Path, which: str) -> Iterator[OpenCheckpoint]:
+    """Opens a run's `best` or `last` checkpoint, or the folder of one checkpoint, and exports it in fp32.
+
+    Raises:
+        CheckpointError: There is none, or the exported network does not agree with torch to within TOLERANCE.
+    """
+    folder = run if (run / "state.json").is_file() else checkpoint.find(run, which)
+    config, network = read_backbone(folder)
+    own = folder.parent.parent.resolve().name if folder == run else run.resolve().name
+    tag = re.sub(r"[^a-z0-9_-]+", "-", own.lower()).strip("-_") or "run"
+    label = f"{own}/{folder.name}"
+    provenance = f"trained by knownface train: {config.margin.name}, {config.epochs} epochs, checkpoint {folder.name}"
+    title = f"{config.backbone.name}, trained here"
+    with tempfile.TemporaryDirectory(prefix="knownface-") as place:
+        made = export_backbone(
+            network, Path(place), name=f"{config.backbone.name}.{tag}", title=title, provenance=provenance
+        )
+        yield OpenCheckpoint(label, Card.read(made.card), made.onnx, TorchSession(network))
 
 
 def read_backbone(folder: Path) -> tuple[TrainConfig, Backbone]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.evaluation.pictures import Pictures
     from app.evaluation.plans import Plan
     from app.evaluation.records import Pair
+    from app.evaluation.tables import Table
     from app.evaluation.templates import Media
     from app.services import Services
     from pipeline.images import Photo
@@ -195,7 +196,12 @@ def lines_of(document: dict[str, Any]) -> Iterable[str]:
     yield f"{title_of(document)}, {document['model_id']}"
     for name, value, more in headline(document):
         yield f"{name}: {value} ({more})"
-    for table in tables_of(document):
+    yield from table_lines(tables_of(document))
+
+
+def table_lines(tables: Iterable[Table]) -> Iterable[str]:
+    """Tables for a terminal; empty ones are left out."""
+    for table in tables:
         if not table.rows:
             continue
         rows = [list(table.columns), *table.rows]

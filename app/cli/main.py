@@ -20,6 +20,7 @@ from app.cli import (
     demo,
     evaluate,
     explain,
+    export,
     gallery,
     identify,
     models,
@@ -57,6 +58,7 @@ explain.register(app)
 demo.register(app)
 train.register(app)
 watch_camera.register(app)
+export.register(app)
 web.register(app)
 
 _USAGE = 2

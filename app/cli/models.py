@@ -143,7 +143,7 @@ def add(
     store = _store(context)
     result = store.add(path, card=card, tag=name)
     note_ignored(context, result.ignored)
-    added = _finish_added(context, store, result.models)
+    added = finish_added(context, store, result.models)
     for model in result.models:
         if not model.card.licence.commercial_use:
             context.note(f"{model.card.name}: licence of the weights: {model.card.licence.weights}")
@@ -152,8 +152,8 @@ def add(
         context.emit({"added": added, "ignored": ignored})
 
 
-def _finish_added(context: Context, store: ModelStore, models: Sequence[InstalledModel]) -> list[dict[str, Any]]:
-    """The same for all that `add` installed; what cannot be run is removed again, and an error at the end."""
+def finish_added(context: Context, store: ModelStore, models: Sequence[InstalledModel]) -> list[dict[str, Any]]:
+    """Measures the runtimes for all that was added; what cannot be run is removed again, and an error at the end."""
     from pipeline.errors import ModelDamagedError
 
     finished, problem = [], None

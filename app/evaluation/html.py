@@ -43,25 +43,53 @@ def html_of(document: dict[str, Any], galleries: Sequence[Gallery]) -> str:
         document: Figures, curves, settings and run, as in report.json.
         galleries: The worst comparisons, as pictures; empty for none.
     """
-    cards = "".join(
-        f"<li><span>{escape(name)}</span><b>{escape(value)}</b><small>{escape(more)}</small></li>"
-        for name, value, more in headline(document)
+    return page_of(
+        title_of(document),
+        document["model_id"],
+        headline(document),
+        _charts(document),
+        list(tables_of(document)),
+        galleries,
+        _TERMS[document["kind"]],
+        facts_of(document),
     )
-    figures = "".join(
-        f"<figure>{svg}<figcaption>{escape(text)}</figcaption></figure>" for svg, text in _charts(document)
-    )
-    tables = "".join(_table(table) for table in tables_of(document) if table.rows)
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts_of(document))
+
+
+def page_of(
+    title: str,
+    model: str,
+    cards: Sequence[tuple[str, str, str]],
+    charts: Sequence[tuple[str, str]],
+    tables: Sequence[Table],
+    galleries: Sequence[Gallery],
+    terms: str,
+    facts: Sequence[tuple[str, str]],
+) -> str:
+    """The page of any report.
+
+    Args:
+        title: Its heading.
+        model: Whose figures these are.
+        cards: Name, value and small print of the few figures at the top.
+        charts: SVG and caption of each.
+        tables: The tables; empty ones are left out.
+        galleries: Pairs of faces.
+        terms: What the words mean; text without markup.
+        facts: What the figures rest on: names and values.
+    """
+    items = (f"<li><span>{escape(n)}</span><b>{escape(v)}</b><small>{escape(m)}</small></li>" for n, v, m in cards)
+    figures = (f"<figure>{svg}<figcaption>{escape(text)}</figcaption></figure>" for svg, text in charts)
+    rests = (f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return _PAGE.format(
-        title=escape(title_of(document)),
+        title=escape(title),
         style=_STYLE,
-        model=escape(document["model_id"]),
-        cards=cards,
-        figures=figures,
-        tables=tables,
+        model=escape(model),
+        cards="".join(items),
+        figures="".join(figures),
+        tables="".join(_table(table) for table in tables if table.rows),
         galleries="".join(_gallery(gallery) for gallery in galleries if gallery.pairs),
-        terms=_TERMS[document["kind"]],
-        facts=facts,
+        terms=escape(terms),
+        facts="".join(rests),
     )
 
 

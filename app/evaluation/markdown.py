@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.evaluation.tables import headline, tables_of, title_of
+from app.evaluation.tables import Table, headline, tables_of, title_of
 
 
 def markdown_of(document: dict[str, Any]) -> str:
     """The report: headline, tables, and what the figures rest on."""
-    parts = [f"# {_plain(title_of(document))}", f"Model `{_plain(document['model_id'])}`."]
-    parts.append(
-        "\n".join(f"- {_plain(name)}: **{_plain(value)}** ({_plain(more)})" for name, value, more in headline(document))
+    return markdown_page(
+        title_of(document), document["model_id"], headline(document), list(tables_of(document)), facts_of(document)
     )
-    for table in tables_of(document):
+
+
+def markdown_page(
+    title: str,
+    model: str,
+    cards: Sequence[tuple[str, str, str]],
+    tables: Sequence[Table],
+    facts: Sequence[tuple[str, str]],
+) -> str:
+    """Any report; the arguments are those of `html.page_of`."""
+    parts = [f"# {_plain(title)}", f"Model `{_plain(model)}`."]
+    parts.append("\n".join(f"- {_plain(name)}: **{_plain(value)}** ({_plain(more)})" for name, value, more in cards))
+    for table in tables:
         if not table.rows:
             continue
         rows = [table.columns, ["---"] * len(table.columns), *table.rows]
@@ -24,7 +35,7 @@ def markdown_of(document: dict[str, Any]) -> str:
         parts += [f"## {_plain(table.title)}", "\n".join(lines)]
         parts += [_plain(table.note)] if table.note else []
     parts.append("## What this rests on")
-    parts.append("\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in facts_of(document)))
+    parts.append("\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in facts))
     return "\n\n".join(parts) + "\n"
 
 

@@ -88,13 +88,13 @@ def _write(folder: Path, document: dict[str, Any], galleries: Sequence[Gallery],
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise ConfigError(f"{folder}: is a file; --out names a folder") from error
-    _write_text(folder / COMPARISONS, comparisons)
-    _write_text(folder / "report.md", markdown_of(document))
-    _write_text(folder / "report.html", html_of(document, galleries))
-    _write_text(folder / "report.json", json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(folder / COMPARISONS, comparisons)
+    write_text(folder / "report.md", markdown_of(document))
+    write_text(folder / "report.html", html_of(document, galleries))
+    write_text(folder / "report.json", json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _write_text(file: Path, text: str) -> None:
+def write_text(file: Path, text: str) -> None:
     """Writes to a temporary name, readable by its owner only, and renames it."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
     try:

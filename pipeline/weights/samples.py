@@ -108,6 +108,16 @@ class Sample:
     page: str
 
 
+def present_samples(dest: Path) -> list[Sample]:
+    """The sample photos that were pulled to a folder before; nothing is fetched."""
+    here = [(photo, _path(dest, photo)) for archive in SampleManifest.load().archives for photo in archive.photos]
+    return [_sample(path, photo) for photo, path in here if _is(path, photo)]
+
+
+def _sample(path: Path, p: SampleEntry) -> Sample:
+    return Sample(path, p.person, p.role, p.title, p.credit, p.licence, p.public_domain, p.page)
+
+
 def pull_samples(dest: Path, progress: Progress | None = None, manifest: SampleManifest | None = None) -> list[Sample]:
     """Fetches the sample photos; quick when they are there already.
 
@@ -126,9 +136,7 @@ def pull_samples(dest: Path, progress: Progress | None = None, manifest: SampleM
         missing = [(photo, path) for photo, path in here if not _is(path, photo)]
         if missing:
             _take(archive, missing, dest, progress)
-        samples += [
-            Sample(path, p.person, p.role, p.title, p.credit, p.licence, p.public_domain, p.page) for p, path in here
-        ]
+        samples += [_sample(path, photo) for photo, path in here]
     return samples
 
 
