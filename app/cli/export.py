@@ -101,9 +101,8 @@ def _source(context: Context, model: str, checkpoint: str) -> Iterator[Source]:
 
         yield installed_source(ModelStore(context.settings.models_dir).installed(model))
         return
-    from training.extra import need
-
     from app.exporting.run import Source
+    from pipeline.extra import need
 
     need("train", "torch", "safetensors", "onnxscript")
     from training.export import exported_checkpoint
