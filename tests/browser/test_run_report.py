@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from app.runs.output import write_results
+from tests.large_run import large_run
 from tests.result_rows import MadeRun, ambiguous, bad_file, face, no_face, unknown
 
 EVIL = """</script><script>alert(1)</script><img src=x onerror=alert(2)>"'&{n}"""
@@ -147,3 +148,22 @@ def test_what_does_not_fit_into_the_page_is_said(page: Page, opened: Open, tmp_p
     expect(page.get_by_text("pictures of 3 of 38 faces")).to_be_visible()
     assert page.locator("section.people img").count() == 3, "one of each person"
     expect(page.get_by_role("img", name="picture not in this file").first).to_be_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("assets", [False, True])
+def test_fifty_thousand_faces_stay_usable(page: Page, opened: Open, tmp_path: Path, assets: bool) -> None:
+    run = large_run(50_000)
+    (file,) = write_results(run, tmp_path, ("html",), assets=assets)
+    opened(file)
+    status, articles = page.locator("#status"), page.locator("article")
+    expect(status).to_contain_text("50,000 faces")
+    assert articles.count() <= 12 * 24, "only what is looked at is drawn"
+    page.get_by_role("searchbox").fill("IMG_012345 2009")
+    wanted = sum("IMG_012345" in row.photo for row in run.face_rows)
+    expect(status).to_have_text("1 face · 1 person" if wanted == 1 else f"{wanted} faces", ignore_case=True)
+    expect(articles).to_have_count(wanted)
+    expect(page.locator("main img").first).to_have_js_property("naturalWidth", 24)
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("button", name="Ambiguous").click()
+    expect(articles).to_have_count(24)

@@ -35,21 +35,22 @@
     return el("img", { src: source, alt, loading: "lazy", decoding: "async", width: 112, height: 112 });
   };
 
-  // --- searching
+  // --- searching: texts are folded when the first search comes
   const folded = (text) => text.normalize("NFKC").toLowerCase();
-  const photoText = photos.map(([path, ...copies]) => folded([path, ...copies].join("\n")));
-  const nameText = names.map(folded);
-  const fileText = files.map((row) => folded(row.join("\n")));
-  const groupText = groups.map((group) => folded(title(group)));
+  const once = (make) => { let made; return () => (made ??= make()); };
+  const photoText = once(() => photos.map((paths) => folded(paths.join("\n"))));
+  const nameText = once(() => names.map(folded));
+  const fileText = once(() => files.map((row) => folded(row.join("\n"))));
+  const groupText = once(() => groups.map((group) => folded(title(group))));
   function title(group) {
     if (group.kind === "people") return names[group.name];
     if (group.kind === "unknown") return fill(words.cluster, { name: group.cluster });
     return words[`title_${group.kind}`];
   }
   const faceHas = (face, word) =>
-    photoText[face[PHOTO]].includes(word) ||
-    (face[BEST] !== null && nameText[face[BEST]].includes(word)) ||
-    (face[RUNNER] !== null && nameText[face[RUNNER]].includes(word));
+    photoText()[face[PHOTO]].includes(word) ||
+    (face[BEST] !== null && nameText()[face[BEST]].includes(word)) ||
+    (face[RUNNER] !== null && nameText()[face[RUNNER]].includes(word));
 
   const state = { query: "", kind: "all", order: "strong", page: 0 };
   function found() {
@@ -57,11 +58,11 @@
     const result = [];
     groups.forEach((group, at) => {
       if (state.kind !== "all" && group.tab !== state.kind) return;
-      const rest = wanted.filter((word) => !groupText[at].includes(word));
+      const rest = wanted.filter((word) => !groupText()[at].includes(word));
       const named = group.kind === "people" || group.kind === "unknown";
       const test = group.kind === "files"
-        ? (row) => rest.every((word) => fileText[row].includes(word))
-        : (row) => rest.every((word) => (named ? photoText[faces[row][PHOTO]].includes(word) : faceHas(faces[row], word)));
+        ? (row) => rest.every((word) => fileText()[row].includes(word))
+        : (row) => rest.every((word) => (named ? photoText()[faces[row][PHOTO]].includes(word) : faceHas(faces[row], word)));
       const rows = rest.length ? group.rows.filter(test) : group.rows;
       if (rows.length) result.push({ group, rows: ordered(group, rows) });
     });
