@@ -403,6 +403,24 @@ class ResultsError(RunError):
     code = "results_unwritable"
 
 
+class UnknownClusterError(RunError):
+    """There is no such cluster of unknown faces, or what was asked cannot be done to it."""
+
+    code = "unknown_cluster"
+
+
+class UnknownsBusyError(RunError):
+    """Another process has been clustering the unknown faces for too long."""
+
+    code = "unknowns_busy"
+
+
+class UnknownsDamagedError(RunError):
+    """The file that keeps the clusters of unknown faces cannot be read or written."""
+
+    code = "unknowns_damaged"
+
+
 class AccessError(KnownfaceError):
     """Something about who may use Knownface; by itself: users or sessions cannot be read or written."""
 
