@@ -16,14 +16,14 @@ from app.kept import forget_photos
 from app.outcomes import Enrolment
 from app.photos import Source, name_of
 from pipeline.config import Settings
-from pipeline.errors import DuplicatePhotoError, PhotoError, SubjectNameError
+from pipeline.errors import DuplicatePhotoError, ModelSwitchedError, PhotoError, SubjectNameError
 from pipeline.images import Photo
 from pipeline.recognizer import Faces, Recognizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.gallery import Gallery, Problem
+    from pipeline.gallery import Gallery, NewSample, Problem
 
 
 class Changes(ABC):
@@ -110,16 +110,11 @@ class Changes(ABC):
         try:
             gallery = self.gallery
             in_use.require_current(faces, gallery)
-            nobody_yet = not len(gallery)
             chosen = only_face(faces, face)
             live.require_live(self.settings, chosen)
             quality = float(self.recognizer.assess(chosen).unified[0])
             sample = sample_of(chosen, keep_crop=self.settings.keep_crops, quality=quality)
-            sample_id = gallery.enrol(subject, [sample])[0]
-            if nobody_yet:
-                from app import stages
-
-                stages.remember(gallery, self.settings)
+            sample_id = self._enrol(gallery, subject, [sample])[0]
             return Enrolment(subject, faces.source, sample_id)
         except DuplicatePhotoError as error:
             if error.subject == subject:
@@ -127,6 +122,37 @@ class Changes(ABC):
             return Enrolment(subject, faces.source, error=error)
         except PhotoError as error:
             return Enrolment(subject, faces.source, error=error)
+
+    def enrol_samples(self, subject: str, new: Sequence[NewSample], model_id: str) -> list[str]:
+        """Enrols faces that are embedded already, all of them or none; returns the sample ids.
+
+        Args:
+            subject: Any printable name.
+            new: The faces.
+            model_id: The model their vectors come from.
+
+        Raises:
+            NotAllowedError: The actor is no operator.
+            GalleryError: As `Gallery.enrol`.
+            ModelSwitchedError: The gallery is searched with another model.
+        """
+        self.require(Role.OPERATOR)
+        gallery = self.gallery
+        if gallery.model_id != model_id:
+            raise ModelSwitchedError(
+                f"these faces were looked at with {model_id}, but the gallery is searched with {gallery.model_id} by "
+                "now: look at them again"
+            )
+        return self._enrol(gallery, subject, new)
+
+    def _enrol(self, gallery: Gallery, subject: str, new: Sequence[NewSample]) -> list[str]:
+        nobody_yet = not len(gallery)
+        sample_ids = gallery.enrol(subject, new)
+        if nobody_yet:
+            from app import stages
+
+            stages.remember(gallery, self.settings)
+        return sample_ids
 
     def undo(self, rows: Iterable[Enrolment]) -> int:
         """Takes back what these enrolments added; returns how many samples. What was there before stays."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.errors import PhotoError, SeveralFacesError
+from pipeline.errors import SeveralFacesError
 from pipeline.recognizer import Faces, no_face
 
 if TYPE_CHECKING:
     from pipeline.gallery import NewSample
+    from pipeline.types import AlignedFaces
 
 
 def pick_face(faces: Faces, number: int) -> Faces:
@@ -67,15 +68,16 @@ def sample_of(faces: Faces, *, keep_crop: bool, quality: float | None = None) ->
         image_hw=found.image_hw,
         vector=faces.templates.vectors[0],
         norm=float(faces.templates.norms[0]),
-        crop=_png(faces) if keep_crop else None,
+        crop=png_of(faces.aligned) if keep_crop else None,
         quality=quality,
     )
 
 
-def _png(faces: Faces) -> bytes:
+def png_of(aligned: AlignedFaces) -> bytes:
+    """The first crop as PNG."""
     import cv2
 
-    done, data = cv2.imencode(".png", cv2.cvtColor(faces.aligned.crops[0], cv2.COLOR_RGB2BGR))
+    done, data = cv2.imencode(".png", cv2.cvtColor(aligned.crops[0], cv2.COLOR_RGB2BGR))
     if not done:
-        raise PhotoError(f"{faces.source}: the crop could not be encoded")
+        raise ValueError("the crop could not be encoded")
     return bytes(data)

@@ -136,6 +136,14 @@ class Recognizer:
             raise no_face(photo.source)
         return self._finish([photo], [found[[0]]])[0]
 
+    def align(self, photo: Photo, detections: Detections) -> AlignedFaces:
+        """The crops of faces whose landmarks are known.
+
+        Raises:
+            PhotoError: The photo cannot be decoded, or the landmarks of a face are degenerate.
+        """
+        return self._aligner.align(photo, detections)
+
     def embed_aligned(self, faces: AlignedFaces) -> Templates:
         """Templates of faces that are aligned already."""
         return self._embedder.embed(faces)

@@ -99,7 +99,7 @@ def remove(ctx: typer.Context, subject: Name, yes: Yes = False) -> None:
             info = found.info
             context.confirm(f"remove {info.name}, {info.samples} samples and everything held about them, for good?")
         samples = services.remove(subject)
-    _done(context, {"removed": subject, "samples": samples}, f"removed {subject} and {samples} samples")
+    done(context, {"removed": subject, "samples": samples}, f"removed {subject} and {samples} samples")
 
 
 @app.command()
@@ -108,7 +108,7 @@ def rename(ctx: typer.Context, subject: Name, new_name: Annotated[str, typer.Arg
     context: Context = ctx.obj
     with _open(context) as services:
         services.rename(subject, new_name)
-    _done(context, {"renamed": subject, "to": new_name}, f"renamed {subject} to {new_name}")
+    done(context, {"renamed": subject, "to": new_name}, f"renamed {subject} to {new_name}")
 
 
 @app.command()
@@ -119,7 +119,7 @@ def merge(
     context: Context = ctx.obj
     with _open(context) as services:
         samples = services.merge(subject, into)
-    _done(context, {"merged": subject, "into": into, "samples": samples}, f"merged {subject} into {into}")
+    done(context, {"merged": subject, "into": into, "samples": samples}, f"merged {subject} into {into}")
 
 
 @app.command()
@@ -158,7 +158,7 @@ def split(
     context: Context = ctx.obj
     with _open(context) as services:
         services.split(sample_ids, new_name)
-    _done(context, {"split": sample_ids, "to": new_name}, f"moved {len(sample_ids)} samples to {new_name}")
+    done(context, {"split": sample_ids, "to": new_name}, f"moved {len(sample_ids)} samples to {new_name}")
 
 
 @app.command()
@@ -167,7 +167,7 @@ def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A new 
     context: Context = ctx.obj
     with _open(context) as services:
         services.backup(file)
-    _done(context, {"backup": str(file)}, f"backed up to {file}: it holds personal data, keep it safe")
+    done(context, {"backup": str(file)}, f"backed up to {file}: it holds personal data, keep it safe")
 
 
 @app.command()
@@ -183,7 +183,7 @@ def restore(
     with _open(context) as services:
         subjects, samples = len(services.gallery), services.gallery.sample_count
     document = {"restored": str(file), "subjects": subjects, "samples": samples}
-    _done(context, document, f"restored {subjects} subjects and {samples} samples from {file}")
+    done(context, document, f"restored {subjects} subjects and {samples} samples from {file}")
 
 
 @app.command()
@@ -201,7 +201,7 @@ def compact(ctx: typer.Context) -> None:
     with _open(context) as services:
         services.compact()
         figures = services.gallery.stats()
-    _done(context, figures, "compacted")
+    done(context, figures, "compacted")
 
 
 app.command()(tune)
@@ -221,7 +221,8 @@ def stats(ctx: typer.Context) -> None:
             context.say(f"{key}{' ' + name if name else ''}: {inner}")
 
 
-def _done(context: Context, document: dict[str, object], sentence: str) -> None:
+def done(context: Context, document: dict[str, Any], sentence: str) -> None:
+    """Says what was done: the document for a program, the sentence for people."""
     if context.machine:
         context.emit(document)
     else:

@@ -27,6 +27,7 @@ from app.cli import (
     recognise,
     runs,
     train,
+    unknown,
     users,
     watch_camera,
     web,
@@ -46,6 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(gallery.app, name="gallery")
+app.add_typer(unknown.app, name="unknown")
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(data.app, name="data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations, groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,25 +20,25 @@ if TYPE_CHECKING:
     from app.services import Services
 
 
-def registry_of(services: Services) -> Registry:
-    """The clusters of the gallery and model in use."""
+def registry_of(services: Services, home: Path | None = None) -> Registry:
+    """The clusters of the gallery and model in use; in the data folder of the settings, or another one."""
     from pipeline.gallery import label_of
 
     settings = services.settings
-    return Registry(settings.home, label_of(settings.gallery_location), services.gallery.model_id)
+    return Registry(home or settings.home, label_of(settings.gallery_location), services.gallery.model_id)
 
 
 def assign_clusters(run: Run, services: Services, registry: Registry | None = None) -> dict[str, str]:
     """Clusters this run's unknown faces with those of the other runs of this gallery and model.
 
     Faces whose photo was too poor to say no are left out, and so are ambiguous ones: the first have no template worth
-    comparing, the second have two candidates already. Two faces of one photo are two people, unless the settings allow
+    comparing, the second have two candidates already. Two faces of one photo are two people, unless the run allows
     repeats.
 
     Args:
         run: A run that is decided.
         services: The gallery and the operating points in use.
-        registry: Of this gallery and model.
+        registry: Of this gallery and model; by default that of the run's data folder.
 
     Returns:
         What the cluster of each unknown face of this run is called; the ledger holds it as well.
@@ -46,40 +47,43 @@ def assign_clusters(run: Run, services: Services, registry: Registry | None = No
         NoOperatingPointError: None says who is alike.
         UnknownsBusyError: Another process has been clustering all this time.
     """
-    registry = registry or registry_of(services)
+    registry = registry or registry_of(services, run.folder.parent.parent)
     with registry.held():
         registry.add_run(run.name)
-        numbers = _cluster(services, registry, _runs(services, registry))
+        runs = runs_of_registry(services, registry)
+        for other in runs:
+            if other.name != run.name and not other.is_busy():
+                other.decide(services)
+        numbers = _cluster(services, registry, runs)
     ids, _ = run.vectors("unknown")
     return {face: label(numbers[face]) for face in ids if face in numbers}
 
 
-def refresh(services: Services, registry: Registry | None = None) -> Registry:
+def refresh(services: Services, registry: Registry | None = None, *, anew: bool = False) -> Registry:
     """Brings decisions and clusters of all runs up to date with the gallery, from stored vectors; returns the registry.
 
-    A run that another process works on stays as it is. Nothing is clustered anew where nothing has changed.
+    A run that another process works on keeps its decisions.
+
+    Args:
+        services: The gallery and the operating points in use.
+        registry: Of this gallery and model.
+        anew: Cluster although no decision has changed: somebody has said something about the clusters.
     """
     registry = registry or registry_of(services)
     with registry.held():
-        runs = _runs(services, registry)
+        runs = runs_of_registry(services, registry)
         decided = [run.decide(services) for run in runs if not run.is_busy()]
-        if any(decided) or {run.name for run in runs} != set(registry.runs()):
+        if anew or any(decided) or len(runs) != len(registry.runs()):
             _cluster(services, registry, runs)
     return registry
 
 
-def recluster(services: Services, registry: Registry) -> None:
-    """Clusters anew, because somebody has said something about the clusters."""
-    with registry.held():
-        _cluster(services, registry, _runs(services, registry))
-
-
-def _runs(services: Services, registry: Registry) -> list[Run]:
+def runs_of_registry(services: Services, registry: Registry) -> list[Run]:
     """The runs of the registry that are still there and of its model."""
     found = []
     for name in registry.runs():
         try:
-            run = Run.open(services.settings.home, name)
+            run = Run.open(registry.home, name)
         except RunNotFoundError:
             continue
         if run.meta().get("model_id") == services.gallery.model_id:
@@ -95,8 +99,9 @@ def _cluster(services: Services, registry: Registry, runs: list[Run]) -> dict[st
     held = {face for faces in said.values() for face in faces}
     registry.keep_only([run.name for run in runs], held, [info.name for info in services.gallery.subjects()])
     ids, vectors = _unknown(runs)
+    once = [face for run in runs if not run.meta().get("allow_repeats") for face in said[run.name]]
     wishes = registry.constraints()
-    apart = wishes.apart if services.settings.allow_repeats else [*wishes.apart, *_same_photo(ids)]
+    apart = [*wishes.apart, *_same_photo(set(once).intersection(ids))]
     numbers = registry.update(cluster(ids, vectors, point.threshold, together=wishes.together, apart=apart))
     for run in runs:
         now = {face: label(numbers[face]) if face in numbers else None for face in said[run.name]}
@@ -116,7 +121,8 @@ def _unknown(runs: Iterable[Run]) -> tuple[list[str], F32]:
         new = [row for row, name in enumerate(names) if name not in seen]
         ids += [names[row] for row in new]
         seen.update(names)
-        parts.append(vectors[new])
+        if new:
+            parts.append(vectors[new])
     return ids, np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
 
 

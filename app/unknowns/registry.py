@@ -38,7 +38,7 @@ class Registry:
     """
 
     def __init__(self, home: Path, gallery: str, model_id: str) -> None:
-        self.file = schema.file_of(home, gallery, model_id)
+        self.home, self.file = home, schema.file_of(home, gallery, model_id)
         schema.create(self.file, gallery, model_id)
 
     @contextmanager
@@ -187,18 +187,19 @@ class Registry:
             _pin(connection, _faces(connection, number))
             connection.execute("update clusters set subject = ? where number = ?", (subject, number))
 
-    def forget(self, contents: Iterable[str], subject: str | None) -> set[str]:
-        """Erases faces of these photos (SHA-256) and the clusters of a subject; returns the faces that were erased."""
-        starts = {sha256[:16] for sha256 in contents}
-        with schema.connected(self.file) as connection, schema.transaction(connection):
-            rows = connection.execute(
-                "select face, subject is not null and subject = ? from faces join clusters using (number)", (subject,)
-            )
-            gone = {face for face, named in rows if named or face.rpartition("-")[0] in starts}
-            for table in ("faces", "pins", "apart"):
-                connection.executemany(f"delete from {table} where face = ?", [(face,) for face in gone])  # noqa: S608
-            connection.execute("update clusters set subject = null where subject = ?", (subject,))
-        return gone
+
+def erase(file: Path, contents: Iterable[str], subject: str | None) -> set[str]:
+    """Erases faces of these photos (SHA-256) and of the clusters of a subject; returns the faces that were erased."""
+    starts = {sha256[:16] for sha256 in contents}
+    with schema.connected(file) as connection, schema.transaction(connection):
+        rows = connection.execute(
+            "select face, subject is not null and subject = ? from faces join clusters using (number)", (subject,)
+        )
+        gone = {face for face, named in rows if named or face.rpartition("-")[0] in starts}
+        for table in ("faces", "pins", "apart"):
+            connection.executemany(f"delete from {table} where face = ?", [(face,) for face in gone])  # noqa: S608
+        connection.execute("update clusters set subject = null where subject = ?", (subject,))
+    return gone
 
 
 def _faces(connection: sqlite3.Connection, number: int) -> list[str]:
@@ -210,7 +211,9 @@ def _resolved(connection: sqlite3.Connection, number: int) -> int:
     while True:
         row = connection.execute("select alias from clusters where number = ?", (number,)).fetchone()
         if row is None:
-            raise UnknownClusterError(f"there is no unknown person {label(number)}: `knownface unknown list` lists them")
+            raise UnknownClusterError(
+                f"there is no unknown person {label(number)}: `knownface unknown list` lists them"
+            )
         if row[0] is None:
             return number
         number = int(row[0])

@@ -33,7 +33,9 @@ create table if not exists faces (
 ) without rowid;
 create index if not exists faces_by_number on faces (number);
 create table if not exists pins (face text primary key, person integer not null) without rowid;
-create table if not exists apart (person integer not null, face text not null, primary key (person, face)) without rowid;
+create table if not exists apart (
+    person integer not null, face text not null, primary key (person, face)
+) without rowid;
 create table if not exists runs (name text primary key) without rowid;
 """
 

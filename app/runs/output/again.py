@@ -1,0 +1,28 @@
+"""A run's result files once more, where they were written before, after somebody was named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.runs import rows, schema
+from app.runs.output.write import FORMATS, Format, write_results
+from app.runs.records import Run
+
+_KEY = "results"
+
+
+def remember(run: Run, out: Path, formats: Sequence[Format], *, assets: bool) -> None:
+    """Notes in the ledger where a run's results were written, and how."""
+    with schema.connected(run.file) as connection, schema.transaction(connection):
+        written = {"out": str(out.absolute()), "formats": list(formats), "assets": assets}
+        rows.set_meta(connection, **{_KEY: written})
+
+
+def rewrite(run: Run) -> list[Path]:
+    """Writes them again; nothing where they never were, or where the folder is gone. Errors: `write_results`."""
+    noted = run.meta().get(_KEY)
+    if not noted or not Path(noted["out"]).is_dir():
+        return []
+    formats = [kind for kind in FORMATS if kind in noted["formats"]]
+    return write_results(run, Path(noted["out"]), formats, assets=bool(noted["assets"]))
