@@ -100,7 +100,7 @@ def _cluster(services: Services, registry: Registry, runs: list[Run]) -> dict[st
     registry.keep_only([run.name for run in runs], held, [info.name for info in services.gallery.subjects()])
     ids, vectors = _unknown(runs)
     once = [face for run in runs if not run.meta().get("allow_repeats") for face in said[run.name]]
-    wishes = registry.constraints()
+    wishes = registry.constraints(ids)
     apart = [*wishes.apart, *_same_photo(set(once).intersection(ids))]
     numbers = registry.update(cluster(ids, vectors, point.threshold, together=wishes.together, apart=apart))
     for run in runs:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -90,16 +91,20 @@ class Registry:
             found = connection.execute("select number from clusters where alias is not null order by number")
             return [one for (one,) in found.fetchall() if _resolved(connection, one) == number]
 
-    def constraints(self) -> Constraints:
-        """What people have said about the faces that are unknown now."""
+    def constraints(self, ids: Collection[str]) -> Constraints:
+        """What people have said about these faces, which are to be clustered."""
+        here = set(ids)
         with schema.connected(self.file) as connection:
             groups: dict[int, list[str]] = {}
-            query = "select person, face from pins join faces using (face) where here order by person, face"
-            for person, face in connection.execute(query):
-                groups.setdefault(person, []).append(face)
-            query = "select person, face from apart join faces using (face) where here order by person, face"
-            apart = [(groups[person][0], face) for person, face in connection.execute(query) if person in groups]
-            return Constraints(list(groups.values()), apart + _named_apart(connection))
+            for person, face in connection.execute("select person, face from pins order by person, face"):
+                if face in here:
+                    groups.setdefault(person, []).append(face)
+            apart = [
+                (groups[person][0], face)
+                for person, face in connection.execute("select person, face from apart order by person, face")
+                if face in here and person in groups
+            ]
+            return Constraints(list(groups.values()), apart + _named_apart(connection, here))
 
     # --- changing ---------------------------------------------------------------------------------------------
 
@@ -234,20 +239,22 @@ def _pin(connection: sqlite3.Connection, faces: Sequence[str]) -> int:
     person = int(last) + 1
     for group in groups:
         connection.execute("update pins set person = ? where person = ?", (person, group))
-        connection.execute("update apart set person = ? where person = ?", (person, group))
+        connection.execute("update or replace apart set person = ? where person = ?", (person, group))
     connection.executemany("insert or replace into pins values (?, ?)", [(face, person) for face in faces])
     inside = "select face from pins where person = ?"
     connection.execute(f"delete from apart where person = ? and face in ({inside})", (person, person))  # noqa: S608
     return person
 
 
-def _named_apart(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+def _named_apart(connection: sqlite3.Connection, here: set[str]) -> list[tuple[str, str]]:
     """A face of each named cluster with one of each that has another name (each cluster's faces are pinned)."""
-    first = connection.execute(
-        "select min(face), subject from faces join clusters using (number) where here and subject is not null "
-        "group by number order by number"
-    ).fetchall()
-    return [(a, b) for i, (a, one) in enumerate(first) for b, other in first[:i] if one != other]
+    first: dict[int, tuple[str, str]] = {}
+    query = """select number, face, subject from faces join clusters using (number)
+        where subject is not null order by number, face"""
+    for number, face, subject in connection.execute(query):
+        if face in here:
+            first.setdefault(number, (face, subject))
+    return [(a, b) for (a, one), (b, other) in combinations(first.values(), 2) if one != other]
 
 
 def _write(connection: sqlite3.Connection, found: Identities) -> None:
