@@ -20,6 +20,7 @@ from app.cli.run_report import show_run
 from app.cli.run_writing import Beside, write_beside
 from app.runs.documents import error_documents, face_documents
 from app.runs.output import FORMATS, Format, write_results
+from app.runs.output.again import remember
 from app.runs.records import Run
 from app.runs.session import Plan, Session, Standing
 from app.runs.walk import Chosen
@@ -138,7 +139,7 @@ class _Teller:
         """With --json-lines: what was finished before, so that every call prints the whole result."""
         if self._context.json_lines and self._is_first:
             for document in chain(face_documents(run), error_documents(run)):
-                self._context.emit_line(document)
+                self._line(document)
         self._is_first = False
 
     def committed(self, run: Run, batch: Batch) -> None:
@@ -147,15 +148,20 @@ class _Teller:
             among, contents = set(paths), {one.sha256: None for one in batch.done if one.sha256}
             for document in face_documents(run, list(contents)):
                 if document["photo"] in among:
-                    self._context.emit_line(document)
+                    self._line(document)
             for document in error_documents(run, paths):
-                self._context.emit_line(document)
+                self._line(document)
+
+    def _line(self, document: dict[str, Any]) -> None:
+        """A line without the cluster: who is alike is known only when everything is done."""
+        self._context.emit_line({key: value for key, value in document.items() if key != "cluster"})
 
     def decided(self, run: Run) -> None:
         if self._wanted.out is not None:
             lent = self._services.gallery.picture
             out, assets = self._wanted.out, self._wanted.assets
             self._written = write_results(run, out, self._formats, assets=assets, portraits=lent)
+            remember(run, out, self._formats, assets=assets)
 
     def finish(self, run: Run) -> bool:
         """Prints the result and writes what belongs beside photos; returns whether some files could not be used."""

@@ -20,6 +20,7 @@ from app.cli.run_writing import (
     XmpNaming,
     write_beside,
 )
+from pipeline.errors import NoOperatingPointError
 
 app = typer.Typer(help="The runs that `identify --run` keeps: list, show, report, remove.", no_args_is_help=True)
 
@@ -86,6 +87,8 @@ def report(
     from app.cli.identify_run import wanted_formats
     from app.runs import Run
     from app.runs.output import write_results
+    from app.runs.output.again import remember
+    from app.unknowns import assign_clusters
 
     context: Context = ctx.obj
     beside = Beside(sort_into, sort_how, sort_unknown, write_xmp, xmp_naming)
@@ -96,9 +99,15 @@ def report(
     run = Run.open(context.settings.home, name)
     with closing(context.services(reading=True)) as services:
         decided = run.decide(services)
+        try:
+            assign_clusters(run, services)
+        except NoOperatingPointError as error:
+            context.note(error.message)
         context.note(f"{decided:,} faces were decided anew")
         lent = services.gallery.picture
         written = [] if out is None else write_results(run, out, chosen, assets=assets, portraits=lent)
+        if out is not None:
+            remember(run, out, chosen, assets=assets)
         for file in written:
             if not context.machine:
                 context.say(f"written: {file}")

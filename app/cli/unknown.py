@@ -205,7 +205,7 @@ def _rewrite(context: Context, registry: Registry, services: Services) -> list[s
 
     written: list[str] = []
     for run in runs_of_registry(services, registry):
-        for file in rewrite(run):
+        for file in rewrite(run, services.gallery.picture):
             written.append(str(file))
             context.note(f"wrote {file}")
     return written

@@ -59,7 +59,7 @@ class FaceRow:
         origin: Where the operating point comes from, in words.
         model_id: The model whose template it has.
         norm: Length of the vector before it was normalised.
-        cluster: Which unknown person it belongs to, once they are clustered.
+        cluster: Which unknown person it belongs to (`U-0001`), once they are clustered; None unless it is unknown.
         quality: In [0, 1], where it was assessed.
         start_s, end_s: When the appearance in a video begins and ends, in seconds; None for photos.
     """

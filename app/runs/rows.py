@@ -26,7 +26,8 @@ _SOME = _SHOWN.replace("group by", "and sha256 in (select value from json_each(?
 _FACES = """
 select first.path, first.paths, c.kind, c.height, c.width, f.sha256, f.number, f.x0, f.y0, f.x1, f.y1, f.landmarks,
     f.confidence, f.norm, f.quality, f.start_s, f.end_s, d.kind, d.subject, d.score, d.threshold, d.runner_up,
-    d.runner_up_score, d.best, d.best_score, coalesce(d.reason, ''), coalesce(d.origin, ''), k.cluster
+    d.runner_up_score, d.best, d.best_score, coalesce(d.reason, ''), coalesce(d.origin, ''),
+    case when coalesce(d.kind, 'unknown') = 'unknown' then k.cluster end
 from ({shown}) first join contents c on c.sha256 = first.sha256 join faces f on f.sha256 = first.sha256
 left join decisions d on d.face = f.id left join clusters k on k.face = f.id
 order by first.path, f.number

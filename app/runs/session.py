@@ -20,7 +20,7 @@ from app.runs.records import Run
 from app.runs.walk import Chosen, walk
 from app.runs.work import Batch, Work
 from app.services import Services
-from pipeline.errors import PhotoNotFoundError
+from pipeline.errors import NoOperatingPointError, PhotoNotFoundError
 from pipeline.images import one_line
 
 Phase = Literal["walking", "running", "deciding", "watching"]
@@ -212,8 +212,17 @@ class Session:
         if after.basis != decider.basis:
             self._listener.note("the gallery was changed meanwhile, so everything is decided anew")
         after.decide()
+        self._cluster()
         self._ledger.tidy()
         self._listener.decided(self.run)
+
+    def _cluster(self) -> None:
+        from app.unknowns import assign_clusters
+
+        try:
+            assign_clusters(self.run, self._services)
+        except NoOperatingPointError as error:
+            self._listener.note(error.message)
 
     def _decider(self) -> Decider:
         return Decider(self._ledger.connection, self._services, self._plan.name)

@@ -13,8 +13,8 @@ Ints = npt.NDArray[np.int32]
 
 #: Scores are compared as whole millionths, so that sums and ties do not depend on the order of additions.
 MILLION = 1_000_000
-_TILE = 1 << 23
-"""Scores held at once: 32 MB, whatever the number of vectors."""
+_TILE = 1 << 21
+"""Scores held at once: 8 MB, whatever the number of vectors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.runs import rows, schema
+from app.runs.output.report_data import Portraits
 from app.runs.output.write import FORMATS, Format, write_results
 from app.runs.records import Run
 
@@ -19,10 +20,15 @@ def remember(run: Run, out: Path, formats: Sequence[Format], *, assets: bool) ->
         rows.set_meta(connection, **{_KEY: written})
 
 
-def rewrite(run: Run) -> list[Path]:
-    """Writes them again; nothing where they never were, or where the folder is gone. Errors: `write_results`."""
+def rewrite(run: Run, portraits: Portraits | None = None) -> list[Path]:
+    """Writes them again; nothing where they never were, or where the folder is gone.
+
+    Args:
+        run: What to write.
+        portraits: As in `write_results`, whose errors it has.
+    """
     noted = run.meta().get(_KEY)
     if not noted or not Path(noted["out"]).is_dir():
         return []
     formats = [kind for kind in FORMATS if kind in noted["formats"]]
-    return write_results(run, Path(noted["out"]), formats, assets=bool(noted["assets"]))
+    return write_results(run, Path(noted["out"]), formats, assets=bool(noted["assets"]), portraits=portraits)
