@@ -67,6 +67,7 @@ def _unpacked(files: Sequence[UploadedFile], max_bytes: int | None) -> Iterator[
 
 def look_all(service: Services, uploads: Sequence[Uploaded]) -> list[Seen]:
     """Looks at photos one after the other and shows how far it is."""
+    state.forget_others({upload.file_id for upload in uploads})
     new = sum(not state.remembered(upload) for upload in uploads)
     if not new:
         return [state.look(service, upload) for upload in uploads]

@@ -23,6 +23,7 @@ def show() -> None:
             a = _side(service, "verify_a", words.side_a)
         with right:
             b = _side(service, "verify_b", words.side_b)
+        state.forget_others({side[0].key for side in (a, b) if side})
         if not (a and b and a[0].faces and b[0].faces):
             st.html(markup.note("info", markup.text(words.verify_wait)))
             return

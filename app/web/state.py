@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
@@ -158,6 +158,13 @@ def look(service: Services, upload: Uploaded) -> Seen:
 def _current(service: Services, seen: Seen) -> bool:
     """Whether it was looked at with the model that the gallery is searched with by now."""
     return seen.faces is None or seen.faces.templates.model_id == service.recognizer.model_id
+
+
+def forget_others(keys: Collection[str]) -> None:
+    """Drops the photos that are no longer on the page: what a session holds is what its page shows."""
+    memory: OrderedDict[str, Seen] = st.session_state.get("kf_seen", OrderedDict())
+    for key in [key for key in memory if key not in keys]:
+        del memory[key]
 
 
 def remembered(upload: Uploaded) -> bool:

@@ -70,6 +70,13 @@ def test_a_session_remembers_a_limited_number_of_photos(page: Page) -> None:
     assert all(isinstance(one, state.Seen) and one.picture.startswith("data:image/jpeg") for one in remembered.values())
 
 
+def test_a_session_forgets_what_is_no_longer_on_the_page(page: Page) -> None:
+    at = bring(page("identify"), photo(RED), photo(RED, note=1))
+    assert len(at.session_state["kf_seen"]) == 2
+    at = bring(at, photo(RED, note=2))
+    assert len(at.session_state["kf_seen"]) == 1
+
+
 def test_more_photos_than_the_limit(page: Page) -> None:
     at = bring(page("identify"), *[photo(RED, note=note % 250) for note in range(101)])
     assert "Only the first 100 photos are used" in seen(at)
