@@ -36,6 +36,7 @@ class How:
         share: Share of the time that may be spent embedding, in (0, 1]; the rest is left to searches.
         calibrate_on: Folder with a sub-folder per person to measure the thresholds on, instead of the gallery.
         no_point: Go on although nothing says which score is a match with the new model.
+        prepare: Embed everybody and measure the thresholds, but go on searching with the old model.
         keep_points: Take the new model's thresholds as they are (going back to a model).
     """
 
@@ -45,6 +46,7 @@ class How:
     calibrate_on: Path | None = None
     no_point: bool = False
     keep_points: bool = False
+    prepare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class Done:
 
     Attributes:
         before: The model of before; None where the gallery had nobody.
-        now: The model that is used from now on.
+        now: The model that is used from now on; that was prepared, where nothing was switched.
+        switched: Whether the gallery is searched with it.
         samples: Samples in the gallery.
         embedded: How many of them this call embedded.
         left_behind: Samples without a template of the new model, and why.
@@ -63,6 +66,7 @@ class Done:
 
     before: str | None
     now: str
+    switched: bool
     samples: int
     embedded: int
     left_behind: tuple[Problem, ...]
@@ -74,6 +78,7 @@ class Done:
         return {
             "from": self.before,
             "to": self.now,
+            "switched": self.switched,
             "samples": self.samples,
             "embedded": self.embedded,
             "left_behind": [problem.as_document() for problem in self.left_behind],
@@ -135,6 +140,7 @@ class Change:
         return Done(
             old,
             target.model_id,
+            not self.how.prepare,
             work.count(target.model_id)[0],
             self._embedded,
             left,
@@ -162,6 +168,11 @@ class Change:
         self._note |= {"state": "preparing"}
         work.note(self._note)
         carried = self._carry(work, before, target)
+        if self.how.prepare:
+            for kind, body in carried.documents.items():
+                self.gallery.put_document(kind, body)
+            work.note(self._note | {"state": "prepared", "message": carried.said})
+            return carried
         if self._note["total"]:
             self.gallery.load()
             self.gallery.save_index()  # whoever follows the step reads it instead of the database
@@ -249,6 +260,6 @@ class Change:
             work.documents_of(before.model_id),
             work.documents_of(target.model_id),
             folder=self.how.calibrate_on,
-            required=not self.how.no_point,
+            required=not (self.how.no_point or self.how.prepare),
             as_they_are=self.how.keep_points,
         )

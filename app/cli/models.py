@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import models_fuse, models_switch
+from app.cli import models_compare, models_fuse, models_switch
 from app.cli.context import Context, printable
 from app.cli.model_output import fetch_progress, megabytes, model_row, note_ignored, print_table
 from app.cli.models_switch import TASKS
@@ -193,4 +193,5 @@ def _finish(context: Context, store: ModelStore, model: InstalledModel) -> dict[
 
 
 models_switch.register(app)
+models_compare.register(app)
 models_fuse.register(app)

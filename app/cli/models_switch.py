@@ -57,6 +57,10 @@ def use(
     no_point: Annotated[
         bool, typer.Option("--no-point", help="Switch although nothing says which score is a match.")
     ] = False,
+    prepare: Annotated[
+        bool,
+        typer.Option("--prepare", help="Only embed everybody with the new embedder too; see `models compare`."),
+    ] = False,
 ) -> None:
     """Choose detector, refiner, embedder, liveness; for another embedder everybody enrolled is embedded anew first."""
     context: Context = ctx.obj
@@ -72,9 +76,9 @@ def use(
             choice[task] = value
     done = None
     if "embedder" in choice:
-        how = How(photos, leave_behind, throttle, calibrate_on, no_point)
+        how = How(photos, leave_behind, throttle, calibrate_on, no_point, prepare=prepare)
         done = _switch(context, settings.model_copy(update=choice), how)
-    _write(context, choice, done)
+    _write(context, {} if prepare else choice, done)
 
 
 def rollback(
@@ -116,7 +120,7 @@ def status(ctx: typer.Context) -> None:
     for model_id, count in document["templates"].items():
         context.say(f"templates of {model_id}: {count}")
     if change := document["change"]:
-        stopped = not change["running"] and change["state"] not in ("done", "refused")
+        stopped = not change["running"] and change["state"] not in ("done", "refused", "prepared")
         state_now = "stopped: repeat the command to go on" if stopped else change["state"]
         context.say(f"change to {change['to']}: {change['done']} of {change['total']}, {state_now}")
     if left := document.get("left_behind_people"):
@@ -223,10 +227,8 @@ def _write(context: Context, choice: dict[str, str], done: Done | None) -> None:
     for task, value in choice.items():
         context.say(f"{task}: {value}")
     if done is not None and done.before is not None:
-        context.say(
-            f"the gallery is searched with {done.now} from now on: {done.samples} samples, {done.embedded} embedded in "
-            f"{done.seconds:.1f} s"
-        )
+        what = "the gallery is searched with" if done.switched else "prepared, and not used yet:"
+        context.say(f"{what} {done.now}: {done.samples} samples, {done.embedded} embedded in {done.seconds:.1f} s")
         if done.points:
             context.say(f"thresholds: {done.points}")
     if note:

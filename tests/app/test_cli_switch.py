@@ -183,6 +183,16 @@ def test_without_a_threshold_it_asks(run: Run, tmp_path: Path, isolated_home: Pa
     assert (code, told["switch"]["embedded"]) == (0, 0), "what was embedded before is kept"
 
 
+def test_prepared_beside_the_present_one(run: Run, world: World) -> None:
+    before = world.search("p4")
+    code, told, _ = run("use", NEW, "--prepare")
+    assert (code, told["switch"]["embedded"], told["switch"]["switched"]) == (0, 16, False)
+    assert (told["stack"]["embedder"], world.search("p4")) == (OLD, before)
+    assert run("status")[1]["change"]["state"] == "prepared"
+    told = run("use", NEW)[1]["switch"]
+    assert (told["embedded"], told["switched"]) == (0, True)
+
+
 def test_another_gallery_of_the_home_keeps_its_model(run: Run, world: World, tmp_path: Path) -> None:
     other = str(tmp_path / "second")
     with Gallery.open(other, world.old_id, 64) as gallery:
