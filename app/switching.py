@@ -168,9 +168,9 @@ class Change:
         self._note |= {"state": "preparing"}
         work.note(self._note)
         carried = self._carry(work, before, target)
+        for kind, body in carried.documents.items():  # nobody uses them yet; a kill does not cost the measuring again
+            self.gallery.put_document(kind, body)
         if self.how.prepare:
-            for kind, body in carried.documents.items():
-                self.gallery.put_document(kind, body)
             work.note(self._note | {"state": "prepared", "message": carried.said})
             return carried
         if self._note["total"]:
@@ -181,7 +181,7 @@ class Change:
             self._refuse_unless_told()
             done = self._note | {"state": "done", "left_behind": len(self._problems), "message": carried.said}
             last = partial(self._last, target)
-            if work.commit(target, self._problems, carried.documents, done, last):
+            if work.commit(target, self._problems, {}, done, last):
                 return carried
 
     def _last(self, target: Model, rows: list[Waiting]) -> list[Made]:
