@@ -16,14 +16,21 @@ from app.kept import forget_photos
 from app.outcomes import Enrolment
 from app.photos import Source, name_of
 from pipeline.config import Settings
-from pipeline.errors import DuplicatePhotoError, ModelSwitchedError, PhotoError, SubjectNameError
+from pipeline.errors import (
+    ConsentMissingError,
+    DuplicatePhotoError,
+    ModelSwitchedError,
+    PhotoError,
+    SubjectNameError,
+)
 from pipeline.images import Photo
 from pipeline.recognizer import Faces, Recognizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.gallery import Gallery, NewSample, Problem
+    from app.policy import Policy
+    from pipeline.gallery import Gallery, NewConsent, NewSample, Problem
 
 
 class Changes(ABC):
@@ -42,6 +49,11 @@ class Changes(ABC):
     def gallery(self) -> Gallery:
         """The gallery; changes go through the methods here."""
 
+    @property
+    @abstractmethod
+    def policy(self) -> Policy:
+        """What is demanded and logged."""
+
     @abstractmethod
     def open(self, source: Source) -> Photo:
         """Opens a photo under the limits of the settings."""
@@ -56,13 +68,16 @@ class Changes(ABC):
 
     # --- enrolling --------------------------------------------------------------------------------------------
 
-    def enrol(self, subject: str, sources: Sequence[Source], *, face: int | None = None) -> list[Enrolment]:
+    def enrol(
+        self, subject: str, sources: Sequence[Source], *, face: int | None = None, consent: NewConsent | None = None
+    ) -> list[Enrolment]:
         """Enrols photos of one subject: one transaction a photo; a photo that fails is a row.
 
         Args:
             subject: Any printable name.
             sources: Photos that show one face each.
             face: Number of the face to take from each photo, where it shows several; 1 is the most prominent.
+            consent: What the subject agreed to; by default what the policy says.
 
         Raises:
             NotAllowedError: The actor is no operator.
@@ -72,9 +87,11 @@ class Changes(ABC):
 
         self.require(Role.OPERATOR)
         subject = normalise(subject)
-        return list(self.enrol_many([(subject, source) for source in sources], face=face))
+        return list(self.enrol_many([(subject, source) for source in sources], face=face, consent=consent))
 
-    def enrol_many(self, items: Iterable[tuple[str, Source]], *, face: int | None = None) -> Iterator[Enrolment]:
+    def enrol_many(
+        self, items: Iterable[tuple[str, Source]], *, face: int | None = None, consent: NewConsent | None = None
+    ) -> Iterator[Enrolment]:
         """Enrols photos of several subjects; yields each once it is durable. A name that cannot be used is a row."""
         from pipeline.gallery import normalise
 
@@ -91,12 +108,16 @@ class Changes(ABC):
             if isinstance(faces, PhotoError):
                 yield Enrolment(subject, name_of(source), error=faces)
             else:
-                act, name = partial(self.enrol_faces, subject, face=face), name_of(source)
+                act, name = partial(self.enrol_faces, subject, face=face, consent=consent), name_of(source)
                 row = in_use.retried(self, faces, source, act, partial(_not_enrolled, subject))
                 yield replace(row, photo=name)
 
-    def enrol_faces(self, subject: str, faces: Faces, *, face: int | None = None) -> Enrolment:
+    def enrol_faces(
+        self, subject: str, faces: Faces, *, face: int | None = None, consent: NewConsent | None = None
+    ) -> Enrolment:
         """Enrols one photo that is analysed already; one that cannot be enrolled gives a row with the error.
+
+        Where the policy demands a consent and there is none in force, that is such an error.
 
         Raises:
             NotAllowedError: The actor is no operator.
@@ -110,29 +131,34 @@ class Changes(ABC):
         try:
             gallery = self.gallery
             in_use.require_current(faces, gallery)
+            consent = self._consent_for(subject, consent)
             chosen = only_face(faces, face)
             live.require_live(self.settings, chosen)
             quality = float(self.recognizer.assess(chosen).unified[0])
             sample = sample_of(chosen, keep_crop=self.settings.keep_crops, quality=quality)
-            sample_id = self._enrol(gallery, subject, [sample])[0]
+            sample_id = self._enrol(gallery, subject, [sample], consent)[0]
             return Enrolment(subject, faces.source, sample_id)
         except DuplicatePhotoError as error:
             if error.subject == subject:
                 return Enrolment(subject, faces.source, error.sample_id, already=True)
             return Enrolment(subject, faces.source, error=error)
-        except PhotoError as error:
+        except (PhotoError, ConsentMissingError) as error:
             return Enrolment(subject, faces.source, error=error)
 
-    def enrol_samples(self, subject: str, new: Sequence[NewSample], model_id: str) -> list[str]:
+    def enrol_samples(
+        self, subject: str, new: Sequence[NewSample], model_id: str, consent: NewConsent | None = None
+    ) -> list[str]:
         """Enrols faces that are embedded already, all of them or none; returns the sample ids.
 
         Args:
             subject: Any printable name.
             new: The faces.
             model_id: The model their vectors come from.
+            consent: What the subject agreed to; by default what the policy says.
 
         Raises:
             NotAllowedError: The actor is no operator.
+            ConsentMissingError: The policy demands a consent, and there is none.
             GalleryError: As `Gallery.enrol`.
             ModelSwitchedError: The gallery is searched with another model.
         """
@@ -143,16 +169,34 @@ class Changes(ABC):
                 f"these faces were looked at with {model_id}, but the gallery is searched with {gallery.model_id} by "
                 "now: look at them again"
             )
-        return self._enrol(gallery, subject, new)
+        return self._enrol(gallery, subject, new, self._consent_for(subject, consent))
 
-    def _enrol(self, gallery: Gallery, subject: str, new: Sequence[NewSample]) -> list[str]:
+    def _enrol(self, gallery: Gallery, subject: str, new: Sequence[NewSample], consent: NewConsent | None) -> list[str]:
         nobody_yet = not len(gallery)
-        sample_ids = gallery.enrol(subject, new)
+        sample_ids = gallery.enrol(subject, new, consent)
         if nobody_yet:
             from app import stages
 
             stages.remember(gallery, self.settings)
         return sample_ids
+
+    def _consent_for(self, subject: str, given: NewConsent | None) -> NewConsent | None:
+        """What to record with an enrolment.
+
+        Raises:
+            ConsentMissingError: The policy demands a consent, and there is none.
+        """
+        rule = self.policy.consent
+        if given is None and not rule.required and rule.default is None:
+            return None
+        there = given is None and self.gallery.has_consent(subject)
+        found = None if there else self.policy.consent_for(given)
+        if found is None and not there and rule.required:
+            raise ConsentMissingError(
+                f"{subject}: the policy {self.policy.name} enrols nobody without a consent: give --consent-purpose and "
+                "--consent-until, or record one with `knownface subject consent`"
+            )
+        return found
 
     def undo(self, rows: Iterable[Enrolment]) -> int:
         """Takes back what these enrolments added; returns how many samples. What was there before stays."""

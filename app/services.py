@@ -9,34 +9,33 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from app import in_use, left_behind, live
+from app import in_use, left_behind
 from app.access import LOCAL, Actor
-from app.changes import Changes
 from app.faces import only_face, pick_face
 from app.left_behind import SecondSearch
 from app.outcomes import Enrolment, Identification, Verification
-from app.photos import Source, is_folder, is_video, name_of, open_source
+from app.photos import Source, is_folder, name_of, open_source
+from app.searches import Searches
 from pipeline.build import Expect, Stack, build_recognizer, embedder_identity, operating_points
 from pipeline.config import Settings
-from pipeline.decide import choose_identify_point, choose_verify_point, decide_photo, decide_verify
-from pipeline.errors import PhotoError
+from pipeline.decide import choose_identify_point, choose_verify_point
 from pipeline.images import Photo
-from pipeline.recognizer import Faces, Recognizer, compare, no_face
+from pipeline.recognizer import Recognizer
 from pipeline.types import OperatingPoint
 
 if TYPE_CHECKING:
+    from app.policy import Decisions, Policy
     from pipeline.gallery import Gallery, Model
 
 __all__ = ["Enrolment", "Identification", "Services", "Verification", "only_face", "pick_face"]
 
 
 @dataclass
-class Services(Changes):
+class Services(Searches):
     """Recognizer, gallery and operating points, each built when first needed; every change to the gallery.
 
     Attributes:
@@ -207,6 +206,26 @@ class Services(Changes):
         """
         return open_source(source, max_bytes=self.settings.max_bytes, max_pixels=self.settings.max_pixels)
 
+    @cached_property
+    def policy(self) -> Policy:
+        """What is demanded and logged. Errors: `load_policy`."""
+        if self._origin is not None:
+            return self._origin.policy
+        from app.policy import load_policy
+
+        return load_policy(self.settings)
+
+    @property
+    def left(self) -> SecondSearch | None:
+        """The search among those whom a change of the model left behind, where there are any."""
+        return (self._origin or self)._left
+
+    @property
+    def logs(self) -> Decisions:
+        """What of searching is logged; nothing where an empty gallery stands in for one that is not there."""
+        stands_in = (self._origin or self)._stand_in is not None
+        return "off" if stands_in else self.policy.audit.decisions
+
     def verify_point(self) -> OperatingPoint:
         """The operating point for 1:1: the gallery's own calibration, or else the card's."""
         points = (*self.calibration(), *(self._origin or self).points)
@@ -217,107 +236,8 @@ class Services(Changes):
         model_id, points = self.recognizer.model_id, (*self.calibration(), *(self._origin or self).points)
         return choose_identify_point(points, model_id, self.settings.identify_fpir, len(self.gallery))
 
-    def verify(self, a: Source, b: Source, *, face_a: int | None = None, face_b: int | None = None) -> Verification:
-        """Compares the most prominent face of each photo, or the one whose number is given (1 is the first).
-
-        Raises:
-            NoFaceError: A photo shows none.
-            PhotoError: A photo cannot be used.
-            NoOperatingPointError: Nothing says which score is a match.
-        """
-        one, other = self._both(a, b)
-        return self.verify_faces(one, other, face_a=face_a, face_b=face_b)
-
-    def _both(self, a: Source, b: Source) -> list[Faces]:
-        """Both photos analysed, at the same time."""
-        self.open_gallery_if_there()
-        both = []
-        for _, faces in in_use.stream(self, [a, b], self.open, workers=2, chunk=1):
-            if isinstance(faces, PhotoError):
-                raise faces
-            both.append(faces)
-        return both
-
-    def verify_faces(self, a: Faces, b: Faces, *, face_a: int | None = None, face_b: int | None = None) -> Verification:
-        """The same for photos that are analysed already.
-
-        Raises:
-            ModelMismatchError: They were analysed with different models.
-            ModelSwitchedError: The gallery was switched to another model since.
-        """
-        point = self.verify_point()
-        in_use.require_point(point, a)
-        first, second = pick_face(a, face_a or 1), pick_face(b, face_b or 1)
-        norm = min(float(first.templates.norms[0]), float(second.templates.norms[0]))
-        score = compare(first.templates, second.templates)
-        decision = decide_verify(score, point, norm=norm, prior=self.settings.prior)
-        for face in (first, second):
-            (decision,) = live.held(self.settings, [decision], face)
-        return Verification(decision, first, second, len(a), len(b))
-
-    def identify(self, sources: Iterable[Source], *, allow_repeats: bool | None = None) -> Iterator[Identification]:
-        """Names the faces of photos, and who appears in videos, in their order.
-
-        A file that fails, or shows no face, is a row with an error.
-
-        Args:
-            sources: Photos and videos; which is which, the suffix says.
-            allow_repeats: Name one person more than once in a photo; by default as the settings say.
-        """
-        point = self.identify_point()
-
-        def named(faces: Faces) -> Identification:
-            nonlocal point
-            if point.model_id != faces.templates.model_id:  # the gallery was switched
-                point = self.identify_point()
-            return self.identify_faces(faces, point, allow_repeats=allow_repeats)
-
-        for video, some in groupby(sources, is_video):
-            if video:
-                yield from self._identify_videos(some)
-                continue
-            for source, faces in in_use.stream(self, some, self.open, workers=self.settings.worker_count):
-                if isinstance(faces, PhotoError):
-                    yield Identification(name_of(source), error=faces)
-                else:
-                    yield replace(
-                        in_use.retried(self, faces, source, named, lambda error: Identification("", error=error)),
-                        photo=name_of(source),
-                    )
-
     def _identify_videos(self, sources: Iterable[Source]) -> Iterator[Identification]:
         from app.video.identify import identify_video
 
         for source in sources:
             yield identify_video(self, name_of(source))
-
-    def identify_faces(
-        self, faces: Faces, point: OperatingPoint | None = None, *, allow_repeats: bool | None = None
-    ) -> Identification:
-        """The same for one photo that is analysed already.
-
-        Args:
-            faces: What the photo shows.
-            point: The operating point, by default the one for the gallery's present size.
-            allow_repeats: As in `identify`.
-
-        Raises:
-            ModelSwitchedError: The gallery was switched to another model since the photo was analysed.
-        """
-        if not len(faces):
-            return Identification(faces.source, faces, error=no_face(faces.source))
-        point, gallery = point or self.identify_point(), self.gallery
-        in_use.require_current(faces, gallery)
-        in_use.require_point(point, faces)
-        size, repeats = len(gallery), self.settings.allow_repeats if allow_repeats is None else allow_repeats
-        candidates = gallery.search(faces.templates, k=len(faces) + 1, threshold=point.threshold)
-        decisions = decide_photo(
-            candidates,
-            point,
-            size,
-            norms=faces.templates.norms.tolist(),
-            allow_repeats=repeats,
-        )
-        if (left := (self._origin or self)._left) is not None:
-            decisions = left.decide(faces, decisions, size, allow_repeats=repeats)
-        return Identification(faces.source, faces, live.held(self.settings, decisions, faces))

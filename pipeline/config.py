@@ -40,6 +40,7 @@ class Settings(BaseModel):
     Attributes:
         home: The user's data folder.
         gallery: The gallery's folder, or a database URL.
+        policy: The policy's file; by default policy.toml in the user's data folder, or else the profile `home`.
         detector: Card name (`arch.tag`) of the detector.
         refiner: Card name of the landmark refiner, or "none".
         embedder: Card name of the embedder.
@@ -80,6 +81,7 @@ class Settings(BaseModel):
 
     home: Path = Field(default_factory=home)
     gallery: str = ""
+    policy: str = ""
     detector: str = "yunet.2023mar"
     refiner: str = "onet.mtcnn"
     embedder: str = "sface.2021dec"
@@ -115,7 +117,7 @@ class Settings(BaseModel):
     session_max_min: int = Field(default=720, ge=1, le=43_200)
     keep_crops: bool = False
 
-    @field_validator("home", "gallery")
+    @field_validator("home", "gallery", "policy")
     @classmethod
     def _a_name(cls, value: Path | str) -> Path | str:
         if "\0" in str(value):

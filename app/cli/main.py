@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from app.cli import (
+    audit,
     calibrate,
     data,
     demo,
@@ -24,8 +25,10 @@ from app.cli import (
     gallery,
     identify,
     models,
+    policy,
     recognise,
     runs,
+    subject,
     train,
     unknown,
     users,
@@ -53,6 +56,9 @@ app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.add_typer(users.app, name="users")
+app.add_typer(subject.app, name="subject")
+app.add_typer(policy.app, name="policy")
+app.add_typer(audit.app, name="audit")
 recognise.register(app)
 identify.register(app)
 calibrate.register(app)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli import when
 from app.cli.context import Context
 from pipeline.errors import PhotoNotFoundError
 
 if TYPE_CHECKING:
     from app.services import Enrolment
+    from pipeline.gallery import NewConsent
 
 
 def register(app: typer.Typer) -> None:
@@ -28,16 +30,23 @@ def enrol(
         int | None,
         typer.Option("--face", min=1, help="Which face to take where there are several; 1 is the most prominent."),
     ] = None,
+    purpose: Annotated[str | None, typer.Option("--consent-purpose", help="Record a consent for this.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--consent-until", metavar="DATE", help="It ends with this day (UTC).")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--consent-text", help="Which wording was agreed to.")] = None,
+    evidence: Annotated[str | None, typer.Option("--consent-evidence", help="Where the signed paper is.")] = None,
 ) -> None:
     """Enrol a person from photos, or a folder with a sub-folder per person."""
     context: Context = ctx.obj
+    consent = _consent(purpose, until, text, evidence)
     items = _enrolment_items(words or [], folder)
     services = context.services()
     enrolled: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     if note := services.stages_note():
         context.note(note)
-    for row in context.progress(services.enrol_many(items, face=face), len(items), "enrolling"):
+    for row in context.progress(services.enrol_many(items, face=face, consent=consent), len(items), "enrolling"):
         document = _enrolment_row(row)
         (failed if row.error else enrolled).append(document)
         context.emit_line(document)
@@ -49,6 +58,16 @@ def enrol(
     if failed:
         context.note(f"{len(enrolled)} enrolled, {len(failed)} failed")
         raise typer.Exit(3)
+
+
+def _consent(purpose: str | None, until: str | None, text: str | None, evidence: str | None) -> NewConsent | None:
+    if purpose is None:
+        if until or text or evidence:
+            raise typer.BadParameter("give --consent-purpose with the other consent options")
+        return None
+    from pipeline.gallery import NewConsent
+
+    return NewConsent(purpose, expires=when.until(until), text_version=text, evidence=evidence)
 
 
 def _enrolment_items(words: list[str], folder: Path | None) -> list[tuple[str, str | Path]]:

@@ -12,6 +12,7 @@ from typing import Any, Self
 from sqlalchemy.engine import Connection
 
 from pipeline.gallery import audit, audit_check, logged, names, store
+from pipeline.gallery.anchor import End, Signature
 from pipeline.gallery.audit import Entry, Note
 from pipeline.gallery.audit_check import Finding, Verdict
 from pipeline.gallery.reader import GalleryReader
@@ -68,6 +69,11 @@ class AccountableGallery(GalleryReader):
         with self._truth.reading() as connection:
             return store.uid_of(connection, names.normalise(name))
 
+    def subject_ids(self, subjects: Sequence[str]) -> dict[str, str]:
+        """What the log calls these subjects; who is not there is left out."""
+        with self._truth.reading() as connection:
+            return store.uids_of(connection, [names.normalise(name) for name in subjects])
+
     def audit(
         self,
         *,
@@ -111,6 +117,11 @@ class AccountableGallery(GalleryReader):
         """
         with self._truth.reading() as connection:
             return audit_check.verify(connection, self._scribe.anchor, self._truth.place.label, public)
+
+    def audit_end(self) -> tuple[End, End, Signature]:
+        """Where the log ends, what of that is signed, and the signature."""
+        with self._truth.reading() as connection:
+            return audit.read_head(connection)
 
     def accept_audit(self) -> tuple[Finding, ...]:
         """Signs the log as it stands, with an entry that says what was found wrong with it; returns that.

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Row
 
 from pipeline.errors import LegalHoldError
 from pipeline.gallery import names, store
-from pipeline.gallery.schema import consent, holds, samples, subjects
+from pipeline.gallery.schema import audit, consent, holds, samples, subjects
 
 DueReason = Literal["consent_expired", "consent_withdrawn", "too_old"]
 
@@ -235,6 +235,25 @@ def refuse_held(connection: Connection, uids: Iterable[str]) -> None:
 
 def _held(now: int) -> sa.ColumnElement[bool]:
     return holds.c.until_us.is_(None) | (holds.c.until_us > now)
+
+
+def mentions(connection: Connection, text: str) -> list[str]:
+    """In which columns a text stands, whatever its case, in words."""
+    places = {
+        "the name of a subject": subjects.c.name,
+        "the place of an enrolled photo": samples.c.source,
+        "who recorded a consent": consent.c.recorded_by,
+        "who gave a consent": consent.c.given_by,
+        "the evidence of a consent": consent.c.evidence,
+        "the reason of a legal hold": holds.c.reason,
+        "who did something, in the audit log": audit.c.actor,
+    }
+    found = []
+    for words, column in places.items():
+        query = sa.select(column).where(column.icontains(text, autoescape=True)).limit(1)
+        if connection.execute(query).first() is not None:
+            found.append(words)
+    return found
 
 
 # --- retention ---------------------------------------------------------------------------------------------------

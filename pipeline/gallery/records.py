@@ -18,6 +18,8 @@ ProblemKind = Literal[
     "index_disagrees",
     "index_damaged",
     "orphan_file",
+    "no_consent",
+    "time_is_over",
 ]
 
 

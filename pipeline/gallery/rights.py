@@ -92,6 +92,16 @@ class RightsGallery(AccountableGallery):
             limit = None if max_age is None else max_age // _US
             return consents.due(connection, grace_us=grace // _US, max_age_us=limit)
 
+    def require_erasable(self, subject: str) -> None:
+        """Lets pass only who may be erased. Errors: `erase`."""
+        with self._truth.reading() as connection:
+            consents.refuse_held(connection, [store.uid_of(connection, names.normalise(subject))])
+
+    def stands_as(self, text: str) -> list[str]:
+        """Where a text stands in the gallery, in words; for one that was somebody's name who has been erased."""
+        with self._truth.reading() as connection:
+            return consents.mentions(connection, text)
+
     def erase(self, subject: str, reason: str = "request") -> str:
         """Removes a subject as `Gallery.remove`, for a reason that the log says; returns the id it is called there.
 
