@@ -19,7 +19,7 @@ Open = Callable[..., list[str]]
 def small_run() -> MadeRun:
     faces = [face(f"/p/2024/ann_{i:02}.jpg", score=0.5 + i / 100, best=("Ann", 0.5 + i / 100)) for i in range(30)]
     faces += [face(f"/p/{EVIL}.jpg", subject=EVIL, best=(EVIL, 0.7), reason=f"because {EVIL}")]
-    faces += [unknown(f"/p/x{i}.jpg", cluster="c7") for i in range(3)] + [unknown("/p/lone.jpg")]
+    faces += [unknown(f"/p/x{i}.jpg", cluster="c7") for i in range(3)] + [unknown("/p/lone.jpg", cluster="c9")]
     faces += [ambiguous("/p/both.jpg"), face("/p/fog.jpg", decision="poor_image", subject=None)]
     faces += [face("/p/film.mp4", subject="Bo", best=("Bo", 0.6), start_s=62.0, end_s=75.5)]
     return MadeRun(faces, [bad_file(f"/p/bad {EVIL}.jpg", message=f"{EVIL} is damaged"), no_face("/p/wall.jpg")])
@@ -89,7 +89,9 @@ def test_search_and_buttons_find_what_was_asked_for(page: Page, opened: Open, re
     search.fill("")
     page.get_by_role("button", name="Unknown 4").click()
     expect(page.get_by_role("heading", name="Unknown c7")).to_be_visible()
+    expect(page.get_by_text("knownface unknown name c7 SUBJECT")).to_be_visible()
     expect(page.get_by_role("heading", name="Unknown, on their own")).to_be_visible()
+    expect(page.locator("section.loose")).to_contain_text("c9")
     expect(status).to_have_text("4 faces")
     page.get_by_role("button", name="No result 2").click()
     expect(page.get_by_text("/p/wall.jpg")).to_be_visible()

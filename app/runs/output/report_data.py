@@ -27,7 +27,7 @@ class ReportData:
         names: Every subject that is named or a candidate.
         photos: Path of each photo that shows a face, then its copies.
         faces: Photo, number, subject, score, threshold, best, best score, runner-up, runner-up score, reason, picture,
-            start and end (seconds, videos only). The picture is filled in by whoever writes them.
+            start and end (seconds, videos only), cluster. The picture is filled in by whoever writes them.
         files: Path, code and message of the files without a face.
         groups: `kind`, `tab` (which button shows it), `rows`, and `name` or `cluster`.
         face_ids: Of each face.
@@ -66,6 +66,7 @@ def report_data(run: Results) -> ReportData:
             data.faces.append(_face(data, len(data.photos) - 1, face))
             data.face_ids.append(face.face_id)
     data.files = [[readable(file.path), code, readable(message)] for file, code, message in unused(run)]
+    _loosen(found)
     data.groups = [_group(data, kind, key, rows) for (kind, key), rows in sorted(found.items(), key=_order)]
     if data.files:
         data.groups.append({"kind": "files", "tab": "files", "rows": list(range(len(data.files)))})
@@ -79,6 +80,13 @@ def _group_of(face: FaceRow) -> tuple[str, str]:
     if kind == "unknown":
         return (kind, face.cluster) if face.cluster is not None else ("loose", "")
     return kind, ""
+
+
+def _loosen(found: dict[tuple[str, str], list[int]]) -> None:
+    """Clusters of a single face have no section of their own."""
+    single = [key for key, rows in found.items() if key[0] == "unknown" and len(rows) == 1]
+    if rows := sorted(row for key in single for row in found.pop(key)):
+        found["loose", ""] = sorted([*found.get(("loose", ""), []), *rows])
 
 
 _TABS = ("people", "unknown", "loose", "ambiguous", "poor", "undecided")
@@ -107,6 +115,7 @@ def _face(data: ReportData, photo: int, face: FaceRow) -> list[Any]:
         *(photo, face.number, data.place(face.subject), _round(face.score), _round(face.threshold)),
         *(data.place(best), _round(best_score), data.place(runner_up), _round(runner_up_score)),
         *(readable(face.reason), None, _round(face.start_s), _round(face.end_s)),
+        readable(face.cluster) if face.cluster is not None else None,
     ]
 
 

@@ -8,6 +8,7 @@ link, or a copy of a photo that is still where it was.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +56,7 @@ def sort_into(run: Results, folder: Path, how: How = "symlink", *, unknown: bool
         run: What was identified.
         folder: Made if need be; one that is not empty must have been made by this function.
         how: `symlink`, `hardlink` or `copy`.
-        unknown: Clusters of unknown faces get folders, too: `_unknown/CLUSTER`.
+        unknown: Clusters of two and more unknown faces get folders, too: `_unknown/CLUSTER`.
 
     Returns:
         The counts, and the photos that could not be placed.
@@ -93,11 +94,11 @@ def _check(run: Results, folder: Path, root: Path) -> set[str]:
 
 
 def _wanted(run: Results, folders: Mapping[str, str], *, unknown: bool) -> Iterator[_Wanted]:
+    clusters = Counter(face.cluster for face in run.faces() if face.decision == "unknown") if unknown else Counter()
     for paths, faces in photos(run):
         named = {folders[face.subject] for face in faces if face.decision == "match" and face.subject is not None}
-        if unknown:
-            clusters = {face.cluster for face in faces if face.decision == "unknown" and face.cluster is not None}
-            named |= {f"{UNKNOWN}/{folder_name(cluster)}" for cluster in clusters}
+        found = {face.cluster for face in faces if face.cluster is not None and clusters[face.cluster] > 1}
+        named |= {f"{UNKNOWN}/{folder_name(cluster)}" for cluster in found}
         for name in sorted(named):
             yield _Wanted(name, paths[0], faces[0].sha256)
 

@@ -85,6 +85,7 @@ SCRIPT = {
     "either": "is either",
     "or": "or",
     "why": "why",
+    "name_it": "You know who this is? {command}",
     "also": "the same file:",
     "printed": "Only the first {n} are printed: search for fewer.",
 }

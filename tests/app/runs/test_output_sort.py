@@ -55,8 +55,8 @@ def tree(folder: Path) -> set[str]:
 @pytest.mark.parametrize("how", HOWS)
 def test_each_photo_is_with_everybody_in_it(tmp_path: Path, photo: Photo, how: str) -> None:
     a, b, c = photo("1/x.jpg"), photo("2/x.jpg"), photo("c.jpg")
-    stranger = unknown(c, 2, cluster="7", sha256=sha(c))
-    run = MadeRun([*of(a, "Ann", "Bo"), *of(b, "Ann"), *of(c, "AC/DC"), stranger])
+    strangers = [unknown(c, n, cluster=who, sha256=sha(c)) for n, who in ((2, "7"), (3, "7"), (4, "alone"))]
+    run = MadeRun([*of(a, "Ann", "Bo"), *of(b, "Ann"), *of(c, "AC/DC"), *strangers])
     before = {p: (Path(p).read_bytes(), Path(p).stat().st_mtime_ns) for p in (a, b, c)}
     out = tmp_path / "out"
     done = sort_into(run, out, how)  # type: ignore[arg-type]

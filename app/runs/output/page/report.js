@@ -6,8 +6,8 @@
   const { words, names, photos, faces, files, groups } = data;
   const number = new Intl.NumberFormat("en");
   const GROUPS_A_PAGE = 12, FIRST = 24, MORE = 96, ROWS_A_TIME = 100, PRINTED = 2000, RANGE = [-0.2, 1];
-  const [PHOTO, NUMBER, SUBJECT, SCORE, THRESHOLD, BEST, BEST_SCORE, RUNNER, RUNNER_SCORE, REASON, THUMB, START, END] =
-    Array(13).keys();
+  const [PHOTO, NUMBER, SUBJECT, SCORE, THRESHOLD, BEST, BEST_SCORE, RUNNER, RUNNER_SCORE, REASON, THUMB, START, END,
+    CLUSTER] = Array(14).keys();
   const SIGNS = { people: "✓", unknown: "?", loose: "?", ambiguous: "≈", poor: "!", undecided: "–", files: "!" };
 
   const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, key) => values[key]);
@@ -49,6 +49,7 @@
   }
   const faceHas = (face, word) =>
     photoText()[face[PHOTO]].includes(word) ||
+    (face[CLUSTER] !== null && folded(face[CLUSTER]).includes(word)) ||
     (face[BEST] !== null && nameText()[face[BEST]].includes(word)) ||
     (face[RUNNER] !== null && nameText()[face[RUNNER]].includes(word));
 
@@ -108,7 +109,9 @@
       el("span", { className: "sign", ariaHidden: "true", textContent: SIGNS[group.kind] }), " ", bdi(title(group)), " ",
       el("small", { textContent: `${words[`kind_${group.kind}`]} · ${count(unit, rows.length)}` }));
     const box = el("div", { className: group.kind === "files" ? "files" : group.kind === "ambiguous" ? "pairs" : "grid" });
-    const node = el("section", { className: group.kind }, heading, box);
+    const node = el("section", { className: group.kind }, heading);
+    if (group.kind === "unknown") node.append(hint(group.cluster));
+    node.append(box);
     const draws = group.kind === "files" ? fileRow : group.kind === "ambiguous" ? pair : card;
     let drawn = 0;
     const more = el("button", { type: "button", className: "more" });
@@ -130,6 +133,10 @@
     return node;
   }
 
+  const hint = (cluster) => {
+    const [before, after] = words.name_it.split("{command}");
+    return el("p", { className: "note" }, before, el("code", { textContent: `knownface unknown name ${cluster} SUBJECT` }), after);
+  };
   const clock = (seconds) => {
     const whole = Math.floor(seconds), part = (n) => String(n).padStart(2, "0");
     return `${Math.floor(whole / 3600)}:${part(Math.floor(whole / 60) % 60)}:${part(whole % 60)}`;
@@ -169,6 +176,9 @@
   function card(row, group) {
     const face = faces[row], node = el("article", { className: "face" });
     node.append(image(face[THUMB], label(face)), el("div", {}, scores(face), where(face)));
+    if (group.kind === "loose" && face[CLUSTER] !== null) {
+      node.lastChild.append(el("p", {}, bdi(face[CLUSTER])));
+    }
     if (group.kind !== "people" && face[BEST] !== null) {
       node.lastChild.append(el("p", { className: "like" }, `${words.most_like} `, bdi(names[face[BEST]])));
     }
