@@ -159,6 +159,7 @@ def environment(place: Place, settings: Settings, config: Path | None) -> dict[s
 
     variables = {name: value for name, value in os.environ.items() if not name.upper().startswith("STREAMLIT_")}
     variables |= theme.environment()
+    variables.setdefault("MALLOC_ARENA_MAX", "2")  # glibc: an arena for each thread would keep what photos took once
     variables |= {"KNOWNFACE_GALLERY": settings.gallery_location, "KNOWNFACE_HOME": str(settings.home)}
     variables |= {
         "KNOWNFACE_WEB_ADDRESS": place.address,

@@ -80,6 +80,13 @@ def look_all(service: Services, uploads: Sequence[Uploaded]) -> list[Seen]:
     return seen
 
 
+def notes(service: Services) -> None:
+    """What has changed since people were enrolled, or since the threshold was measured: scores may mean less."""
+    for said in (service.stages_note(), service.score_note()):
+        if said:
+            st.html(markup.note("warn", markup.foreign(said)))
+
+
 def face_choice(key: str, count: int, *, optional: bool = False) -> int | None:
     """The number of the face to take where a photo shows several; 1 where it shows one.
 

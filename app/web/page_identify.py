@@ -25,6 +25,8 @@ def show() -> None:
             service.identify_point()
         if not len(service.gallery):
             st.html(markup.note("warn", markup.text(words.identify_empty)))
+        else:
+            inputs.notes(service)
         photos = inputs.look_all(service, inputs.several("identify", MAX_PHOTOS, unpack=service.settings.max_bytes))
         if photos:
             _results(photos, _identify(service, photos))

@@ -72,6 +72,7 @@ def test_the_server_learns_where_it_listens(started: tuple[list[str], dict[str, 
     assert started[1]["KNOWNFACE_WEB_ADDRESS"] == "127.0.0.1"
     assert started[1]["KNOWNFACE_WEB_PORT"] == "8600"
     assert started[0][5].endswith("server.py")
+    assert started[1]["MALLOC_ARENA_MAX"] == "2"
 
 
 def test_only_our_own_streamlit_variables_are_handed_on(started: tuple[list[str], dict[str, str]]) -> None:

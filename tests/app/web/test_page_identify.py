@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.calibration import keep
@@ -44,6 +45,15 @@ def test_nobody_is_named_twice_and_a_poor_face_is_said(page: Page, services: Ser
     assert "1 photo: 1 named, 1 unknown, 0 undecided, 0 without a result, 1 too poor to say" in seen(at)
     assert "Ada is face 1 of this photo" in seen(at)
     assert "3. Too poor a picture to say" in seen(at)
+
+
+def test_what_makes_scores_mean_less_is_said(
+    page: Page, services: Services, enrolled: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrolled("Ada", RED)
+    assert 'role="alert"' not in said(page("identify"))
+    monkeypatch.setattr(type(services), "stages_note", lambda _: "people were enrolled with <another> detector")
+    assert "people were enrolled with <another> detector" in seen(page("identify"))
 
 
 def test_an_empty_gallery_says_what_to_do(page: Page) -> None:
