@@ -6,7 +6,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.services import Enrolment, Services, pick_face
-from app.web import inputs, judge, markup, state
+from app.web import consent, inputs, judge, markup, state
+from app.web.consent import Asked
 from app.web.judge import Verdict
 from app.web.state import Seen
 from app.web.texts import words
@@ -15,6 +16,7 @@ from pipeline.recognizer import Faces
 
 MAX_PHOTOS = 20
 _NAME, _ROUND, _DONE, _CLEAR = "enrol_name", "enrol_round", "enrol_done", "enrol_clear"
+_CONSENTED = "enrol_consented"
 
 
 def show() -> None:
@@ -30,7 +32,8 @@ def show() -> None:
         uploads = inputs.several(f"enrol_{st.session_state.get(_ROUND, 0)}", MAX_PHOTOS)
         chosen = _photos(service, inputs.look_all(service, uploads), subject)
         if uploads:
-            _button(service, subject, chosen, len(uploads))
+            asked = consent.ask(service, subject, f"enrol_consent_{st.session_state.get(_ROUND, 0)}")
+            _button(service, subject, chosen, len(uploads), asked)
 
 
 def _subject(service: Services) -> str | None:
@@ -100,19 +103,21 @@ def _compare_photos(
             place_of[seen.key].html(markup.lines([("warn", markup.text(words.judge_apart))]))
 
 
-def _button(service: Services, subject: str | None, faces: list[Faces], brought: int) -> None:
+def _button(service: Services, subject: str | None, faces: list[Faces], brought: int, asked: Asked) -> None:
     if brought > len(faces):
         missing = words.photos(brought - len(faces))
         st.html(f'<p class="kf kf-file">{markup.fill(words.enrol_skips, count=missing)}</p>')
     if subject is None and faces:
         st.html(markup.note("info", markup.text(words.name_missing)))
     label = words.enrol_one if len(faces) == 1 else words.enrol_many.format(count=len(faces))
-    disabled = subject is None or not faces
+    disabled = subject is None or not faces or asked.missing
     if st.button(label if faces else words.enrol_none, type="primary", key="enrol_go", disabled=disabled) and subject:
         rows: list[Enrolment] = []
         st.session_state[_DONE] = rows
         for face in faces:  # each is durable when it is in the list, so that undo knows of it whatever happens next
-            rows.append(service.enrol_faces(subject, face))  # noqa: PERF401
+            rows.append(service.enrol_faces(subject, face, consent=asked.consent))  # noqa: PERF401
+        recorded = asked.consent is not None and any(row.sample_id and not row.already for row in rows)
+        st.session_state[_CONSENTED] = asked.consent.purpose if asked.consent and recorded else None
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
         st.session_state[_CLEAR] = True
         st.rerun()
@@ -126,7 +131,10 @@ def _done(service: Services) -> None:
             st.html(markup.note("info", markup.fill(words.undone, count=words.photos(undone))))
         return
     with st.container(border=True):
-        st.html(markup.lines([_line(row) for row in rows]))
+        lines = [_line(row) for row in rows]
+        if purpose := st.session_state.get(_CONSENTED):
+            lines.append(("good", markup.fill(words.consent_recorded, purpose=purpose)))
+        st.html(markup.lines(lines))
         if any(row.sample_id and not row.already for row in rows) and st.button(words.undo, key="enrol_undo"):
             _undo(service, rows)
 

@@ -48,10 +48,11 @@ class English:
     consent_title = "Consent"
     consent_given = "The person has agreed to this"
     consent_purpose = "What for"
-    consent_until = "Until"
-    consent_basis = "On which basis"
-    consent_bases: ClassVar[dict[str, str]] = {}
+    consent_until = "Until (this day included)"
+    consent_in_force = "A consent of this person is in force. A further one may be recorded here."
     consent_missing = "This gallery asks for consent: confirm it, say what for, and until when."
+    consent_half = "Say what the consent is for, and until when; or take the tick away."
+    consent_recorded = "Consent recorded: {purpose}."
 
 
 class Chinese(English):
@@ -98,6 +99,8 @@ class Chinese(English):
     consent_title = "同意"
     consent_given = "此人已同意"
     consent_purpose = "用途"
-    consent_until = "有效期至"
-    consent_basis = "依据"
+    consent_until = "有效期至（含当日）"
+    consent_in_force = "此人的一项同意正在有效期内。可以在这里再记录一项。"
     consent_missing = "这个人员库要求取得同意：请确认，并说明用途和有效期。"
+    consent_half = "请说明同意的用途和有效期，或取消勾选。"
+    consent_recorded = "已记录同意：{purpose}。"

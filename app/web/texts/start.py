@@ -7,8 +7,8 @@ class English:
     """English."""
 
     start_lead = (
-        "Knownface recognises faces in photos and says how sure it is. Everything happens on this computer: "
-        "photos you bring are looked at in memory and never stored."
+        "Knownface recognises faces in photos and says how sure it is. Everything happens on the computer that this "
+        "page comes from: photos you bring are looked at in memory and never stored."
     )
     start_people, start_samples = "people enrolled", "photos enrolled"
     start_person, start_sample = "person enrolled", "photo enrolled"
@@ -26,7 +26,8 @@ class Chinese(English):
     """Simplified Chinese."""
 
     start_lead = (
-        "Knownface 识别照片中的人脸，并说明有多大把握。一切都在这台电脑上进行：上传的照片只在内存中查看，不会保存。"
+        "Knownface 识别照片中的人脸，并说明有多大把握。"
+        "一切都在提供本页的电脑上进行：上传的照片只在内存中查看，不会保存。"
     )
     start_people, start_samples = "人已登记", "张照片已登记"
     start_person, start_sample = "人已登记", "张照片已登记"
