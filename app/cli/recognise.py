@@ -39,7 +39,7 @@ def enrol(
 ) -> None:
     """Enrol a person from photos, or a folder with a sub-folder per person."""
     context: Context = ctx.obj
-    consent = _consent(purpose, until, text, evidence)
+    consent = consent_of(purpose, until, text, evidence)
     items = _enrolment_items(words or [], folder)
     services = context.services()
     enrolled: list[dict[str, Any]] = []
@@ -60,7 +60,14 @@ def enrol(
         raise typer.Exit(3)
 
 
-def _consent(purpose: str | None, until: str | None, text: str | None, evidence: str | None) -> NewConsent | None:
+def consent_of(
+    purpose: str | None, until: str | None, text: str | None = None, evidence: str | None = None
+) -> NewConsent | None:
+    """The consent that the options of a command describe; None where there is none.
+
+    Raises:
+        BadParameter: There is no purpose.
+    """
     if purpose is None:
         if until or text or evidence:
             raise typer.BadParameter("give --consent-purpose with the other consent options")

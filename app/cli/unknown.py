@@ -132,18 +132,22 @@ def name(
     cluster: Cluster,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="A new name, or that of somebody enrolled.")],
     samples: Annotated[int, typer.Option("--samples", min=1, max=100, help="Enrol at most so many of its faces.")] = 5,
+    purpose: Annotated[str | None, typer.Option("--consent-purpose", help="Record a consent for this.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--consent-until", metavar="DATE", help="It ends with this day (UTC).")
+    ] = None,
 ) -> None:
     """Give an unknown person a name: the best few faces are enrolled, and every run is decided anew."""
-    from app.unknowns import name_cluster
+    from app.cli.recognise import consent_of
+    from app.unknowns import name_cluster, refresh
 
     context: Context = ctx.obj
+    consent = consent_of(purpose, until)
     context.note_new_gallery()
     services = context.services()
     try:
-        from app.unknowns import refresh
-
         registry = refresh(services)
-        named = name_cluster(services, registry, registry.resolve(cluster), subject, samples)
+        named = name_cluster(services, registry, registry.resolve(cluster), subject, samples, consent)
         written = _rewrite(context, registry, services)
     finally:
         services.close()

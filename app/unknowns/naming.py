@@ -19,7 +19,7 @@ from pipeline.types import F32, Detections
 
 if TYPE_CHECKING:
     from app.services import Services
-    from pipeline.gallery import NewSample
+    from pipeline.gallery import NewConsent, NewSample
 
 #: Faces that are enrolled of a cluster, unless another number is asked for (docs/unknowns.md).
 SAMPLES = 5
@@ -75,7 +75,14 @@ def members(services: Services, registry: Registry, number: int) -> list[Member]
     return found
 
 
-def name_cluster(services: Services, registry: Registry, number: int, subject: str, most: int = SAMPLES) -> Named:
+def name_cluster(
+    services: Services,
+    registry: Registry,
+    number: int,
+    subject: str,
+    most: int = SAMPLES,
+    consent: NewConsent | None = None,
+) -> Named:
     """Enrols the best few faces of a cluster; every run is decided anew from its stored vectors.
 
     Args:
@@ -84,8 +91,10 @@ def name_cluster(services: Services, registry: Registry, number: int, subject: s
         number: Of the cluster.
         subject: The name, of somebody new or somebody enrolled.
         most: How many faces to enrol at most.
+        consent: What the subject agreed to; by default what the policy says.
 
     Raises:
+        ConsentMissingError: The policy demands one, and there is none.
         NotAllowedError: The actor is no operator.
         SubjectNameError: The name cannot be used.
         UnknownClusterError: No face of the cluster is unknown any more, or it was given another name.
@@ -103,7 +112,7 @@ def name_cluster(services: Services, registry: Registry, number: int, subject: s
     faces = members(services, registry, number)
     chosen = choose([one.row for one in faces], np.stack([one.vector for one in faces]), most)
     samples = [_sample(services, faces[place]) for place in chosen]
-    sample_ids = services.enrol_samples(subject, samples, faces[0].row.model_id)
+    sample_ids = services.enrol_samples(subject, samples, faces[0].row.model_id, consent)
     registry.name(number, subject)
     for other in [n for n, its in registry.subjects().items() if its == subject and n != number]:
         number = registry.merge(number, other)

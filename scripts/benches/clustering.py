@@ -1,9 +1,9 @@
 """Which clustering of unknown faces is best, and how long it takes: BCubed F on labelled photos, thresholds of others.
 
 Every method at every operating point that could say who is alike; HDBSCAN, which takes none, once. No threshold was
-fitted on the people it is scored on: for faces-112 those of the card are used (people of lfw-dev); lfw-dev is cut in two
-halves by people, each clustered with the thresholds of the other. `crowd to choose by` (faces-112/train and a half of
-lfw-dev together) is what method and point were chosen on; `crowd to confirm` has nobody of it. Then seconds for made
+fitted on the people it is scored on: for faces-112 those of the card are used (people of lfw-dev); lfw-dev is cut
+into halves by people, each clustered with the thresholds of the other. `crowd to choose by` (faces-112/train and a half
+of lfw-dev together) is what method and point were chosen on; `crowd to confirm` has nobody of it. Then seconds for made
 faces, and how many of a person's faces are recognised once so many of them are enrolled.
 """
 
