@@ -121,3 +121,15 @@ def test_merge_and_split(cli: Cli, tmp_path: Path) -> None:
         assert "\n" not in failed.document["message"]
     assert cli("--json", "unknown", "name", "U-0002", "\n").document["error"] == "subject_name"
     assert cli("unknown", "split", "U-0002").code == 2
+
+
+def test_a_policy_that_demands_a_consent_is_obeyed(cli: Cli, isolated_home: Path) -> None:
+    from app.policy import profile_file
+
+    (isolated_home / "policy.toml").write_text(profile_file("strict").read_text("utf-8"), "utf-8")
+    refused = cli("--json", "unknown", "name", "U-0001", "Ann")
+    assert (refused.code, refused.document["error"]) == (3, "consent_missing")
+    assert cli("--json", "gallery", "list").document == {"subjects": []}
+    agreed = ("--consent-purpose", "access", "--consent-until", "2099-12-31")
+    assert cli("--json", "unknown", "name", "U-0001", "Ann", *agreed).document["recognised"] == 3
+    assert cli("unknown", "name", "U-0002", "Bob", "--consent-until", "2099-12-31").code == 2
