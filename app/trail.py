@@ -42,6 +42,28 @@ def identified(gallery: Gallery, level: Decisions, rows: Sequence[Identification
     gallery.record("identify", "", detail)
 
 
+def decided(
+    gallery: Gallery, level: Decisions, action: str, contents: Sequence[tuple[str, Sequence[Decision]]]
+) -> None:
+    """Logs decisions about photos and videos that are known by their SHA-256; "" for a camera.
+
+    Args:
+        gallery: Whose log.
+        level: As the policy says.
+        action: What they were decided for: `run` or `watch`.
+        contents: The hash and the decisions of each.
+    """
+    if level == "off" or not contents:
+        return
+    kinds = Counter(decision.kind for _, decisions in contents for decision in decisions)
+    detail: dict[str, Any] = {"photos": len(contents), "decisions": kinds}
+    if level == "each":
+        named = {decision.subject for _, decisions in contents for decision in decisions if decision.subject}
+        ids = gallery.subject_ids(sorted(named))
+        detail["each"] = [_one(sha256, decisions, ids) for sha256, decisions in contents]
+    gallery.record(action, "", detail)
+
+
 def in_batches(gallery: Gallery, level: Decisions, rows: Iterator[Identification]) -> Iterator[Identification]:
     """Passes rows on and logs them: that a search begins before the first, decisions after every `BATCH` rows.
 
@@ -63,5 +85,8 @@ def in_batches(gallery: Gallery, level: Decisions, rows: Iterator[Identification
 
 
 def _of_photo(row: Identification, ids: dict[str, str]) -> dict[str, Any]:
-    decisions = [[one.kind, ids.get(one.subject or "")] for one in row.decisions]
-    return {"sha256": "" if row.faces is None else row.faces.photo_sha256, "decisions": decisions}
+    return _one("" if row.faces is None else row.faces.photo_sha256, row.decisions, ids)
+
+
+def _one(sha256: str, decisions: Sequence[Decision], ids: dict[str, str]) -> dict[str, Any]:
+    return {"sha256": sha256, "decisions": [[one.kind, ids.get(one.subject or "")] for one in decisions]}

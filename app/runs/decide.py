@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app import trail
 from app.runs import rows, schema
 from pipeline.decide import decide_photo
 from pipeline.errors import ModelMismatchError, ModelSwitchedError
@@ -42,6 +43,7 @@ class _Photo:
         vectors: (N, D) float32.
     """
 
+    sha256: str
     video: bool
     faces: list[int]
     norms: list[float]
@@ -85,6 +87,7 @@ class Decider:
                 f"the run {name} was made with {model_id}, the gallery is searched with {gallery.model_id}: "
                 f"repeat `knownface identify PATH... --run {name}`, which embeds its faces anew"
             )
+        self._logs = services.logs
         self._connection, self._gallery = connection, gallery  # by this model, also if it is switched meanwhile
         self._point, self._size = services.identify_point(), len(gallery)
         if self._point.model_id != gallery.model_id:
@@ -112,6 +115,7 @@ class Decider:
         for photo in self._photos(sha256s):
             photos[len(photo.faces)].append(photo)
         decided = [(photo, decisions) for same in photos.values() for photo, decisions in self._same(same)]
+        trail.decided(self._gallery, self._logs, "run", [(photo.sha256, decisions) for photo, decisions in decided])
         with schema.transaction(self._connection):
             self._connection.executemany(
                 "insert or replace into decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -138,10 +142,10 @@ class Decider:
             "order by f.sha256, f.number"
         )
         found = self._connection.execute(query, (json.dumps(sha256s),)).fetchall()
-        for (_, kind), group in groupby(found, key=lambda row: (row[0], row[1])):
+        for (sha256, kind), group in groupby(found, key=lambda row: (row[0], row[1])):
             faces = list(group)
             vectors = np.stack([np.frombuffer(row[4], "<f4").astype(np.float32) for row in faces])
-            yield _Photo(kind == "video", [row[2] for row in faces], [row[3] for row in faces], vectors)
+            yield _Photo(sha256, kind == "video", [row[2] for row in faces], [row[3] for row in faces], vectors)
 
     def _same(self, photos: Sequence[_Photo]) -> Iterator[tuple[_Photo, tuple[Decision, ...]]]:
         """Decides photos of equally many faces, which are searched together; the scores are those of each alone."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from app import trail
 from app.video.appearances import Seen, fused, shots_of
 from app.video.identify import decided, tracking_of
 from pipeline.errors import PhotoError
@@ -144,4 +145,6 @@ class Watcher:
     def _decide(self, track: Track[Seen]) -> Decision:
         vector, norm = fused(track)
         templates = Templates(vector[None], np.array([norm], np.float32), self._model_id)
-        return decided(self.services, templates)[0]
+        decisions = decided(self.services, templates)
+        trail.decided(self.services.gallery, self.services.logs, "watch", [("", decisions)])
+        return decisions[0]

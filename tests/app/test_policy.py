@@ -10,11 +10,13 @@ import pytest
 
 from app.access import Actor, Role
 from app.policy import PROFILES, Policy, load_policy, policy_file, profile_file
+from app.runs.session import Plan, Session
 from app.services import Services
 from pipeline.config import Settings
 from pipeline.errors import ConfigError, ConsentMissingError, NotAllowedError, PhotoFormatError
 from pipeline.gallery import Anchor, Gallery, NewConsent, Scribe
 from pipeline.images import from_array
+from tests.app_runs import Told
 from tests.fakes import BLUE, DIMENSION, GREEN, MODEL_ID, RED, bars, fake_recognizer, points, write_bars
 
 SOON = datetime.now(UTC) + timedelta(days=30)
@@ -161,6 +163,20 @@ def test_a_summary_has_counts_only_and_off_has_nothing(tmp_path):
         list(services.identify([ada]))
         assert told(services, "identify")[before:] == expected
         services.close()
+
+
+def test_the_decisions_of_a_run_are_logged(strict, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    ada = write_bars(folder / "ada.png", RED)
+    write_bars(folder / "eve.png", GREEN)
+    strict.enrol("Xanthippe", [ada], consent=NewConsent("doors", expires=SOON))
+    with Session(strict, Plan("r", (str(folder),)), Told()) as session:
+        session.once()
+    [entry] = told(strict, "run")
+    assert (entry["photos"], entry["decisions"]) == (2, {"match": 1, "unknown": 1})
+    named = [photo["decisions"] for photo in entry["each"] if photo["decisions"][0][1]]
+    assert named == [[["match", strict.gallery.subject_id("Xanthippe")]]]
 
 
 def test_only_an_admin_changes_the_policy(strict):
