@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -130,6 +131,7 @@ def test_a_policy_that_demands_a_consent_is_obeyed(cli: Cli, isolated_home: Path
     refused = cli("--json", "unknown", "name", "U-0001", "Ann")
     assert (refused.code, refused.document["error"]) == (3, "consent_missing")
     assert cli("--json", "gallery", "list").document == {"subjects": []}
-    agreed = ("--consent-purpose", "access", "--consent-until", "2099-12-31")
+    soon = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    agreed = ("--consent-purpose", "access", "--consent-until", soon)
     assert cli("--json", "unknown", "name", "U-0001", "Ann", *agreed).document["recognised"] == 3
     assert cli("unknown", "name", "U-0002", "Bob", "--consent-until", "2099-12-31").code == 2
