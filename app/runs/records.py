@@ -40,7 +40,7 @@ class Run:
             RunNotFoundError: There is no such run.
         """
         run = cls(place.run_folder(home, name))
-        if not run.file.is_file():
+        if not _is_made(run.file):
             there = ", ".join(other.name for other in runs_of(home)[:5]) or "none"
             raise RunNotFoundError(
                 f"there is no run {name} (there are: {there}): start it with `knownface identify PATH... --run {name}`"
@@ -164,4 +164,9 @@ def runs_of(home: Path) -> list[Run]:
     folder = place.runs_folder(home)
     if not folder.is_dir():
         return []
-    return [Run(one) for one in sorted(folder.iterdir()) if (one / place.LEDGER).is_file()]
+    return [Run(one) for one in sorted(folder.iterdir()) if _is_made(one / place.LEDGER)]
+
+
+def _is_made(ledger: Path) -> bool:
+    """Whether there is a ledger; an empty file is one that is being made."""
+    return ledger.is_file() and ledger.stat().st_size > 0

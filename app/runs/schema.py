@@ -22,7 +22,6 @@ from pathlib import Path
 from pipeline.errors import RunDamagedError
 from pipeline.gallery import private
 
-FORMAT = 1
 #: Seconds to wait for another process that writes.
 TIMEOUT_S = 60.0
 
@@ -78,9 +77,11 @@ def create(file: Path) -> None:
     private.make_folder(file.parent)
     private.touch(file)
     with connected(file) as connection:
+        # in one transaction, and only then with a log: who reads finds an empty file or the whole schema
+        connection.executescript(
+            f"begin immediate; {SCHEMA} insert or ignore into meta values ('format', '1'); commit;"  # noqa: S608
+        )
         connection.execute("pragma journal_mode = wal")
-        connection.executescript(SCHEMA)
-        connection.execute("insert or ignore into meta values ('format', ?)", (str(FORMAT),))
 
 
 @contextmanager

@@ -27,8 +27,9 @@ from pipeline.recognizer import Faces
 #: What waits in memory is committed when it is this many files, or this old.
 _COMMIT_FILES = 256
 _COMMIT_S = 1.0
-#: Photos that wait for a worker together hold no more bytes than this and one more photo.
-_CHUNK_BYTES = 32 << 20
+#: Photos that go to a worker together hold no more bytes than this and one more photo; large ones go alone, so that no
+#: worker has many of them before it while another has none.
+_CHUNK_BYTES = 4 << 20
 
 
 @dataclass(slots=True)
