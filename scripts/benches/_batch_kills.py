@@ -114,10 +114,10 @@ def _kill(place: Place, folder: Path, target: int, later: float) -> int | None:
     child = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     file = place.home / "runs" / "r" / "ledger.sqlite3"
     while child.poll() is None:
-        if file.is_file() and file.stat().st_size and place.run().progress()["done"] >= target:
-            break
-        if target > 0 and file.is_file() and place.run().progress()["state"] == "deciding":
-            break
+        if file.is_file() and file.stat().st_size:
+            progress = place.run().progress()
+            if progress["done"] >= target or progress["state"] == "deciding":
+                break
         time.sleep(0.1)
     time.sleep(later)
     child.send_signal(signal.SIGKILL)
