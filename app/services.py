@@ -20,11 +20,13 @@ from app.left_behind import SecondSearch
 from app.outcomes import Enrolment, Identification, Verification
 from app.photos import Source, is_folder, name_of, open_source
 from app.searches import Searches
-from pipeline.build import Expect, Stack, build_recognizer, embedder_identity, operating_points
+from pipeline.build import Stack, build_recognizer, embedder_identity, operating_points
 from pipeline.config import Settings
 from pipeline.decide import choose_identify_point, choose_verify_point
 from pipeline.images import Photo
+from pipeline.loading import Expect
 from pipeline.recognizer import Recognizer
+from pipeline.tuned import read_tuned
 from pipeline.types import OperatingPoint
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ class Services(Searches):
     _before: list[Gallery] = field(default_factory=list, repr=False)
     _second: Model | None = field(default=None, repr=False)
     _left: SecondSearch | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        tuned = read_tuned(self.settings)
+        self.settings = tuned.apply(self.settings) if tuned else self.settings
 
     def acting_as(self, actor: Actor) -> Services:
         """The same recognizer and gallery for somebody else: what the role does not allow is refused."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Settings
 from pipeline.errors import CardError, ConfigError, ModelMissingError, NoOperatingPointError
+from pipeline.loading import FACES_AT_ONCE, Expect, Loading
 from pipeline.protocols import Aligner, Embedder, Session
-from pipeline.runtime import PendingSession, load_session
 from pipeline.types import LivenessPoint, OperatingPoint, fusion_suffix
 from pipeline.weights import Card, InstalledModel, Member, ModelStore
 from pipeline.weights.ensembles import ensemble_sha256
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pipeline.liveness import CropLiveness
     from pipeline.recognizer import Recognizer
 
-Expect = Literal["few", "many"]
-
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -36,6 +34,7 @@ class Stack:
     Attributes:
         detector, refiner, embedder: A model and its session each; the refiner is None where it is turned off, and the
             embedder has a session for each member of an ensemble.
+        batch: Faces in one pass through the embedder.
         liveness: Likewise; None where it is off.
     """
 
@@ -43,6 +42,7 @@ class Stack:
     refiner: tuple[InstalledModel, Session] | None
     embedder: tuple[InstalledModel, tuple[Session, ...]]
     liveness: tuple[InstalledModel, Session] | None = None
+    batch: int = FACES_AT_ONCE
 
 
 def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
@@ -63,13 +63,15 @@ def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
     detector = _installed(store, settings.detector, "detector")
     refiner = None if settings.refiner == "none" else _installed(store, settings.refiner, "refiner")
     live = None if settings.liveness == "none" else _installed(store, settings.liveness, "liveness")
+    how = Loading(settings, expect, [model.model_id for model in (detector, refiner, embedder) if model])
     # These take longest to load, so they start first.
-    embedding = tuple(_session(member, settings, expect) for member in embedder.members or (embedder,))
+    embedding = tuple(how.session(member) for member in embedder.members or (embedder,))
     return Stack(
-        detector=(detector, _session(detector, settings, expect)),
-        refiner=(refiner, _session(refiner, settings, expect)) if refiner else None,
+        detector=(detector, how.session(detector)),
+        refiner=(refiner, how.session(refiner)) if refiner else None,
         embedder=(embedder, embedding),
-        liveness=(live, _session(live, settings, expect)) if live else None,
+        liveness=(live, how.session(live)) if live else None,
+        batch=how.batch,
     )
 
 
@@ -88,7 +90,7 @@ def build_recognizer(
     """
     settings = settings or Settings.load()
     stack = stack or start_loading(settings, expect)
-    return _recognizer(stack, settings, *_embedding(*stack.embedder, settings))
+    return _recognizer(stack, settings, *_embedding(*stack.embedder, settings, stack.batch))
 
 
 def _recognizer(stack: Stack, settings: Settings, aligner: Aligner, embedder: Embedder) -> Recognizer:
@@ -116,7 +118,8 @@ def build_with_second(settings: Settings, other: Settings, *, expect: Expect = "
     stack = start_loading(settings, expect)
     aligner, embedder = _embedding(*stack.embedder, settings)
     model = _installed(ModelStore(settings.models_dir), other.embedder, "embedder")
-    sessions = [_session(member, other, expect) for member in model.members or (model,)]
+    loading = Loading(other, expect)
+    sessions = [loading.session(member) for member in model.members or (model,)]
     second_aligner, second = _embedding(model, sessions, other, first_view=len(aligner.views))
     both = SeveralAligner([TemplateAligner(*view) for view in (*aligner.views, *second_aligner.views)])
     return _recognizer(stack, settings, both, embedder), second
@@ -131,7 +134,8 @@ def build_embedding(
         ModelError: As `start_loading` does.
     """
     model = _installed(ModelStore(settings.models_dir), settings.embedder, "embedder")
-    sessions = [_session(member, settings, "many") for member in model.members or (model,)]
+    loading = Loading(settings, "many")
+    sessions = [loading.session(member) for member in model.members or (model,)]
     return _embedding(model, sessions, settings)
 
 
@@ -153,8 +157,8 @@ def build_cropper(settings: Settings, template: str = "arcface-112") -> tuple[Re
     detector = _installed(store, settings.detector, "detector")
     refiner = None if settings.refiner == "none" else _installed(store, settings.refiner, "refiner")
     recognizer = Recognizer(
-        _detector(detector, _session(detector, settings, "many"), settings),
-        _refiner(refiner, _session(refiner, settings, "many")) if refiner else None,
+        _detector(detector, Loading(settings, "many").session(detector), settings),
+        _refiner(refiner, Loading(settings, "many").session(refiner)) if refiner else None,
         TemplateAligner(template),
         NoEmbedder(),
     )
@@ -217,14 +221,6 @@ def _installed(store: ModelStore, name: str, task: str) -> InstalledModel:
     return model
 
 
-def _session(model: InstalledModel, settings: Settings, expect: Expect) -> Session:
-    """For few photos: the runtime that starts fastest, loading while other things go on. Otherwise the fastest."""
-    if expect == "few":
-        runtime = "onnxruntime" if settings.runtime == "auto" else settings.runtime
-        return PendingSession(lambda: load_session(model, runtime, provider=settings.provider))
-    return load_session(model, settings.runtime, provider=settings.provider)
-
-
 def _detector(model: InstalledModel, session: Session, settings: Settings) -> MultiScaleDetector:
     from pipeline.detect import DetectionSettings, MultiScaleDetector, ScrfdHead, YuNetHead
 
@@ -267,8 +263,8 @@ def build_liveness(settings: Settings) -> tuple[MultiScaleDetector, CropLiveness
     """
     store = ModelStore(settings.models_dir)
     detector, live = _installed(store, settings.detector, "detector"), _installed(store, settings.liveness, "liveness")
-    found = _detector(detector, _session(detector, settings, "many"), settings)
-    return found, _liveness(live, _session(live, settings, "many"))
+    found = _detector(detector, Loading(settings, "many").session(detector), settings)
+    return found, _liveness(live, Loading(settings, "many").session(live))
 
 
 def liveness_point(settings: Settings) -> LivenessPoint | None:
@@ -290,7 +286,12 @@ def liveness_point(settings: Settings) -> LivenessPoint | None:
 
 
 def _embedding(
-    model: InstalledModel, sessions: Sequence[Session], settings: Settings, first_view: int = 0
+    model: InstalledModel,
+    sessions: Sequence[Session],
+    settings: Settings,
+    batch: int = FACES_AT_ONCE,
+    *,
+    first_view: int = 0,
 ) -> tuple[TemplateAligner | SeveralAligner, NetworkEmbedder | EnsembleEmbedder]:
     """The embedder, and the aligner that cuts out what its networks look at; `first_view` is the place of the first."""
     from pipeline.align import SeveralAligner, TemplateAligner
@@ -301,7 +302,9 @@ def _embedding(
     members, _ = _views(model.card, settings)
     for member, network, session in zip(members, model.members or (model,), sessions, strict=True):
         template = _template(network.card)
-        embedders.append((_embedder(network, session, member, first_view=first_view + len(aligners)), member.weight))
+        views = {"first_view": first_view + len(aligners), "flip_fusion": member.flip, "zooms": member.zooms}
+        embedder = build_embedder(network.card, session, network.model_id, max_batch=batch, **views)
+        embedders.append((embedder, member.weight))
         aligners += [TemplateAligner(template, zoom) for zoom in (1.0, *member.zooms)]
     aligner: TemplateAligner | SeveralAligner = aligners[0] if len(aligners) == 1 else SeveralAligner(aligners)
     if not model.members:
@@ -318,12 +321,6 @@ def _template(card: Card) -> str:
     if card.preprocessing.input_hw != (TEMPLATES[template][1],) * 2:
         raise CardError(f"{card.name}: its card asks for the template {template}, whose crops are of another size")
     return template
-
-
-def _embedder(model: InstalledModel, session: Session, member: Member, first_view: int) -> NetworkEmbedder:
-    return build_embedder(
-        model.card, session, model.model_id, flip_fusion=member.flip, zooms=member.zooms, first_view=first_view
-    )
 
 
 def build_embedder(card: Card, session: Session, model_id: str, **options: Any) -> NetworkEmbedder:

@@ -130,7 +130,9 @@ class PendingSession:
         return self._future.result().run(inputs)
 
 
-def load_session(model: InstalledModel, runtime: str = "auto", threads: int = 1, provider: str = "cpu") -> Session:
+def load_session(
+    model: InstalledModel, runtime: str = "auto", threads: int = 1, provider: str = "cpu", streams: int = 0
+) -> Session:
     """Loads an installed model.
 
     Args:
@@ -138,6 +140,7 @@ def load_session(model: InstalledModel, runtime: str = "auto", threads: int = 1,
         runtime: `onnxruntime`, `openvino`, or `auto` for the one `models pull` measured as the faster.
         threads: Threads of one call.
         provider: What computes it, a key of `pipeline.onnx_runtime.PROVIDERS`; all but `cpu` are ONNX Runtime's.
+        streams: Calls that OpenVINO runs at the same time; 0 for one per core.
 
     Raises:
         RuntimeUnavailableError: The runtime or provider named is not there; there is no silent fall-back.
@@ -152,7 +155,7 @@ def load_session(model: InstalledModel, runtime: str = "auto", threads: int = 1,
             f"the provider {provider!r} belongs to ONNX Runtime: set runtime to auto or onnxruntime in the settings"
         )
     if runtime == "openvino":
-        return OpenVinoSession(model.file, threads, precision=precision)
+        return OpenVinoSession(model.file, threads, streams, precision=precision)
     if runtime == "onnxruntime":
         return OnnxRuntimeSession(model.file, threads, provider=provider, precision=precision)
     raise RuntimeUnavailableError(f"there is no runtime {runtime!r}: use onnxruntime, openvino or auto")

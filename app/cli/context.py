@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from app.services import Services
-    from pipeline.build import Expect
     from pipeline.config import Settings
+    from pipeline.loading import Expect
 
 Item = TypeVar("Item")
 _WIDTH_OF_A_PIPE = 240

@@ -16,6 +16,7 @@ import typer
 
 from app.cli import (
     audit,
+    bench,
     calibrate,
     data,
     demo,
@@ -67,6 +68,7 @@ demo.register(app)
 train.register(app)
 watch_camera.register(app)
 export.register(app)
+bench.register(app)
 web.register(app)
 
 _USAGE = 2

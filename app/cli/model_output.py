@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from app.cli.context import Context, printable
 
 if TYPE_CHECKING:
-    from pipeline.weights import StoreRow
+    from pipeline.config import Settings
+    from pipeline.weights import InstalledModel, StoreRow
     from pipeline.weights.files import Progress
 
 
@@ -19,7 +20,7 @@ def note_ignored(context: Context, ignored: Iterable[tuple[str, str]]) -> None:
         context.note(f"left out {file}: {reason}")
 
 
-def model_row(row: StoreRow, stack: dict[str, str]) -> dict[str, Any]:
+def model_row(row: StoreRow, stack: dict[str, str], settings: Settings) -> dict[str, Any]:
     """One model as it goes into JSON."""
     card, model = row.card, row.installed
     return {
@@ -35,9 +36,25 @@ def model_row(row: StoreRow, stack: dict[str, str]) -> dict[str, Any]:
         "licence": card.licence.weights,
         "commercial_use": card.licence.commercial_use,
         "runtime": model.runtime.model_dump() if model and model.runtime else None,
+        "precision": card.precision,
+        "runs_on": runs_on(model, settings) if model and not card.members else None,
         "origin": model.origin if model else "",
         "problem": row.problem,
     }
+
+
+def runs_on(model: InstalledModel, settings: Settings) -> str:
+    """Runtime, provider and precision that a batch uses under these settings, e.g. `openvino/cpu fp32`."""
+    from pipeline.tuned import read_tuned
+
+    tuned = read_tuned(settings)
+    runtime: str = settings.runtime
+    if runtime == "auto" and settings.provider != "cpu":
+        runtime = "onnxruntime"
+    elif runtime == "auto":
+        measured = model.runtime.runtime if model.runtime else "onnxruntime"
+        runtime = tuned.runtimes.get(model.model_id, measured) if tuned else measured
+    return f"{runtime}/{settings.provider} {model.card.precision}"
 
 
 def print_table(context: Context, documents: list[dict[str, Any]]) -> None:
@@ -49,18 +66,24 @@ def print_table(context: Context, documents: list[dict[str, Any]]) -> None:
     for column in ("in use", "model", "task", "installed", "runtime", "commercial use", "licence of the weights"):
         table.add_column(column)
     for row in documents:
-        runtime = row["runtime"]
         cells = (
             "*" if row["in_use"] else "",
             row["name"],
             row["task"],
             row["problem"] or (megabytes(row["size"]) if row["installed"] else "-"),
-            f"{runtime['runtime']} {runtime['ms'][runtime['runtime']]:.1f} ms" if runtime else "-",
+            _running(row),
             "yes" if row["commercial_use"] else "no",
             row["licence"],
         )
         table.add_row(*(Text(printable(cell).replace("\n", "\\n")) for cell in cells))
     context.console().print(table)
+
+
+def _running(row: dict[str, Any]) -> str:
+    """What it runs on, and the milliseconds `models pull` measured there, if it did."""
+    used = row["runs_on"] or "-"
+    ms = (row["runtime"] or {"ms": {}})["ms"].get(used.split("/")[0]) if "/cpu" in used else None
+    return f"{used}, {ms:.1f} ms" if ms else used
 
 
 def megabytes(size: int) -> str:

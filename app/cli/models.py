@@ -40,7 +40,7 @@ def list_models(ctx: typer.Context) -> None:
     context: Context = ctx.obj
     stack = _stack(context.settings)
     rows = _store(context).list()
-    documents = [model_row(row, stack) for row in rows]
+    documents = [model_row(row, stack, context.settings) for row in rows]
     if context.json_lines:
         for document in documents:
             context.emit_line(document)
@@ -59,7 +59,7 @@ def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME",
     store = _store(context)
     card = store.card(name)
     row = next((row for row in store.list() if row.card.name == card.name), None)
-    installed = model_row(row, _stack(context.settings)) if row else None
+    installed = model_row(row, _stack(context.settings), context.settings) if row else None
     document = card.model_dump(mode="json", exclude={"preprocessing"} if card.members else None)
     if context.machine:
         context.emit({"card": document, "state": installed})

@@ -100,8 +100,7 @@ class FaceReader:
         Raises:
             ConfigError: They were not fetched.
         """
-        places = [self._settings.home / "samples", self._settings.home / "demo", _CLONE / "data" / "demo"]
-        found = next((here for place in places if (here := present_samples(place))), [])
+        found = next((here for place in sample_places(self._settings) if (here := present_samples(place))), [])
         chosen = [sample for sample in found if role in (None, sample.role)]
         if not chosen:
             raise ConfigError(
@@ -154,7 +153,9 @@ class FaceReader:
         return opener(file)
 
 
-_CLONE = Path(__file__).resolve().parents[2]
+def sample_places(settings: Settings) -> list[Path]:
+    """Where `knownface demo` and the tests keep the sample photos."""
+    return [settings.home / "samples", settings.home / "demo", Path(__file__).resolve().parents[2] / "data" / "demo"]
 
 
 def faces_for(

@@ -83,6 +83,20 @@ def test_list_of_installed_models(run: Run, models_home: Path) -> None:
     assert row["model_id"].startswith("sface.2021dec@")
     assert row["size"] == (models_home / "models" / "sface.2021dec" / "model.onnx").stat().st_size
     assert "38.7 MB" in run("list")[1]
+    assert (row["precision"], row["runs_on"]) == ("fp32", f"{row['runtime']['runtime']}/cpu fp32")
+    assert row["runs_on"] in run("list")[1]
+
+
+def test_list_says_what_the_settings_make_of_it(run: Run, models_home: Path, isolated_home: Path) -> None:
+    for text, wanted in {
+        'runtime = "openvino"': "openvino/cpu fp32",
+        'provider = "cuda"': "onnxruntime/cuda fp32",
+    }.items():
+        (isolated_home / "settings.toml").write_text(text)
+        rows = {row["name"]: row for row in document(run("list", "--json"))["models"]}
+        assert rows["sface.2021dec"]["runs_on"] == wanted
+        assert rows["arcface.buffalo_l"]["runs_on"] is None
+        assert wanted in run("list")[1]
 
 
 def test_show(run: Run) -> None:
@@ -225,7 +239,7 @@ def test_the_table_shows_no_control_characters(capsys: pytest.CaptureFixture[str
     from app.cli.model_output import print_table
 
     row = {"name": "a.b\x1b[2J", "task": "embedder\x07", "problem": "p\x9b\nq", "licence": "MIT\x1b]0;x\x07"}
-    rest = {"runtime": None, "installed": False, "in_use": False, "commercial_use": True, "size": 0}
+    rest = {"runtime": None, "runs_on": None, "installed": False, "in_use": False, "commercial_use": True, "size": 0}
     print_table(Context(), [{**row, **rest}])
     out = capsys.readouterr().out
     assert all(c.isprintable() or c == "\n" for c in out)
