@@ -178,6 +178,7 @@ def options(place: Place, *, browser: bool, max_bytes: int) -> list[str]:
     allowedHosts is what keeps out a site that makes its name lead here (DNS rebinding): it counts as the same origin,
     so that neither CORS nor XSRF protection refuses it.
     """
+    shown = urlsplit(place.shown_url)
     chosen = {
         "global.developmentMode": "false",
         "server.address": place.address,
@@ -192,7 +193,8 @@ def options(place: Place, *, browser: bool, max_bytes: int) -> list[str]:
         "server.xsrfCookieSameSite": "lax",
         "server.enableStaticServing": "false",
         "server.enableAgentApi": "false",
-        "browser.serverAddress": str(urlsplit(place.shown_url).hostname),
+        "browser.serverAddress": str(shown.hostname),
+        "browser.serverPort": str(shown.port or (443 if shown.scheme == "https" else 80)),
         "browser.gatherUsageStats": "false",
         "client.showErrorDetails": "none",
         "client.showErrorLinks": "false",

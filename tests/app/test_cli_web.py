@@ -56,6 +56,7 @@ def test_a_module_in_the_working_folder_is_not_started(started: tuple[list[str],
         "--server.enableAgentApi=false",
         "--server.corsAllowedOrigins=http://localhost:8600",
         "--browser.serverAddress=127.0.0.1",
+        "--browser.serverPort=8600",
         "--browser.gatherUsageStats=false",
     ],
 )
@@ -157,6 +158,7 @@ def test_with_a_user_it_listens_elsewhere_under_its_own_names_only(
     assert not hosts & {"*", "0.0.0.0", ""}  # noqa: S104
     assert "--server.corsAllowedOrigins=https://faces.example.org" in command
     assert "--browser.serverAddress=faces.example.org" in command
+    assert "--browser.serverPort=443" in command
     code, command = start("--address", "0.0.0.0")  # noqa: S104
     assert code == 0
     assert "unprotected" in capsys.readouterr().err
