@@ -36,7 +36,7 @@ _SHOWN: dict[str, list[str]] = {
 }
 _ENROLLED = ["barack-obama-2012.jpg", "emmanuel-macron-2025.jpg", "jacinda-ardern-2022.jpg", "joe-biden-2010.jpg"]
 _HEIGHTS = {
-    (1280, "enrol"): 1080,
+    (1280, "enrol"): 1150,
     (1280, "verify"): 1190,
     (1280, "identify"): 1130,
     (1280, "gallery"): 660,
