@@ -265,10 +265,25 @@ class Changes(ABC):
             self.require(Role.ADMIN)
         return self.gallery.check(repair=repair)
 
-    def compact(self) -> None:
-        """Gives free space back to the disk."""
+    def compact(self, *, forget_models: bool = False) -> int:
+        """Gives free space back to the disk; returns how many templates of models no longer used were removed.
+
+        Args:
+            forget_models: Remove those first. There is no way back to their models then.
+        """
         self.require(Role.ADMIN)
-        self.gallery.compact()
+        gallery, forgotten = self.gallery, 0
+        if forget_models:
+            from pipeline.gallery import Model
+
+            work = gallery.switching()
+            before = {model_id: work.dimension_of(model_id) for model_id in work.models()}
+            forgotten = work.forget()
+            for model_id in before.keys() - work.models().keys():
+                with gallery.of_model(Model(model_id, before[model_id] or 1)) as gone:
+                    gone.compact()  # an engine elsewhere drops its copy
+        gallery.compact()
+        return forgotten
 
     def backup(self, file: Path) -> None:
         """Writes everything to one new file. Errors: `Gallery.backup`."""

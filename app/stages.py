@@ -29,6 +29,8 @@ def difference(gallery: Gallery, settings: Settings) -> str:
             f"nobody enrolled in this gallery has a template of the model in use, {gallery.model_id}, so nobody is "
             f"found: enrol their photos again, or go back with `knownface models use {others[0].partition('@')[0]}`"
         )
+    if other := _other_embedder(gallery, settings):
+        return other
     before = gallery.document(_KIND)
     if before is None:
         return ""
@@ -42,4 +44,18 @@ def difference(gallery: Gallery, settings: Settings) -> str:
     return (
         f"the first people of this gallery were enrolled with another {' and '.join(changed)}: scores may come out "
         "lower; enrol them again, or go back with `knownface models use`"
+    )
+
+
+def _other_embedder(gallery: Gallery, settings: Settings) -> str:
+    state = gallery.in_use()
+    if state is None or state.model.model_id != gallery.model_id:
+        return ""
+    model = state.model
+    named = (settings.embedder, settings.flip_fusion, settings.crop_zooms)
+    if named == (model.embedder, model.flip_fusion, model.crop_zooms):
+        return ""
+    return (
+        f"this gallery is searched with {model.model_id}; the settings, which name {settings.embedder}, are for new "
+        f"galleries: `knownface models use {settings.embedder}` embeds the people of this one anew"
     )

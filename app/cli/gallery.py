@@ -195,13 +195,20 @@ def export(ctx: typer.Context, subject: Name) -> None:
 
 
 @app.command()
-def compact(ctx: typer.Context) -> None:
+def compact(
+    ctx: typer.Context,
+    forget_models: Annotated[
+        bool, typer.Option("--forget-models", help="Remove the templates of models that are no longer used first.")
+    ] = False,
+) -> None:
     """Give free space back to the disk."""
     context: Context = ctx.obj
     with _open(context) as services:
-        services.compact()
+        forgotten = services.compact(forget_models=forget_models)
         figures = services.gallery.stats()
-    done(context, figures, "compacted")
+    if forget_models:
+        figures |= {"templates_forgotten": forgotten}
+    done(context, figures, f"compacted{f', {forgotten} templates of other models removed' if forget_models else ''}")
 
 
 app.command()(tune)

@@ -26,7 +26,9 @@ def show(pages: Mapping[str, StreamlitPage]) -> None:
     with state.sentences():
         service = state.services()
         store = ModelStore(service.settings.models_dir)
-        for model in (service.settings.detector, service.settings.refiner, service.settings.embedder):
+        service.open_gallery_if_there()
+        settings = service.in_force
+        for model in (settings.detector, settings.refiner, settings.embedder):
             if model != "none":
                 store.installed(model)
         people, samples = len(service.gallery), service.gallery.sample_count

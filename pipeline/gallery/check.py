@@ -8,7 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import names, snapshot
+from pipeline.gallery import in_use, names, snapshot
 from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem, ProblemKind
 from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, subjects, templates
@@ -82,7 +82,11 @@ def samples_without_template(connection: Connection, model_id: str) -> list[Prob
     without = connection.execute(sa.select(sa.func.count()).select_from(samples).where(~mine)).scalar_one()
     if not without:
         return []
-    text = f"{without} samples have no template of {model_id} and are never found: enrol their photos again"
+    state = in_use.read(connection)
+    how = "are never found"
+    if state is not None and state.model.model_id == model_id and state.left_behind is not None:
+        how = f"are searched with {state.left_behind.model_id} where their subject has none of it either"
+    text = f"{without} samples have no template of {model_id} and {how}: enrol their photos again"
     return [Problem("sample_without_template", text)]
 
 

@@ -202,3 +202,24 @@ def test_another_gallery_of_the_home_keeps_its_model(run: Run, world: World, tmp
     services = Services(Settings.load(gallery=other))
     assert (services.settings.embedder, services.gallery.model_id) == (NEW, world.old_id)
     services.close()
+
+
+def test_other_models_are_forgotten_when_told_to(
+    run: Run, world: World, capsys: pytest.CaptureFixture[str], isolated_home: Path
+) -> None:
+    run("use", NEW)
+    assert main(["gallery", "compact", "--json"]) == 0
+    assert "templates_forgotten" not in json.loads(capsys.readouterr().out)
+    assert main(["gallery", "compact", "--forget-models", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["templates_forgotten"] == 16
+    assert run("status")[1]["templates"] == {world.new_id: 16}
+    assert run("rollback")[1]["error"] == "gallery_error"
+    assert world.search("p5")[0][0] == "p5"
+
+
+def test_settings_that_name_another_embedder_are_said_to_be_for_new_galleries(world: World) -> None:
+    with open_by(world.old, world.old_id) as gallery:
+        gallery.keep_model()
+    services = Services(world.new)
+    assert services.stages_note().startswith(f"this gallery is searched with {world.old_id}; the settings")
+    services.close()
