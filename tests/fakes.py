@@ -178,6 +178,11 @@ def fake_recognizer(refiner: FakeRefiner | None = None) -> Recognizer:
     return Recognizer(FakeDetector(), refiner, FakeAligner(), FakeEmbedder())
 
 
+def build_fake(settings: object) -> Recognizer:
+    """The same, as the worker of another process builds it from its settings."""
+    return fake_recognizer()
+
+
 def points(threshold: float = THRESHOLD, model_id: str = MODEL_ID) -> tuple[OperatingPoint, ...]:
     """One operating point for verify and one for identify (gallery of 10)."""
     shared = {"fmr": 0.001, "fnmr": 0.02, "non_mated": 1000, "mated": 100, "fmr_upper": 0.003, "model_id": model_id}

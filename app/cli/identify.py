@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from app.services import Identification
+
+
+class EngineName(StrEnum):
+    """Who analyses the files of a run."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +59,9 @@ def identify(
     sort_unknown: SortUnknown = False,
     write_xmp: WriteXmp = False,
     xmp_naming: Naming = XmpNaming.FULL,
+    engine: Annotated[
+        EngineName, typer.Option("--engine", help="Who analyses: this process, or Ray's workers (RAY_ADDRESS).")
+    ] = EngineName.LOCAL,
     watch: Annotated[bool, typer.Option("--watch", help="Go on with what the folders receive, until Ctrl-C.")] = False,
 ) -> None:
     """Name the faces in photos and videos: a row per face or appearance, and one per file that could not be used."""
@@ -58,14 +69,13 @@ def identify(
     if not all(paths):
         raise typer.BadParameter("a path is empty")
     beside = Beside(sort_into, sort_how, sort_unknown, write_xmp, xmp_naming)
-    options = (run, out, formats, assets, include, exclude, watch, sort_into, write_xmp)
+    options = (run, out, formats, assets, include, exclude, watch, sort_into, write_xmp, engine is EngineName.RAY)
     beside.check()
     if any(option not in (None, False, []) for option in options):
         from app.cli.identify_run import Wanted, identify_run
 
-        wanted = Wanted(
-            run, out, formats, assets, tuple(include or ()), tuple(exclude or ()), watch, allow_repeats, beside
-        )
+        chosen = (tuple(include or ()), tuple(exclude or ()))
+        wanted = Wanted(run, out, formats, assets, *chosen, watch, allow_repeats, beside, engine.value)
         identify_run(context, paths, wanted)
     else:
         _identify(context, paths, allow_repeats=allow_repeats)

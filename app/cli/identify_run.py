@@ -22,7 +22,7 @@ from app.runs.documents import error_documents, face_documents
 from app.runs.output import FORMATS, Format, write_results
 from app.runs.output.again import remember
 from app.runs.records import Run
-from app.runs.session import Plan, Session, Standing
+from app.runs.session import Engine, Plan, Session, Standing
 from app.runs.walk import Chosen
 from app.runs.work import Batch
 from app.services import Services
@@ -44,6 +44,7 @@ class Wanted:
     watch: bool = False
     allow_repeats: bool = False
     beside: Beside = field(default_factory=Beside)
+    engine: Engine = "local"
 
 
 def identify_run(context: Context, paths: Sequence[str], wanted: Wanted) -> None:
@@ -94,7 +95,9 @@ def _plan(paths: Sequence[str], wanted: Wanted, home: Path | None) -> Plan:
     skip = frozenset(os.path.abspath(folder) for folder in written if folder)  # noqa: PTH100 - links stay links
     roots = tuple(os.path.abspath(path) for path in paths)  # noqa: PTH100
     chosen = Chosen(wanted.include, wanted.exclude, skip)
-    return Plan(_THROW_AWAY if wanted.run is None else wanted.run, roots, chosen, wanted.allow_repeats, home)
+    return Plan(
+        _THROW_AWAY if wanted.run is None else wanted.run, roots, chosen, wanted.allow_repeats, home, wanted.engine
+    )
 
 
 def _notes(services: Services, teller: _Teller) -> None:

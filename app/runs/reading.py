@@ -46,7 +46,7 @@ def read_ahead(paths: Iterable[str], max_bytes: int) -> Iterator[Read]:
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
         try:
             for path in paths:
-                pending.append(pool.submit(_read, path, max_bytes))
+                pending.append(pool.submit(read_one, path, max_bytes))
                 if len(pending) > AHEAD:
                     yield pending.popleft().result()
             while pending:
@@ -56,7 +56,8 @@ def read_ahead(paths: Iterable[str], max_bytes: int) -> Iterator[Read]:
                 future.cancel()
 
 
-def _read(path: str, max_bytes: int) -> Read:
+def read_one(path: str, max_bytes: int) -> Read:
+    """One file, or why it cannot be read."""
     try:
         data = read_file(Path(path), one_line(path), max_bytes)
     except PhotoError as error:

@@ -23,6 +23,7 @@ from app.services import Services
 from pipeline.errors import NoOperatingPointError, PhotoNotFoundError
 from pipeline.images import one_line
 
+Engine = Literal["local", "ray"]
 Phase = Literal["walking", "running", "deciding", "watching"]
 _WALKED = 1000  # paths that are noted together
 _LOOK_S = 2.0
@@ -79,6 +80,7 @@ class Plan:
         chosen: Which files of the folders.
         allow_repeats: Name one person more than once in a photo.
         home: The data folder that keeps the ledger, None for that of the settings.
+        engine: Who analyses: this process, or the workers of a Ray cluster.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Plan:
     chosen: Chosen = field(default_factory=Chosen)
     allow_repeats: bool = False
     home: Path | None = None
+    engine: Engine = "local"
 
 
 class Session:
@@ -206,7 +209,7 @@ class Session:
         decider = self._decider()
         decider.decide()
         self._listener.ready(self.run)
-        Work(self._ledger, self._services, decider, self._committed).run()
+        self._worker()(self._ledger, self._services, decider, self._committed).run()
         self._phase("deciding")
         after = self._decider()
         if after.basis != decider.basis:
@@ -223,6 +226,13 @@ class Session:
             assign_clusters(self.run, self._services)
         except NoOperatingPointError as error:
             self._listener.note(error.message)
+
+    def _worker(self) -> type[Work]:
+        if self._plan.engine == "local":
+            return Work
+        from app.runs.ray_engine import RayWork
+
+        return RayWork
 
     def _decider(self) -> Decider:
         return Decider(self._ledger.connection, self._services, self._plan.name)

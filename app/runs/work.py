@@ -19,6 +19,7 @@ from app.runs.reading import Read, read_ahead
 from app.runs.row_types import Box, Content, Kind, Landmarks, NewFace
 from app.runs.thumbnails import thumbnail
 from app.services import Services
+from pipeline.config import Settings
 from pipeline.errors import KnownfaceError, PhotoError
 from pipeline.images import Photo, one_line, open_photo
 from pipeline.images.source import hash_file
@@ -66,7 +67,7 @@ class Work:
         try:
             stream = self._services.recognizer.stream_as(
                 self._photos(),
-                self._open,
+                lambda read: opened(read, settings),
                 new_content,
                 workers=settings.worker_count,
                 weight=lambda read: len(read.data),
@@ -81,21 +82,11 @@ class Work:
         finally:
             self._commit()
 
-    def _open(self, read: Read) -> Photo:
-        settings = self._services.settings
-        return open_photo(
-            read.data,
-            name=read.path,
-            max_bytes=settings.max_bytes,
-            max_pixels=settings.max_pixels,
-            sha256=read.sha256,
-        )
-
     def _photos(self) -> Iterator[Read]:
         """The photos that need a worker; the others are done here."""
         for read in read_ahead(self._ledger.to_do("photo"), self._services.settings.max_bytes):
             if read.error is not None:
-                self._failed(read.path, read.error)
+                self._failed(read.path, read.error.code, read.error.message)
             elif self._is_new(read.sha256, read.path):
                 yield read
 
@@ -104,13 +95,16 @@ class Work:
             try:
                 sha256 = hash_file(Path(path), one_line(path), "video")
             except PhotoError as error:
-                self._failed(path, error)
+                self._failed(path, error.code, error.message)
                 continue
             if self._is_new(sha256, path):
                 from app.video.content import video_content
+                from app.video.identify import tracking_of
 
+                settings, recognizer = self._services.settings, self._services.recognizer
                 try:
-                    content = video_content(path, self._services)
+                    tracking = tracking_of(self._services)
+                    content = video_content(path, recognizer, settings, tracking, workers=settings.worker_count)
                 except PhotoError as error:
                     content = failed_content(sha256, "video", path, error)
                 self._analysed(content, path)
@@ -138,8 +132,8 @@ class Work:
         self._batch.failed += sha256 in self._useless
         self._commit_if_due()
 
-    def _failed(self, path: str, error: KnownfaceError) -> None:
-        self._batch.done.append(Done(path, None, error.code, error.message))
+    def _failed(self, path: str, code: str, message: str) -> None:
+        self._batch.done.append(Done(path, None, code, message))
         self._batch.failed += 1
         self._commit_if_due()
 
@@ -154,6 +148,21 @@ class Work:
         self._ledger.put(batch.contents, batch.done)
         batch.decisions = self._decider.contents([content.sha256 for content in batch.contents if content.faces])
         self._committed(batch)
+
+
+def opened(read: Read, settings: Settings) -> Photo:
+    """The photo of a file that was read.
+
+    Raises:
+        PhotoError: It is none, or is over a limit.
+    """
+    return open_photo(
+        read.data,
+        name=read.path,
+        max_bytes=settings.max_bytes,
+        max_pixels=settings.max_pixels,
+        sha256=read.sha256,
+    )
 
 
 def new_content(photo: Photo, faces: Faces) -> Content:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from app.runs.row_types import Content, NewFace
-from app.video.identify import analysed
+from app.video.appearances import analyse_video
+from pipeline.config import Settings
+from pipeline.recognizer import Recognizer
+from pipeline.tracks import TrackSettings
 
-if TYPE_CHECKING:
-    from app.services import Services
 
-
-def video_content(path: str | Path, services: Services) -> Content:
+def video_content(
+    path: str | Path, recognizer: Recognizer, settings: Settings, tracking: TrackSettings, *, workers: int = 1
+) -> Content:
     """The appearances in a video, in the order in which they begin, as faces for the ledger.
 
-    Raises:
-        PhotoError: It cannot be used.
-        NoOperatingPointError: Nothing says when two faces are one person.
+    Args and errors: as `analyse_video`.
     """
-    found = analysed(services, path)
+    found = analyse_video(path, recognizer, settings, tracking, workers=workers)
     where = found.detections
     made = []
     for row, (start_s, end_s) in enumerate(found.spans):
