@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,16 @@ def identified(services: Services, folder: Path, name: str, engine: Engine) -> R
     return session.run
 
 
+def started(start: Callable[[], Any]) -> Any:
+    """Ray's node aborts when its helper processes are not there within 15 s: on a machine that busy, once more."""
+    for _ in range(3):
+        try:
+            return start()
+        except Exception as error:  # noqa: BLE001 - it has no narrower one
+            said = str(error)
+    pytest.fail(said)
+
+
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Any]:
     """A cluster of two nodes of one worker each, on the loopback; its processes end with it."""
@@ -101,8 +111,8 @@ def two_nodes() -> Iterator[Any]:
         node = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
         node |= {"no_monitor": True, "include_log_monitor": False}
         system = {"enable_metrics_collection": False, "agent_register_timeout_ms": 120_000}
-        cluster = Cluster(initialize_head=True, head_node_args={**node, "_system_config": system})
-        cluster.add_node(**node)
+        cluster = started(lambda: Cluster(initialize_head=True, head_node_args={**node, "_system_config": system}))
+        started(lambda: cluster.add_node(**node))
         ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
         yield cluster
         ray.shutdown()
