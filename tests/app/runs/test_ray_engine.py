@@ -177,7 +177,8 @@ def test_both_nodes_work_and_a_wrong_model_is_refused(ray_services: Services, tm
     from app.runs.ray_rows import FileRow
 
     files = [
-        FileRow(str(write_bars(tmp_path / f"{number}.png", RED, note=number)), "photo", "?") for number in range(64)
+        FileRow(str(write_bars(tmp_path / f"{number}.png", RED, note=number % 50)), "photo", "?")
+        for number in range(200)
     ]
     worker = {
         "settings": Settings().model_dump_json(),
