@@ -49,6 +49,9 @@
     │   ├── RunNotFoundError             run_not_found
     │   ├── RunBusyError                 run_busy             another process works on the run
     │   ├── RunDamagedError              run_damaged          its ledger cannot be read or written
+    │   ├── UnknownClusterError          unknown_cluster      there is no such cluster of unknown faces
+    │   ├── UnknownsBusyError            unknowns_busy        another process clusters the unknown faces
+    │   ├── UnknownsDamagedError         unknowns_damaged     the file of clusters cannot be read or written
     │   └── ResultsError                 results_unwritable   a file or folder of results cannot be written
     ├── AccessError
     │   ├── NotAllowedError              not_allowed          the actor's role is too weak for this
