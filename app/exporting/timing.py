@@ -11,23 +11,20 @@ from pipeline.embed import NetworkEmbedder
 from pipeline.types import AlignedFaces
 
 BATCHES = (1, 32)
-_ROUNDS = 5
+ROUNDS = 3
 
 
-def measure(
-    embedders: Mapping[str, NetworkEmbedder], faces: AlignedFaces, rounds: int = _ROUNDS
-) -> list[dict[str, Any]]:
+def measure(embedders: Mapping[str, NetworkEmbedder], faces: AlignedFaces) -> list[dict[str, Any]]:
     """Median milliseconds per face of each embedder at each batch, on one thread; the first round warms up.
 
     Args:
         embedders: By what they are called; each with `max_batch` of at least 32.
         faces: At least 32.
-        rounds: How many are counted.
     """
     rows = []
     for batch in BATCHES:
         ms: dict[str, list[float]] = {name: [] for name in embedders}
-        for number in range(rounds + 1):
+        for number in range(ROUNDS + 1):
             for name, embedder in embedders.items():
                 start = time.perf_counter()
                 embedder.embed(faces[:batch])
