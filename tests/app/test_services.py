@@ -42,7 +42,7 @@ from tests.fakes import (
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    made = Services(Settings(workers=2, max_bytes=100_000))
+    made = Services(Settings(workers=2, max_bytes=100_000, embedder=MODEL_ID.partition("@")[0]))
     made._recognizer = fake_recognizer()
     made._gallery = Gallery.open(tmp_path / "gallery", MODEL_ID, DIMENSION)
     made.__dict__["points"] = points()
