@@ -53,7 +53,9 @@ def at_this_machine(monkeypatch: pytest.MonkeyPatch, isolated_home: Path) -> Ite
 @pytest.fixture
 def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     """What every page gets: coloured bars for faces, and a gallery of its own."""
-    service = Services(Settings(home=tmp_path, max_pixels=100_000, max_bytes=200_000))
+    service = Services(
+        Settings(home=tmp_path, embedder=fakes.MODEL_ID.partition("@")[0], max_pixels=100_000, max_bytes=200_000)
+    )
     service._recognizer = fakes.fake_recognizer()
     service._gallery = Gallery.open(tmp_path / "gallery", fakes.MODEL_ID, fakes.DIMENSION)
     service.__dict__["points"] = fakes.points()
