@@ -74,6 +74,8 @@ class Settings(BaseModel):
         allow_repeats: Let identify name one person more than once in a photo.
         session_idle_min: Minutes without use after which a session of the web page ends.
         session_max_min: Minutes after which it ends in any case.
+        batch_folders: Folders of this machine that whoever is logged in at the web page may run over, and what is in
+            them; who sits at the machine may name any.
         keep_crops: Keep the aligned crop of each sample (needed to change the model later without the photos).
     """
 
@@ -115,6 +117,7 @@ class Settings(BaseModel):
     allow_repeats: bool = False
     session_idle_min: int = Field(default=60, ge=1, le=10_080)
     session_max_min: int = Field(default=720, ge=1, le=43_200)
+    batch_folders: tuple[Path, ...] = ()
     keep_crops: bool = False
 
     @field_validator("home", "gallery", "policy")
@@ -123,6 +126,13 @@ class Settings(BaseModel):
         if "\0" in str(value):
             raise ValueError("has a NUL character, which no file name can have")
         return value
+
+    @field_validator("batch_folders")
+    @classmethod
+    def _whole_paths(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+        if wrong := [str(folder) for folder in folders if not folder.is_absolute() or "\0" in str(folder)]:
+            raise ValueError(f"{wrong[0]!r}: give the whole path, from the root on")
+        return folders
 
     @property
     def gallery_location(self) -> str:

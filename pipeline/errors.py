@@ -53,6 +53,7 @@
     │   ├── UnknownsBusyError            unknowns_busy        another process clusters the unknown faces
     │   ├── UnknownsDamagedError         unknowns_damaged     the file of clusters cannot be read or written
     │   └── ResultsError                 results_unwritable   a file or folder of results cannot be written
+    ├── JobError                         job_error            a job in the background cannot be started
     ├── AccessError
     │   ├── NotAllowedError              not_allowed          the actor's role is too weak for this
     │   ├── LoginRefusedError            login_refused        wrong name or password, or locked after repeated failures
@@ -422,6 +423,12 @@ class UnknownsDamagedError(RunError):
     """The file that keeps the clusters of unknown faces cannot be read or written."""
 
     code = "unknowns_damaged"
+
+
+class JobError(KnownfaceError):
+    """A job in the background is under way, or cannot be started."""
+
+    code = "job_error"
 
 
 class AccessError(KnownfaceError):

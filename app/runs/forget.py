@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,5 +74,6 @@ def remove_run(run: Run) -> None:
     except Timeout as error:
         raise RunBusyError(f"another process works on the run {run.name}: stop it first") from error
     (run.folder / place.LOCK).unlink(missing_ok=True)
+    shutil.rmtree(run.folder / place.JOB, ignore_errors=True)
     if not any(run.folder.iterdir()):
         run.folder.rmdir()

@@ -10,6 +10,8 @@ from pipeline.images import one_line
 
 LEDGER = "ledger.sqlite3"
 LOCK = "run.lock"
+#: Where a run that a page started keeps what it knows of its process, and photos that were brought along.
+JOB = "job"
 _NAME = re.compile(r"[\w][\w .+-]{0,99}")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
