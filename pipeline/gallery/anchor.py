@@ -158,6 +158,7 @@ class Anchor:
         file = self.note_file(place)
         temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
         try:
+            private.make_folder(self.folder)
             private.new_file(temporary)
             temporary.write_text(json.dumps({"place": place, **asdict(end)}), encoding="utf-8")
             temporary.replace(file)

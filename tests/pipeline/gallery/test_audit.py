@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 from gallery_samples import DIMENSION, MODEL, sample_of
 
 from pipeline.errors import ConfigError, GalleryError, SubjectNotFoundError
 from pipeline.gallery import Anchor, Gallery, Scribe
+from pipeline.gallery.anchor import End
 
 
 @pytest.fixture
@@ -217,3 +219,10 @@ def test_an_older_copy_of_the_whole_gallery_is_found(tmp_path, home):
         for _ in range(3):
             gallery.record("login")
         assert "older_than_seen" in kinds(gallery.verify_audit())
+
+
+def test_the_end_is_noted_where_no_key_was_ever_made(tmp_path: Path) -> None:
+    anchor, end = Anchor(tmp_path / "home"), End("c" * 32, 3, "a" * 64)
+    anchor.note("place", end)
+    assert anchor.seen("place") == end
+    assert not anchor.key_file.exists()
