@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.config import Settings
 from pipeline.errors import CardError, ConfigError, ModelMissingError, NoOperatingPointError
 from pipeline.loading import FACES_AT_ONCE, Expect, Loading
 from pipeline.protocols import Aligner, Embedder, Session
+from pipeline.stage_models import build_embedder, detector_of, liveness_of, refiner_of, template_of
 from pipeline.types import LivenessPoint, OperatingPoint, fusion_suffix
 from pipeline.weights import Card, InstalledModel, Member, ModelStore
 from pipeline.weights.ensembles import ensemble_sha256
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.align import SeveralAligner, TemplateAligner
     from pipeline.detect import MultiScaleDetector
     from pipeline.embed import EnsembleEmbedder, NetworkEmbedder
-    from pipeline.landmarks import OnetRefiner
     from pipeline.liveness import CropLiveness
     from pipeline.recognizer import Recognizer
 
@@ -96,10 +96,10 @@ def build_recognizer(
 def _recognizer(stack: Stack, settings: Settings, aligner: Aligner, embedder: Embedder) -> Recognizer:
     from pipeline.recognizer import Recognizer
 
-    refiner = _refiner(*stack.refiner) if stack.refiner else None
+    refiner = refiner_of(*stack.refiner) if stack.refiner else None
     quality = stack.embedder[0].card.quality
-    liveness = _liveness(*stack.liveness) if stack.liveness else None
-    return Recognizer(_detector(*stack.detector, settings), refiner, aligner, embedder, quality, liveness)
+    liveness = liveness_of(*stack.liveness) if stack.liveness else None
+    return Recognizer(detector_of(*stack.detector, settings), refiner, aligner, embedder, quality, liveness)
 
 
 def build_with_second(settings: Settings, other: Settings, *, expect: Expect = "many") -> tuple[Recognizer, Embedder]:
@@ -157,8 +157,8 @@ def build_cropper(settings: Settings, template: str = "arcface-112") -> tuple[Re
     detector = _installed(store, settings.detector, "detector")
     refiner = None if settings.refiner == "none" else _installed(store, settings.refiner, "refiner")
     recognizer = Recognizer(
-        _detector(detector, Loading(settings, "many").session(detector), settings),
-        _refiner(refiner, Loading(settings, "many").session(refiner)) if refiner else None,
+        detector_of(detector, Loading(settings, "many").session(detector), settings),
+        refiner_of(refiner, Loading(settings, "many").session(refiner)) if refiner else None,
         TemplateAligner(template),
         NoEmbedder(),
     )
@@ -221,40 +221,6 @@ def _installed(store: ModelStore, name: str, task: str) -> InstalledModel:
     return model
 
 
-def _detector(model: InstalledModel, session: Session, settings: Settings) -> MultiScaleDetector:
-    from pipeline.detect import DetectionSettings, MultiScaleDetector, ScrfdHead, YuNetHead
-
-    how = DetectionSettings(
-        min_side=settings.detection_min_side,
-        max_side=settings.detection_max_side,
-        min_confidence=settings.min_confidence,
-        nms_iou=settings.nms_iou,
-        min_face=settings.min_face,
-    )
-    if model.card.family == "yunet":
-        return MultiScaleDetector(session, YuNetHead(), how)
-    if model.card.family == "scrfd":
-        return MultiScaleDetector(session, ScrfdHead(model.card.preprocessing), how, max_batch=1)
-    raise _unfit(model.card)
-
-
-def _refiner(model: InstalledModel, session: Session) -> OnetRefiner:
-    from pipeline.landmarks import OnetRefiner
-
-    if model.card.family != "onet":
-        raise _unfit(model.card)
-    prep = model.card.preprocessing
-    return OnetRefiner(session, mean=prep.mean[0], std=prep.std[0])
-
-
-def _liveness(model: InstalledModel, session: Session) -> CropLiveness:
-    from pipeline.liveness import CropLiveness
-
-    if model.card.family != "crop_liveness":
-        raise _unfit(model.card)
-    return CropLiveness(session, model.model_id, model.card.preprocessing.input_hw[0])
-
-
 def build_liveness(settings: Settings) -> tuple[MultiScaleDetector, CropLiveness]:
     """The detector and the liveness model of the settings, alone.
 
@@ -263,8 +229,8 @@ def build_liveness(settings: Settings) -> tuple[MultiScaleDetector, CropLiveness
     """
     store = ModelStore(settings.models_dir)
     detector, live = _installed(store, settings.detector, "detector"), _installed(store, settings.liveness, "liveness")
-    found = _detector(detector, Loading(settings, "many").session(detector), settings)
-    return found, _liveness(live, Loading(settings, "many").session(live))
+    found = detector_of(detector, Loading(settings, "many").session(detector), settings)
+    return found, liveness_of(live, Loading(settings, "many").session(live))
 
 
 def liveness_point(settings: Settings) -> LivenessPoint | None:
@@ -301,7 +267,7 @@ def _embedding(
     embedders = []
     members, _ = _views(model.card, settings)
     for member, network, session in zip(members, model.members or (model,), sessions, strict=True):
-        template = _template(network.card)
+        template = template_of(network.card)
         views = {"first_view": first_view + len(aligners), "flip_fusion": member.flip, "zooms": member.zooms}
         embedder = build_embedder(network.card, session, network.model_id, max_batch=batch, **views)
         embedders.append((embedder, member.weight))
@@ -310,48 +276,3 @@ def _embedding(
     if not model.members:
         return aligner, embedders[0][0]
     return aligner, EnsembleEmbedder(embedders, model_id=model.model_id)
-
-
-def _template(card: Card) -> str:
-    from pipeline.align import TEMPLATES
-
-    template = card.preprocessing.template
-    if template not in TEMPLATES:
-        raise CardError(f"{card.name}: its card asks for the landmark template {template!r}, which is not known")
-    if card.preprocessing.input_hw != (TEMPLATES[template][1],) * 2:
-        raise CardError(f"{card.name}: its card asks for the template {template}, whose crops are of another size")
-    return template
-
-
-def build_embedder(card: Card, session: Session, model_id: str, **options: Any) -> NetworkEmbedder:
-    """The embedder of a card, on a network that is loaded already.
-
-    Args:
-        card: What the network wants to be fed.
-        session: The network.
-        model_id: What its templates are called.
-        options: Further ones of `NetworkEmbedder`.
-
-    Raises:
-        CardError: The pipeline has no such embedder.
-    """
-    from pipeline.embed import NetworkEmbedder
-
-    prep = card.preprocessing
-    if card.family not in ("sface", "arcface", "dlib") or card.dimension is None:
-        raise _unfit(card)
-    return NetworkEmbedder(
-        session,
-        model_id=model_id,
-        dimension=card.dimension,
-        mean=prep.mean[0],
-        std=prep.std[0],
-        bgr=prep.colour == "bgr",
-        size=prep.input_hw[0],
-        folded=prep.folded,
-        **options,
-    )
-
-
-def _unfit(card: Card) -> CardError:
-    return CardError(f"{card.name}: the pipeline has no {card.task} of the family {card.family!r}")

@@ -17,7 +17,6 @@ from app.evaluation.records import Pair
 from app.exporting import parity, report, timing
 from app.exporting.faces import FaceSet
 from pipeline.blobs import planar
-from pipeline.build import build_embedder
 from pipeline.decide import choose_verify_point
 from pipeline.embed import NetworkEmbedder
 from pipeline.errors import CardError, ConfigError, ExportRefusedError, NoOperatingPointError, RuntimeUnavailableError
@@ -25,6 +24,7 @@ from pipeline.export import graph, precision
 from pipeline.onnx_runtime import OnnxRuntimeSession
 from pipeline.protocols import Session
 from pipeline.runtime import OpenVinoSession, load_session
+from pipeline.stage_models import build_embedder
 from pipeline.types import F32, AlignedFaces, OperatingPoint
 from pipeline.version import __version__
 from pipeline.weights import Card, InstalledModel

@@ -22,10 +22,10 @@ from app.exporting.parity import Tolerance, summary
 from app.exporting.run import MEAN_COSINE, Request, export, installed_source
 from app.photos import photos_in
 from app.tuning import Bench, tune
-from pipeline.build import build_embedder
 from pipeline.config import Settings
 from pipeline.onnx_runtime import OnnxRuntimeSession
 from pipeline.runtime import OpenVinoSession, choose_runtime
+from pipeline.stage_models import build_embedder
 from pipeline.types import AlignedFaces
 from pipeline.weights import ModelStore
 

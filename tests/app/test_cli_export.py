@@ -12,11 +12,11 @@ import numpy as np
 import onnx
 import pytest
 
-from pipeline.build import build_embedder
 from pipeline.config import Settings
 from pipeline.export import graph, precision
 from pipeline.images import open_photo
 from pipeline.runtime import load_session
+from pipeline.stage_models import build_embedder
 from pipeline.types import AlignedFaces, OperatingPoint
 from pipeline.weights import Card, ModelStore
 from tests.commands import Cli, runner

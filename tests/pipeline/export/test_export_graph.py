@@ -11,10 +11,10 @@ import onnxruntime as ort
 import pytest
 
 from pipeline.blobs import planar
-from pipeline.build import build_embedder
 from pipeline.errors import CardError, ExportRefusedError, ModelDamagedError
 from pipeline.export import graph, precision
 from pipeline.onnx_runtime import OnnxRuntimeSession
+from pipeline.stage_models import build_embedder
 from pipeline.types import AlignedFaces, Image
 from pipeline.weights import Card
 from tests.networks import PREPROCESSING, card, write_network
