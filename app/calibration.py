@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
@@ -23,13 +23,15 @@ from pipeline.recognizer import no_face
 from pipeline.types import OperatingPoint
 
 if TYPE_CHECKING:
+    from pipeline.calibration import Compared
     from pipeline.gallery import Gallery
+    from pipeline.images import Photo
     from pipeline.recognizer import Faces
 
 #: A gallery grows: besides its present size, identify is calibrated for these multiples, as far as the data reach.
 GROWTH = (1, 2, 5, 10)
-Item = tuple[int, Path]
-Watch = Callable[[Sequence[Item]], Iterable[Item]]
+Brought = TypeVar("Brought")
+Watch = Callable[[Sequence[tuple[int, Brought]]], Iterable[tuple[int, Brought]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +54,7 @@ class Source:
         return len(np.unique(self.photos.owners[self.photos.usable]))
 
 
-def from_folder(services: Services, folder: Path, watch: Watch = lambda items: items) -> Source:
+def from_folder(services: Services, folder: Path, watch: Watch[str] = lambda items: items) -> Source:
     """Analyses FOLDER/PERSON/*.jpg; of a photo with several faces the most prominent one counts, of copies the first.
 
     Args:
@@ -64,37 +66,67 @@ def from_folder(services: Services, folder: Path, watch: Watch = lambda items: i
         ConfigError: It holds no photos in sub-folders.
         CalibrationError: One photo stands under two people.
     """
-    people = people_in(folder)
-    items = [(row, folder / photo) for row, photos in enumerate(people.values()) for photo in photos]
+    return of_people(services, people_in(folder), lambda photo: services.open(folder / photo), folder.name, watch=watch)
+
+
+def of_people(
+    services: Services,
+    people: Mapping[str, Sequence[Brought]],
+    opened: Callable[[Brought], Photo],
+    data: str,
+    *,
+    watch: Watch[Brought] = lambda items: items,
+    workers: int | None = None,
+) -> Source:
+    """Analyses photos of people, wherever they are. Of several faces the most prominent counts, of copies the first.
+
+    Args:
+        services: Recognizer and settings.
+        people: Photos of each person.
+        opened: Opens one; a PhotoError it raises makes that photo a failed one.
+        data: What the data are called.
+        watch: Passes the photos through, to show progress.
+        workers: Parallel streams; by default as the settings say.
+
+    Raises:
+        CalibrationError: One photo stands under two people.
+    """
+    items = [(row, photo) for row, photos in enumerate(people.values()) for photo in photos]
     dimension = services.recognizer.dimension
     vectors, norms = np.zeros((len(items), dimension), np.float32), np.zeros(len(items), np.float32)
     usable, failures = np.zeros(len(items), np.bool_), Counter[str]()
-    kept, seen = np.ones(len(items), np.bool_), dict[str, Item]()
+    kept, seen = np.ones(len(items), np.bool_), dict[str, tuple[int, str]]()
     stream = services.recognizer.stream(
-        watch(items), lambda item: services.open(item[1]), workers=services.settings.worker_count
+        watch(items), lambda item: opened(item[1]), workers=workers or services.settings.worker_count
     )
-    for row, (item, found) in enumerate(stream):
+    for row, ((owner, _), found) in enumerate(stream):
         face = _only(found)
-        kept[row] = isinstance(face, PhotoError) or not _is_copy(item, seen.setdefault(face.photo_sha256, item))
         if isinstance(face, PhotoError):
             failures[face.code] += 1
-        else:
-            vectors[row], norms[row] = face.templates.vectors[0], face.templates.norms[0]
-            usable[row] = True
+            continue
+        first = seen.setdefault(face.photo_sha256, (row, face.source))
+        kept[row] = not _is_copy((row, owner, face.source), (first[0], items[first[0]][0], first[1]))
+        vectors[row], norms[row] = face.templates.vectors[0], face.templates.norms[0]
+        usable[row] = True
     owners = np.array([owner for owner, _ in items], np.int32)
-    model_id, data = services.recognizer.model_id, one_line(folder.name)
-    photos = Photos(vectors[kept], norms[kept], owners[kept], usable[kept], list(people), model_id, data)
+    model_id = services.recognizer.model_id
+    photos = Photos(vectors[kept], norms[kept], owners[kept], usable[kept], list(people), model_id, one_line(data))
     return Source(photos, dict(failures), int((~kept).sum()))
 
 
-def _is_copy(item: Item, first: Item) -> bool:
-    """Whether a photo is a copy of the first one with these bytes, which would score 1 with it and teach nothing."""
-    if item[0] != first[0]:
+def _is_copy(photo: tuple[int, int, str], first: tuple[int, int, str]) -> bool:
+    """Whether a photo is a copy of the first one with these bytes, which would score 1 with it and teach nothing.
+
+    Args:
+        photo: Its row, its person's row, and what it is called.
+        first: The same of the first one.
+    """
+    if photo[1] != first[1]:
         raise CalibrationError(
-            f"{one_line(str(item[1]))} is the same photo as {one_line(str(first[1]))}, under another person's name: "
+            f"{one_line(photo[2])} is the same photo as {one_line(first[2])}, under another person's name: "
             "remove one of them, or join the two folders if they show one person"
         )
-    return item[1] != first[1]
+    return photo[0] != first[0]
 
 
 def _only(found: Faces | PhotoError) -> Faces | PhotoError:
@@ -140,6 +172,7 @@ def run(
     enrolled: int,
     fused: bool = False,
     card: str | None = None,
+    compared: Compared | None = None,
 ) -> Calibration:
     """Calibrates on photos.
 
@@ -151,13 +184,14 @@ def run(
         enrolled: Photos of a subject in the gallery.
         fused: The gallery is searched by one template fused over those, as the setting `subject_score` says.
         card: Make points for a card, which will say that they were measured on data of this name.
+        compared: The comparisons, where they are known already.
     """
     photos = source.photos if card is None else replace(source.photos, data=card)
     today = datetime.now(UTC).date().isoformat()
     basis = f"{today} on {source.people} people" if card is None else card
     source_kind: Literal["card", "calibration"] = "calibration" if card is None else "card"
     wanted = Wanted(fmrs, fpirs, sizes, enrolled, fuse if fused else None, source_kind, basis, today)
-    return calibrate(photos, wanted)
+    return calibrate(photos, wanted, compared)
 
 
 def count_people(folder: Path) -> int:

@@ -96,28 +96,54 @@ class Calibration:
     comparisons: tuple[Comparison, ...] = field(default=())
 
 
-def calibrate(photos: Photos, wanted: Wanted) -> Calibration:
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """All comparisons that a calibration rests on.
+
+    Attributes:
+        fit: Those of the people who give the thresholds.
+        check: Those of the people who give the error rates.
+        rows: Photos that were compared.
+        halves: Which of `rows` belong to either half.
+    """
+
+    fit: Part
+    check: Part
+    rows: Rows
+    halves: tuple[Rows, Rows]
+
+
+def compare(photos: Photos, enrolled: int = 1, fuse: Fuse | None = None, *, most: int = MOST_PHOTOS) -> Compared:
+    """Deals the people into two halves and compares within each.
+
+    Args:
+        photos: What is known.
+        enrolled: As in `compare_all`.
+        fuse: Likewise.
+        most: Of more photos than these, people are drawn by chance.
+    """
+    rows = _at_most(photos, most)
+    halves = _halves(photos.owners[rows], photos.usable[rows])
+    fit, check = (
+        compare_all(photos.vectors[rows][half], photos.owners[rows][half], photos.usable[rows][half], enrolled, fuse)
+        for half in halves
+    )
+    return Compared(fit, check, rows, halves)
+
+
+def calibrate(photos: Photos, wanted: Wanted, compared: Compared | None = None) -> Calibration:
     """Fits and reports operating points.
 
     Args:
         photos: What is known.
         wanted: Which rates.
+        compared: What `compare` gave for these photos, where that is known already.
 
     Raises:
         CalibrationError: The data cannot support a rate; the message says how many people it would take.
     """
-    rows = _at_most(photos)
-    halves = _halves(photos.owners[rows], photos.usable[rows])
-    fit, check = (
-        compare_all(
-            photos.vectors[rows][half],
-            photos.owners[rows][half],
-            photos.usable[rows][half],
-            wanted.enrolled,
-            wanted.fuse,
-        )
-        for half in halves
-    )
+    known = compared or compare(photos, wanted.enrolled, wanted.fuse)
+    rows, halves, fit, check = known.rows, known.halves, known.fit, known.check
     people = fit.verify.subjects + check.verify.subjects
     for rate in wanted.fmrs:
         require_support(rate, 1, fit.verify.subjects, check.verify.subjects, people)
@@ -172,12 +198,12 @@ def require_support(rate: float, size: int, fit: int, check: int, people: int) -
     )
 
 
-def _at_most(photos: Photos) -> Rows:
+def _at_most(photos: Photos, most: int) -> Rows:
     """The photos that are compared: all, or those of people drawn by chance."""
     counts = np.bincount(photos.owners, minlength=len(photos.people))
     order = np.random.default_rng(_SEED).permutation(len(counts))
     kept = np.zeros(len(counts), np.bool_)
-    kept[order[np.cumsum(counts[order]) <= MOST_PHOTOS]] = True
+    kept[order[np.cumsum(counts[order]) <= most]] = True
     return np.nonzero(kept[photos.owners])[0].astype(np.int32)
 
 

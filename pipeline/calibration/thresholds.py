@@ -67,11 +67,16 @@ def fit_identify(fit: NonMated, check: NonMated, rate: float, size: int) -> Fitt
         method = compared.kept if compared else "extreme value"
         raw = growth_threshold(fit, rate, size) if method == "growth" else Tail.of(fit).threshold(p)
     threshold = round_up(raw)
-    bound = extreme_rate(check, threshold)
+    return Fitted(threshold, rate_in_gallery(check, threshold, size), method, compared)
+
+
+def rate_in_gallery(search: NonMated, threshold: float, size: int) -> Rate:
+    """Share of strangers who match somebody in a gallery of `size` (FPIR): counted where it can be, else continued."""
+    bound = extreme_rate(search, threshold)
     value = per_gallery(bound.value, size)
-    if size < check.subjects:
-        value = false_positive_rate(check, threshold, size)
-    return Fitted(threshold, Rate(value, max(value, per_gallery(bound.upper, size))), method, compared)
+    if size < search.subjects:
+        value = false_positive_rate(search, threshold, size)
+    return Rate(value, max(value, per_gallery(bound.upper, size)))
 
 
 def compare_methods(fit: NonMated, check: NonMated, rate: float, size: int) -> Comparison | None:
