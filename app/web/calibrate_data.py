@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import calibration
-from app.access import LOCAL, Role
+from app.batch import allowed_folder
 from app.calibration import Source
+from app.evaluation.folders import people_in
 from app.photos import Upload
 from app.services import Services
 from app.web import archive, markup
@@ -17,13 +21,15 @@ from app.web.archive import Member
 from app.web.texts import words
 from app.web.turns import Turns
 from pipeline.calibration import Calibration, Compared, compare
-from pipeline.errors import CalibrationError, ConfigError
+from pipeline.errors import CalibrationError
 from pipeline.gallery.fusion import fuse
+from pipeline.images import Photo
 
 #: Photos that are compared for a page; of more, people are drawn by chance. Some 85 MB; the command line takes more.
 MOST_PHOTOS = 2000
 _KEPT = "kf_calibrate"
 _ONE = Turns(1)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +76,7 @@ def of_gallery(services: Services) -> Measured:
     return _once(services, key, lambda: calibration.from_gallery(services))
 
 
-def of_zip(services: Services, file: archive.UploadedFile) -> Measured | None:
+def of_zip(services: Services, file: UploadedFile) -> Measured | None:
     """The people of a zip with a folder for each; None where it holds nobody.
 
     Raises:
@@ -82,16 +88,16 @@ def of_zip(services: Services, file: archive.UploadedFile) -> Measured | None:
         st.html(markup.note("warn", markup.fill(words.calibrate_zip_empty, name=file.name)))
         return None
     _few_enough(people)
+    reading = threading.Lock()  # the zip has one place at which it is read
+
+    def opened(photo: Member) -> Photo:
+        with reading:
+            data = photo.getvalue()
+        return services.open(Upload(photo.name, data))
 
     def looked() -> Source:
-        return calibration.of_people(
-            services,
-            people,
-            lambda photo: services.open(Upload(photo.name, photo.getvalue())),
-            file.name,
-            watch=_watched,
-            workers=max(1, services.settings.worker_count // 2),
-        )
+        workers = max(1, services.settings.worker_count // 2)
+        return calibration.of_people(services, people, opened, file.name, watch=_watched, workers=workers)
 
     return _once(services, ("zip", services.recognizer.model_id, file.file_id), looked)
 
@@ -101,18 +107,22 @@ def of_folder(services: Services, text: str) -> Measured:
 
     Raises:
         NotAllowedError: The actor is no operator.
-        ConfigError, CalibrationError: It cannot be used.
+        PhotoUnreadableError, ConfigError, CalibrationError: It cannot be used.
     """
-    from app.evaluation.folders import people_in
-
     folder = allowed_folder(services, text)
     people = people_in(folder)
     _few_enough(people)
 
     def looked() -> Source:
         workers = max(1, services.settings.worker_count // 2)
-        opened = lambda photo: services.open(folder / photo)  # noqa: E731 - short
-        return calibration.of_people(services, people, opened, folder.name, watch=_watched, workers=workers)
+        return calibration.of_people(
+            services,
+            people,
+            lambda photo: services.open(folder / photo),
+            folder.name,
+            watch=_watched,
+            workers=workers,
+        )
 
     return _once(services, ("folder", services.recognizer.model_id, str(folder)), looked)
 
@@ -156,7 +166,7 @@ def _once(services: Services, key: tuple[object, ...], looked: Callable[[], Sour
     return measured
 
 
-def _watched(items: Sequence[tuple[int, object]]) -> Iterator[tuple[int, object]]:
+def _watched(items: Sequence[Item]) -> Iterator[Item]:
     bar = st.progress(0.0, text=words.looking)
     for number, item in enumerate(items, 1):
         yield item

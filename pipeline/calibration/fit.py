@@ -113,16 +113,16 @@ class Compared:
     halves: tuple[Rows, Rows]
 
 
-def compare(photos: Photos, enrolled: int = 1, fuse: Fuse | None = None, *, most: int = MOST_PHOTOS) -> Compared:
+def compare(photos: Photos, enrolled: int = 1, fuse: Fuse | None = None, *, most: int | None = None) -> Compared:
     """Deals the people into two halves and compares within each.
 
     Args:
         photos: What is known.
         enrolled: As in `compare_all`.
         fuse: Likewise.
-        most: Of more photos than these, people are drawn by chance.
+        most: Of more photos than these, people are drawn by chance; MOST_PHOTOS by default.
     """
-    rows = _at_most(photos, most)
+    rows = _at_most(photos, MOST_PHOTOS if most is None else most)
     halves = _halves(photos.owners[rows], photos.usable[rows])
     fit, check = (
         compare_all(photos.vectors[rows][half], photos.owners[rows][half], photos.usable[rows][half], enrolled, fuse)

@@ -15,20 +15,34 @@ from typing import Any, cast
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.web.texts import access, enrol, everywhere, gallery, identify, start, verify
+from app.web.texts import access, calibrate, enrol, everywhere, gallery, identify, start, verify
 
 #: Where the language that was chosen stands in a session.
 CHOSEN = "kf_language"
 
 
 class English(
-    everywhere.English, start.English, access.English, verify.English, enrol.English, identify.English, gallery.English
+    everywhere.English,
+    start.English,
+    access.English,
+    verify.English,
+    enrol.English,
+    identify.English,
+    gallery.English,
+    calibrate.English,
 ):
     """The words of the page."""
 
 
 class Chinese(
-    everywhere.Chinese, start.Chinese, access.Chinese, verify.Chinese, enrol.Chinese, identify.Chinese, gallery.Chinese
+    everywhere.Chinese,
+    start.Chinese,
+    access.Chinese,
+    verify.Chinese,
+    enrol.Chinese,
+    identify.Chinese,
+    gallery.Chinese,
+    calibrate.Chinese,
 ):
     """The same in Simplified Chinese."""
 
