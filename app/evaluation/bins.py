@@ -88,6 +88,7 @@ class _Machine:
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
     items: int = 0
+    lists: int = 0
 
     def run(self, data: Any) -> Any:
         """The value; ValueError, IndexError or KeyError where the opcodes are not admitted or make no sense."""
@@ -95,6 +96,8 @@ class _Machine:
             if opcode.name == "STOP":
                 break
             self._step(opcode.name, argument, position)
+            if max(len(self.stack), len(self.memo), self.lists) > 3 * BIN_PHOTOS:  # up to 64 bytes each, for one
+                raise ValueError(f"it has more than {BIN_PHOTOS} photos")
         (value,) = self.stack
         return value
 
@@ -111,6 +114,7 @@ class _Machine:
         elif name == "MARK":
             stack.append(_MARK)
         elif name == "EMPTY_LIST":
+            self.lists += 1
             stack.append([])
         elif name in ("LIST", "TUPLE"):
             parts = self._since_mark()

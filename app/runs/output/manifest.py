@@ -70,12 +70,16 @@ class Manifest:
                     raise ResultsError(f"{label}: is not empty and was not made by --sort-into: name another folder")
                 return cls(root)
             document = _Document.model_validate_json(file.read_bytes())
-        except (OSError, pydantic.ValidationError) as error:
+            files = {
+                _inside(_decoded(name), parts=3): Placed(_decoded(e.photo), e.sha256, e.how)
+                for name, e in document.files.items()
+            }
+            folders = {subject: _inside(name, parts=1) for subject, name in document.folders.items()}
+        except (OSError, ValueError) as error:
             raise ResultsError(
                 f"{label}: its {RESULTS_MARKER} cannot be read, so nothing says what was put here: name another folder"
             ) from error
-        files = {_decoded(name): Placed(_decoded(e.photo), e.sha256, e.how) for name, e in document.files.items()}
-        return cls(root, dict(document.folders), files)
+        return cls(root, folders, files)
 
     def write(self) -> None:
         """Replaces the file.
@@ -90,6 +94,19 @@ class Manifest:
         folders = dict(sorted(self.folders.items()))
         document = _Document(format=1, folders=folders, files=entries)
         write_bytes(self.root / RESULTS_MARKER, document.model_dump_json(indent=1).encode() + b"\n")
+
+
+def _inside(path: str, *, parts: int) -> str:
+    """The path, which must lead to a place below the folder: the file may have come with a folder of somebody else's.
+
+    Raises:
+        ValueError: It leads elsewhere, or is deeper than anything that is put there.
+    """
+    names = path.split("/")
+    foreign = "\0" if os.sep == "/" else "\0\\:"
+    if len(names) > parts or any(name in ("", ".", "..") or set(name) & set(foreign) for name in names):
+        raise ValueError(f"{path!r} leads out of the folder")
+    return path
 
 
 def _encoded(path: str) -> str:

@@ -84,17 +84,23 @@ class Sidecar:
             raise XmpError("is not in UTF-8")
         if b"<!" in source.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
             raise XmpError("has a document type, which no XMP has")
-        parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False)
+        parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, encoding="utf-8")
         try:
             self._tree = etree.ElementTree(etree.fromstring(source, parser))
         except etree.XMLSyntaxError as error:
             raise XmpError(f"is not well-formed ({error.msg})") from error
+        if self._tree.docinfo.doctype or next(self._tree.iter(etree.Entity), None) is not None:
+            raise XmpError("has a document type, which no XMP has")
         root = self._tree.getroot()
         found = root if root.tag == _tag("rdf:RDF") else root.find(_tag("rdf:RDF"))
         if found is None:
             raise XmpError("is no XMP")
         self._rdf = found
-        self._source, self._canonical = source, etree.tostring(self._tree, method="c14n")
+        self._source = source
+        try:
+            self._canonical = etree.tostring(self._tree, method="c14n")
+        except etree.C14NError as error:  # a namespace that is a relative address
+            raise XmpError("cannot be compared with what it would become") from error
 
     def update(self, regions: Sequence[Region], stored_hw: tuple[int, int] | None) -> int:
         """Puts these names and regions in, in place of those that were put in before.

@@ -135,6 +135,13 @@ def test_damaged_sets_are_read_or_refused(tmp_path: Path) -> None:
         assert all(type(value) is bool for value in found.mated)
 
 
+@pytest.mark.parametrize("grows", [b"(", b"]", b"]\x94", b"\x88"])
+def test_a_small_file_cannot_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grows: bytes) -> None:
+    monkeypatch.setattr(app.evaluation.bins, "BIN_PHOTOS", 10)
+    with pytest.raises(ConfigError, match="more than 10 photos"):
+        read_bin(written(tmp_path, b"\x80\x04" + grows * 40 + b"."))
+
+
 def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(tmp_path, pickle.dumps(([b"a"] * 40, [True] * 20)))
     monkeypatch.setattr(app.evaluation.bins, "BIN_PHOTOS", 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import unicodedata
 from collections.abc import Callable
@@ -213,3 +214,47 @@ def test_people_keep_their_folders() -> None:
     first = folder_names(["ann"])
     assert folder_names(["Ann", "ann"], first)["ann"] == "ann"
     assert folder_name("Zoe\u0308 Núñez") == "Zoë Núñez"
+
+
+def said_by(folder: Path, *, folders: dict[str, str], files: dict[str, tuple[str, str, str]]) -> None:
+    """A folder of somebody else's, with a file that says what was put there."""
+    folder.mkdir()
+    entries = {name: dict(zip(("photo", "sha256", "how"), said, strict=True)) for name, said in files.items()}
+    (folder / RESULTS_MARKER).write_text(json.dumps({"format": 1, "folders": folders, "files": entries}))
+
+
+@pytest.mark.parametrize("name", ["../victim.jpg", "Ann/../../victim.jpg", "/{0}/victim.jpg", "a/b/c/d.jpg", ""])
+def test_what_somebody_else_says_deletes_nothing_outside(tmp_path: Path, photo: Photo, name: str) -> None:
+    a, victim = photo("a.jpg"), tmp_path / "victim.jpg"
+    victim.write_bytes(b"mine")
+    files = {name.format(tmp_path): (str(victim), sha(str(victim)), "copy")}
+    said_by(tmp_path / "out", folders={}, files=files)
+    with pytest.raises(ResultsError, match="cannot be read"):
+        sort_into(MadeRun(of(a, "Ann")), tmp_path / "out")
+    assert victim.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("folder", ["..", "../elsewhere", "/elsewhere", "a/b", ""])
+def test_what_somebody_else_says_puts_nothing_outside(tmp_path: Path, photo: Photo, folder: str) -> None:
+    a = photo("a.jpg")
+    said_by(tmp_path / "out", folders={"Ann": folder}, files={})
+    with pytest.raises(ResultsError, match="cannot be read"):
+        sort_into(MadeRun(of(a, "Ann")), tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "photos"]
+
+
+@pytest.mark.parametrize("how", ["copy", "hardlink"])
+def test_a_file_that_is_its_own_original_stays(tmp_path: Path, photo: Photo, how: str) -> None:
+    a, only, elsewhere = photo("a.jpg"), tmp_path / "out" / "Ann" / "only.jpg", tmp_path / "elsewhere"
+    digest = hashlib.sha256(b"mine").hexdigest()
+    link = tmp_path / "out" / "Bo" / "only.jpg"
+    said = {"Ann/only.jpg": (str(only), digest, how), "Bo/only.jpg": (str(elsewhere / "copy.jpg"), digest, "copy")}
+    said_by(tmp_path / "out", folders={}, files=said)
+    elsewhere.mkdir()
+    only.parent.mkdir()
+    for file in (only, elsewhere / "only.jpg", elsewhere / "copy.jpg"):
+        file.write_bytes(b"mine")
+    link.parent.symlink_to(elsewhere)
+    done = sort_into(MadeRun(of(a, "Zoe")), tmp_path / "out")
+    assert (done.removed, done.kept) == (0, [str(only), str(link)])
+    assert [file.read_bytes() for file in (only, elsewhere / "only.jpg")] == [b"mine", b"mine"]

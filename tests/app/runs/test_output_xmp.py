@@ -193,6 +193,10 @@ BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;"
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="&b;"/></rdf:RDF>
 </x:xmpmeta>"""
 
+#: A document type in an encoding whose bytes do not show it, with an entity that canonical XML cannot hold.
+HIDDEN = BOMB.replace('"1.0"?>', '"1.0" encoding="UTF-7"?>').replace("<!", "+ADw-!").encode()
+RELATIVE = b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><a xmlns="../b"/></rdf:RDF>'
+
 
 @pytest.mark.parametrize(
     ("content", "said"),
@@ -200,6 +204,8 @@ BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;"
         (BOMB.encode(), "document type"),
         (BOMB.encode("utf-16"), "not in UTF-8"),
         (b"", "not well-formed"),
+        (HIDDEN, "not well-formed"),
+        (RELATIVE, "cannot be compared"),
         (b"<x><y></x>", "not well-formed"),
         (b"<svg/>", "is no XMP"),
         (b"ssh-rsa AAAA", "not well-formed"),
