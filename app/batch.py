@@ -197,11 +197,12 @@ def _start(
         private.make_folder(job.folder.parent)
         options = ["--config", str(config.absolute())] if config else []
         arguments = [*options, "identify", "--run", name, "--", str(folder)]
-        job.start(arguments, _variables(services), by=services.actor.name, discard=discard, note=note)
+        job.start(arguments, job_variables(services), by=services.actor.name, discard=discard, note=note)
     services.gallery.record("run", detail={"over": note})
 
 
-def _variables(services: Services) -> Mapping[str, str]:
+def job_variables(services: Services) -> Mapping[str, str]:
+    """What the process of a job needs to work on the same gallery and data folder."""
     gallery = services.settings.gallery_location
     whole = gallery if "://" in gallery else str(Path(gallery).absolute())
     return {"KNOWNFACE_GALLERY": whole, "KNOWNFACE_HOME": str(services.settings.home.absolute())}

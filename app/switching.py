@@ -191,11 +191,23 @@ class Change:
         self._embedded += len(good)
         return good
 
+    def expected(self) -> tuple[Problem, ...]:
+        """The samples that cannot be embedded, as far as that can be told without doing it; nothing is changed.
+
+        Raises:
+            GalleryError, ModelError: As the gallery and the models do.
+        """
+        self._find_problems(self.gallery.switching(), self.gallery.model)
+        return tuple(self._problems.values())
+
     def _expect(self, work: Switching, target: Model) -> None:
         """Finds those who cannot be embedded before any work is done."""
+        self._find_problems(work, target)
+        self._refuse_unless_told()
+
+    def _find_problems(self, work: Switching, target: Model) -> None:
         for batch in in_batches(partial(work.waiting, target.model_id, limit=50 * BATCH, heads=True)):
             self._keep(self._reembedder(target).expected(batch))
-        self._refuse_unless_told()
 
     def _reembedder(self, target: Model) -> Reembedder:
         if self._embedder is None:

@@ -10,8 +10,9 @@ import typer
 
 from app.cli import models_compare, models_fuse, models_switch
 from app.cli.context import Context, printable
-from app.cli.model_output import fetch_progress, megabytes, model_row, note_ignored, print_table
+from app.cli.model_output import fetch_progress, megabytes, note_ignored, print_table
 from app.cli.models_switch import TASKS
+from app.model_rows import model_row
 
 if TYPE_CHECKING:
     from pipeline.config import Settings

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.access import LOCAL, Actor, Role
-from app.web import markup, page_calibrate, page_enrol, page_gallery, page_identify, page_start, page_verify
+from app.web import (
+    markup,
+    page_calibrate,
+    page_enrol,
+    page_gallery,
+    page_identify,
+    page_models,
+    page_start,
+    page_verify,
+)
 from app.web.texts import CHOSEN, NAMES, language, words
 
 
@@ -36,6 +45,7 @@ PAGES = (
     Entry("enrol", page_enrol.show, "section_people", Role.OPERATOR),
     Entry("gallery", page_gallery.show, "section_people"),
     Entry("calibrate", page_calibrate.show, "section_admin", Role.OPERATOR),
+    Entry("models", page_models.show, "section_admin"),
 )
 
 

@@ -84,5 +84,10 @@ def settings() -> Settings:
     Raises:
         ConfigError: They cannot be used.
     """
+    return Settings.load(config_file())
+
+
+def config_file() -> Path | None:
+    """The settings file that was named, None for the one of the data folder."""
     config = os.environ.get("KNOWNFACE_CONFIG")
-    return Settings.load(Path(config) if config else None)
+    return Path(config) if config else None

@@ -24,6 +24,7 @@ from pipeline.recognizer import Faces
 _PICTURE_PX = 960
 _REMEMBERED = 120  # photos a session remembers: their faces and a small picture, not their pixels
 _PULL = "knownface models pull"
+_CHOSEN = ("detector", "refiner", "liveness")
 #: Photos looked at at the same time by all sessions together, whatever their number. Decoding takes 3 bytes a pixel of
 #: an ordinary JPEG, and up to 16 of a GIF, a PNG or a CMYK JPEG: measured, 1.1 to 1.6 GB with 100 million pixels, the
 #: limit of the settings. So large photos take turns: at worst there is one of them and one of 25 million pixels
@@ -66,6 +67,7 @@ class Seen:
         faces: Its faces, None where it could not be used.
         picture: A small version as a `data:` address, "" where there is none.
         error: Why it could not be used.
+        stack: The models that were in use.
     """
 
     key: str
@@ -73,6 +75,7 @@ class Seen:
     faces: Faces | None = None
     picture: str = ""
     error: PhotoError | None = None
+    stack: tuple[str, ...] = ()
 
 
 @st.cache_resource(show_spinner=False)
@@ -83,6 +86,15 @@ def shared() -> Services:
         ConfigError: The settings cannot be used.
     """
     return Services(guard.settings())
+
+
+def follow_choice() -> None:
+    """Takes over another detector, refiner or model for liveness that the settings name by now.
+
+    Whoever is in the middle of something finishes it with those of before.
+    """
+    if guard.settings().model_dump(include=set(_CHOSEN)) != shared().settings.model_dump(include=set(_CHOSEN)):
+        shared.clear()
 
 
 def services() -> Services:
@@ -157,7 +169,14 @@ def look(service: Services, upload: Uploaded) -> Seen:
 
 def _current(service: Services, seen: Seen) -> bool:
     """Whether it was looked at with the model that the gallery is searched with by now."""
-    return seen.faces is None or seen.faces.templates.model_id == service.recognizer.model_id
+    if seen.faces is None:
+        return True
+    return seen.stack == _stack(service) and seen.faces.templates.model_id == service.recognizer.model_id
+
+
+def _stack(service: Services) -> tuple[str, ...]:
+    """What a choice of models decides besides the embedder, which the gallery says."""
+    return tuple(getattr(service.settings, task) for task in _CHOSEN)
 
 
 def forget_others(keys: Collection[str]) -> None:
@@ -178,6 +197,7 @@ def _look(service: Services, upload: Uploaded) -> Seen:
         height, width = photo.image_hw
         with _LARGE if height * width > _LARGE_PIXELS else nullcontext():
             faces = service.recognizer.analyse(photo)
-            return Seen(upload.file_id, photo.source, faces, data_uri(photo.thumbnail(_PICTURE_PX)))
+            picture = data_uri(photo.thumbnail(_PICTURE_PX))
+            return Seen(upload.file_id, photo.source, faces, picture, stack=_stack(service))
     except PhotoError as error:
         return Seen(upload.file_id, upload.name, error=error)

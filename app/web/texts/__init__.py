@@ -15,7 +15,7 @@ from typing import Any, cast
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.web.texts import access, calibrate, enrol, everywhere, gallery, identify, start, verify
+from app.web.texts import access, calibrate, enrol, everywhere, gallery, identify, models, start, verify
 
 #: Where the language that was chosen stands in a session.
 CHOSEN = "kf_language"
@@ -30,6 +30,7 @@ class English(
     identify.English,
     gallery.English,
     calibrate.English,
+    models.English,
 ):
     """The words of the page."""
 
@@ -43,6 +44,7 @@ class Chinese(
     identify.Chinese,
     gallery.Chinese,
     calibrate.Chinese,
+    models.Chinese,
 ):
     """The same in Simplified Chinese."""
 
