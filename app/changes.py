@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from app import in_use, live
 from app.access import Actor, Role
 from app.faces import only_face, sample_of
-from app.kept import forget_photos
 from app.outcomes import Enrolment
 from app.photos import Source, name_of
 from pipeline.config import Settings
@@ -210,18 +209,28 @@ class Changes(ABC):
 
     def rename(self, old: str, new: str) -> None:
         """Gives a subject another name. Errors: `Gallery.rename`."""
+        from app.forgetting import call_anew
+
         self.require(Role.OPERATOR)
         self.gallery.rename(old, new)
+        call_anew(self.settings.home, old, new)
 
     def merge(self, source: str, target: str) -> int:
         """Moves every sample of `source` to `target`; returns how many. Errors: `Gallery.merge`."""
-        self.require(Role.OPERATOR)
-        return self.gallery.merge(source, target)
+        from app.forgetting import call_anew
 
-    def split(self, sample_ids: Sequence[str], new_name: str) -> None:
-        """Moves samples to a new subject. Errors: `Gallery.split`."""
         self.require(Role.OPERATOR)
+        moved = self.gallery.merge(source, target)
+        call_anew(self.settings.home, source, target)
+        return moved
+
+    def split(self, sample_ids: Sequence[str], new_name: str, consent: NewConsent | None = None) -> None:
+        """Moves samples to a new subject, who needs a consent as anybody new does. Errors: `enrol`, `Gallery.split`."""
+        self.require(Role.OPERATOR)
+        found = self._consent_for(new_name, consent)
         self.gallery.split(sample_ids, new_name)
+        if found is not None:
+            self.gallery.consent(new_name, found)
 
     def export(self, subject: str) -> dict[str, Any]:
         """Everything that is kept about a subject, as it goes into JSON. Errors: `Gallery.export`."""
@@ -229,15 +238,21 @@ class Changes(ABC):
         return self.gallery.export(subject)
 
     def remove(self, subject: str) -> int:
-        """Erases a subject, and what evaluations keep of its photos; returns how many samples it had.
+        """Removes a subject from the gallery, and its name from runs, whose faces of it are unknown again; see `erase`.
+
+        Returns:
+            How many samples it had.
 
         Raises:
             NotAllowedError: The actor is no admin.
             SubjectNotFoundError: There is no such subject.
+            LegalHoldError: It is under a legal hold.
         """
+        from app.forgetting import forget_name
+
         self.require(Role.ADMIN)
-        held = self.gallery.subject(subject).samples
-        forget_photos(self.settings.home, (sample.photo_sha256 for sample in held))
+        self.gallery.require_erasable(subject)
+        forget_name(self.settings.home, self.gallery.subject(subject))
         return self.gallery.remove(subject)
 
     # --- upkeep -----------------------------------------------------------------------------------------------

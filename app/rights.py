@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from app import policy, traces
 from app.access import Role
 from app.changes import Changes
-from app.kept import forget_photos
 
 if TYPE_CHECKING:
     from app.runs import Run
+    from app.services import Services
     from app.traces import Scan
     from pipeline.gallery import Due, Entry, Finding, NewConsent, Problem, Verdict
 
@@ -140,18 +140,14 @@ class Rights(Changes):
             SubjectNotFoundError: There is no such subject.
             LegalHoldError: It is under a legal hold.
         """
-        from app.runs.forget import forget
-        from app.unknowns import forget as forget_unknowns
+        from app.forgetting import forget_person
 
         self.require(Role.ADMIN)
         gallery, home = self.gallery, self.settings.home
         gallery.require_erasable(subject)
         held = gallery.export(subject)
         name, needles = held["subject"], traces.needles_of(held)
-        photos = [sample["photo_sha256"] for sample in held["samples"]]
-        forget_photos(home, photos)
-        forget_unknowns(home, photo_sha256s=photos, subject=name)
-        run_faces = forget(home, photo_sha256s=photos, subject=name)
+        run_faces = forget_person(cast("Services", self), name)
         uid = gallery.erase(subject, reason)
         folders = [home]
         if "://" in self.settings.gallery_location:

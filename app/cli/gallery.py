@@ -91,13 +91,15 @@ def show(ctx: typer.Context, subject: Name) -> None:
 
 @app.command()
 def remove(ctx: typer.Context, subject: Name, yes: Yes = False) -> None:
-    """Remove a subject and everything held about it."""
+    """Remove a subject from the gallery. Runs keep its faces, as unknown: `subject erase` erases those too."""
     context: Context = ctx.obj
     with _open(context) as services:
         found = services.gallery.subject(subject)
         if context.may_ask and not yes:
             info = found.info
-            context.confirm(f"remove {info.name}, {info.samples} samples and everything held about them, for good?")
+            context.confirm(
+                f"remove {info.name}, {info.samples} samples and all that the gallery holds of them, for good?"
+            )
         samples = services.remove(subject)
     done(context, {"removed": subject, "samples": samples}, f"removed {subject} and {samples} samples")
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from app.runs import place, schema
+from app.runs import place, rows, schema
 from app.runs.records import Run, runs_of
 from pipeline.errors import RunBusyError
 
 
-def forget(home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None = None) -> int:
+def forget(
+    home: Path,
+    *,
+    photo_sha256s: Iterable[str] = (),
+    subject: str | None = None,
+    faces: Iterable[str] = (),
+    keep: bool = False,
+) -> int:
     """Erases faces from every run: templates, pictures, names and clusters; what they were is overwritten.
 
     Files written before (`--out`, `--sort-into`, XMP) are not the ledger's, and stay.
@@ -24,6 +31,8 @@ def forget(home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None
         photo_sha256s: Photos whose faces go, whoever they are.
         subject: A person: every face that was named so goes, and every other decision in which the name stands is
             taken back; the next `identify --run` or `runs report` makes it anew.
+        faces: Faces by their `face_id`, whoever they are.
+        keep: Faces that were named so stay, and only decisions are taken back.
 
     Returns:
         How many faces were erased.
@@ -32,16 +41,18 @@ def forget(home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None
         RunDamagedError: A ledger cannot be written.
     """
     photos = json.dumps(sorted(set(photo_sha256s)))
-    return sum(_forget(run, photos, subject) for run in runs_of(home))
+    names = sorted(set(faces))
+    return sum(_forget(run, photos, subject, names, keep=keep) for run in runs_of(home))
 
 
-def _forget(run: Run, photos: str, subject: str | None) -> int:
+def _forget(run: Run, photos: str, subject: str | None, names: Sequence[str], *, keep: bool) -> int:
     with schema.connected(run.file) as connection:
         with schema.transaction(connection):
+            chosen = json.dumps([rows.id_of(connection, name) for name in names])
             erased = connection.execute(
                 "delete from faces where sha256 in (select value from json_each(?)) "
-                "or id in (select face from decisions where subject = ?)",
-                (photos, subject),
+                "or id in (select face from decisions where subject = ?) or id in (select value from json_each(?))",
+                (photos, None if keep else subject, chosen),
             ).rowcount
             named = connection.execute(
                 "delete from decisions where ? in (best, runner_up, subject) or instr(reason, ?) > 0",
@@ -50,6 +61,22 @@ def _forget(run: Run, photos: str, subject: str | None) -> int:
         if erased or named:
             connection.execute("pragma wal_checkpoint(truncate)")
     return erased
+
+
+def rename(home: Path, old: str, new: str) -> None:
+    """Puts another name in place of a person's in the decisions of every run, until they are made anew.
+
+    Raises:
+        RunDamagedError: A ledger cannot be written.
+    """
+    for run in runs_of(home):
+        with schema.connected(run.file) as connection, schema.transaction(connection):
+            connection.execute(
+                "update decisions set reason = replace(reason, ?, ?) where ? in (subject, best, runner_up)",
+                (old, new, old),
+            )
+            for column in ("subject", "best", "runner_up"):
+                connection.execute(f"update decisions set {column} = ? where {column} = ?", (new, old))  # noqa: S608
 
 
 def remove_run(run: Run) -> None:

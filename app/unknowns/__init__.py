@@ -27,6 +27,7 @@ __all__ = [
     "name_cluster",
     "refresh",
     "registry_of",
+    "rename",
     "split_cluster",
 ]
 
@@ -49,3 +50,14 @@ def forget(home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None
     for file in sorted(schema.folder(home).glob("*.sqlite3")):
         gone |= erase(file, photos, subject)
     return gone
+
+
+def rename(home: Path, old: str, new: str | None) -> None:
+    """Puts another name in place of a subject's, or none, for every gallery and model.
+
+    Raises:
+        UnknownsDamagedError: A file cannot be written.
+    """
+    for file in sorted(schema.folder(home).glob("*.sqlite3")):
+        with schema.connected(file) as connection, schema.transaction(connection):
+            connection.execute("update clusters set subject = ? where subject = ?", (new, old))

@@ -100,8 +100,9 @@ def remove(service: Services, name: str, samples: int) -> None:
         with st.container(horizontal=True):
             st.button(words.remove_keep, key="remove_keep", on_click=_ask, args=(False,))
             if st.button(words.remove_do, key="remove_go", type="primary"):
-                gone = service.remove(name)
-                _finish(None, markup.fill(words.removed, name=name, count=words.photos(gone)))
+                done = service.erase(name)
+                said = words.removed if done.complete else words.removed_traces
+                _finish(None, markup.fill(said, name=name, count=words.photos(done.samples)))
 
 
 def _ask(removing: bool) -> None:

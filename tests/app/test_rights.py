@@ -15,10 +15,11 @@ from app import traces
 from app.access import Actor, Role
 from app.evaluation.cache import EmbeddingCache
 from app.kept import cache_file
+from app.policy import Policy
 from app.services import Services
 from app.traces import Needle, needles_of, scan
 from pipeline.config import Settings
-from pipeline.errors import LegalHoldError, NotAllowedError
+from pipeline.errors import ConsentMissingError, LegalHoldError, NotAllowedError
 from pipeline.gallery import Anchor, Gallery, NewConsent, Scribe
 from tests.fakes import DIMENSION, GREEN, MODEL_ID, RED, fake_recognizer, points, write_bars
 
@@ -184,3 +185,14 @@ def test_roles(services):
     *_, entry = services.gallery.audit()
     assert (entry.actor, entry.action) == ("bob", "consent")
     assert services.gallery.consents(NAME)[0].recorded_by == "bob"
+
+
+def test_nobody_is_split_off_without_a_consent_where_the_policy_wants_one(services, tmp_path):
+    services.enrol("Bob", [write_bars(tmp_path / "c.png", RED, GREEN)], face=1)
+    services.__dict__["policy"] = Policy(name="p", consent={"required": True})
+    sample = services.gallery.subject("Bob").samples[0].id
+    with pytest.raises(ConsentMissingError):
+        services.split([sample], "Eve")
+    assert {info.name for info in services.gallery.subjects()} == {"Bob", NAME}
+    services.split([sample], "Eve", NewConsent("doors"))
+    assert [one.purpose for one in services.gallery.consents("Eve")] == ["doors"]

@@ -39,6 +39,10 @@ class English:
         "and the file's name). Backups made earlier are not touched. It cannot be undone."
     )
     removed = "{name} was erased, with {count}."
+    removed_traces = (
+        "{name} was erased, with {count}. But something that looks like it was still found, or a file could not be "
+        "read: the audit log says more."
+    )
 
 
 class Chinese(English):
@@ -77,3 +81,4 @@ class Chinese(English):
         "之前的备份不受影响。此操作无法撤销。"
     )
     removed = "{name} 已被删除，连同{count}。"
+    removed_traces = "{name} 已被删除，连同{count}。但仍发现疑似残留，或有文件无法读取：详见审计日志。"

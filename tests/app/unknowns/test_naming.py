@@ -14,7 +14,7 @@ from app.services import Services
 from app.unknowns import assign_clusters, label, members, merge_clusters, name_cluster, refresh, registry_of
 from app.unknowns import split_cluster as split
 from app.unknowns.naming import choose
-from pipeline.errors import NoOperatingPointError, NotAllowedError, UnknownClusterError
+from pipeline.errors import LegalHoldError, NoOperatingPointError, NotAllowedError, UnknownClusterError
 from pipeline.types import F32
 from tests.made_runs import face_vector, made_run
 
@@ -191,3 +191,67 @@ def test_the_faces_chosen_are_of_the_better_half_and_differ(services: Services) 
     assert set(chosen) <= set(range(5))
     assert sorted(choose(rows, vectors, 100)) == list(range(9))
     assert len(choose(rows[:1] * 3, vectors[:3], 3)) == 1  # at most one of a photo
+
+
+def held(services: Services) -> bytes:
+    """Every byte of the runs and of what is kept of unknown faces."""
+    home = services.settings.home
+    return b"".join(p.read_bytes() for place in ("runs", "unknowns") for p in (home / place).rglob("*") if p.is_file())
+
+
+@pytest.mark.parametrize("called", ["Annemarie", "Rosalinde"])
+def test_whoever_is_erased_leaves_nothing_in_runs_under_any_name(services: Services, called: str) -> None:
+    run = a_run(services)
+    assign_clusters(run, services)
+    name_cluster(services, registry_of(services), 1, "Annemarie", most=1)
+    assert b"Annemarie" in held(services)
+    if called != "Annemarie":
+        services.rename("Annemarie", called)
+        assert b"Annemarie" not in held(services)
+    left = {row.face_id for row in run.faces() if not Path(row.photo).stem.startswith(("ann", "both"))}
+    assert services.erase(called).complete
+    assert left <= {row.face_id for row in run.faces()} <= left | {r.face_id for r in run.faces() if r.number == 1}
+    assert called.encode() not in held(services)
+    for number in range(6):
+        assert face_vector(f"ann#{number}").tobytes() not in held(services)
+
+
+def test_whoever_was_merged_is_found_under_the_other_name(services: Services) -> None:
+    run = a_run(services)
+    assign_clusters(run, services)
+    name_cluster(services, registry_of(services), 1, "Annemarie", most=1)
+    name_cluster(services, registry_of(services), 2, "Rosalinde", most=1)
+    services.merge("Annemarie", "Rosalinde")
+    assert b"Annemarie" not in held(services)
+    assert {row.subject for row in run.faces()} == {"Rosalinde", None}
+
+
+def test_a_face_from_before_the_enrolment_goes_too(services: Services) -> None:
+    """The run was decided while nobody was enrolled: what it holds of her has no name."""
+    run = a_run(services)
+    assign_clusters(run, services)
+    before = a_run(services, "earlier", {"/q/ann9.jpg": ["ann#9"]})
+    name_cluster(services, registry_of(services), 1, "Annemarie", most=1)
+    assert [row.decision for row in before.faces()] == ["unknown"]
+    services.erase("Annemarie")
+    assert list(before.faces()) == []
+
+
+def test_a_legal_hold_keeps_runs_too(services: Services) -> None:
+    run = a_run(services)
+    assign_clusters(run, services)
+    name_cluster(services, registry_of(services), 1, "Annemarie", most=1)
+    services.hold("Annemarie", "case 12")
+    count = len(list(run.faces()))
+    with pytest.raises(LegalHoldError):
+        services.remove("Annemarie")
+    assert len(list(run.faces())) == count
+
+
+def test_whoever_is_removed_has_no_name_in_runs_any_more(services: Services) -> None:
+    run = a_run(services)
+    assign_clusters(run, services)
+    name_cluster(services, registry_of(services), 1, "Annemarie", most=1)
+    services.remove("Annemarie")
+    assert b"Annemarie" not in held(services)
+    assert len(list(run.faces())) == 10

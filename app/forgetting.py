@@ -1,0 +1,87 @@
+"""A person erased from what lies beside the gallery: runs, the clusters of unknown faces, the cache of evaluations."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.kept import forget_photos
+from app.runs.place import runs_folder
+from pipeline.errors import ModelMismatchError, ModelSwitchedError, NoOperatingPointError
+
+if TYPE_CHECKING:
+    from app.services import Services
+    from pipeline.gallery import SubjectDetail
+
+
+def forget_person(services: Services, subject: str) -> int:
+    """Erases whoever is enrolled under this name; to be called while they still are.
+
+    Every run is decided anew first: a face that was found before the person was enrolled, renamed, merged or split goes
+    too. A run of another model, or one that cannot be decided, is searched for the name and the enrolled photos alone.
+
+    Args:
+        services: Of the gallery.
+        subject: The name as it is stored.
+
+    Returns:
+        How many faces went from runs.
+
+    Raises:
+        SubjectNotFoundError: There is no such subject.
+        LegalHoldError: It is under a legal hold; nothing was erased.
+        ConfigError, RunDamagedError, UnknownsDamagedError: A file cannot be written.
+    """
+    gallery, home = services.gallery, services.settings.home
+    gallery.require_erasable(subject)
+    photos = [sample.photo_sha256 for sample in gallery.subject(subject).samples]
+    forget_photos(home, photos)
+    if not _anything(home):
+        return 0
+    from app.runs import runs_of
+    from app.runs.forget import forget
+    from app.unknowns import forget as forget_unknowns
+
+    for run in runs_of(home):
+        if not run.is_busy():
+            with suppress(ModelMismatchError, ModelSwitchedError, NoOperatingPointError):
+                run.decide(services)
+    faces = forget_unknowns(home, photo_sha256s=photos, subject=subject)
+    return forget(home, photo_sha256s=photos, subject=subject, faces=faces)
+
+
+def forget_name(home: Path, detail: SubjectDetail) -> None:
+    """Takes somebody's name out of runs and clusters, and the photos out of the cache; faces in runs stay, unnamed.
+
+    Raises:
+        ConfigError, RunDamagedError, UnknownsDamagedError: A file cannot be written.
+    """
+    forget_photos(home, [sample.photo_sha256 for sample in detail.samples])
+    if _anything(home):
+        from app.runs.forget import forget
+        from app.unknowns import rename as rename_unknowns
+
+        forget(home, subject=detail.info.name, keep=True)
+        rename_unknowns(home, detail.info.name, None)
+
+
+def call_anew(home: Path, old: str, new: str) -> None:
+    """Renames somebody in runs and clusters, so that what they hold of a person is found under the person's name.
+
+    Raises:
+        RunDamagedError, UnknownsDamagedError: A file cannot be written.
+    """
+    if _anything(home):
+        from app.runs.forget import rename
+        from app.unknowns import rename as rename_unknowns
+        from pipeline.gallery import normalise
+
+        old, new = normalise(old), normalise(new)
+        rename(home, old, new)
+        rename_unknowns(home, old, new)
+
+
+def _anything(home: Path) -> bool:
+    """Whether there are runs or clusters: most have none, and are spared the import."""
+    return runs_folder(home).is_dir() or (home / "unknowns").is_dir()
