@@ -259,7 +259,7 @@ def batch_of(home: Path, name: str) -> Batch | None:
     about, progress = job.about(), _progress(home, name)
     known: dict[str, Any] = {"by": about.by if about else "", "again": about is not None and _can_again(job, about)}
     if progress is None and about is not None:
-        begun = {} if alive else _why(job)
+        begun: dict[str, Any] = {} if alive else _why(job)
         return Batch(name, "starting" if alive else "failed", alive, alive, started=about.started, **begun, **known)
     if progress is None:
         return None
@@ -273,7 +273,7 @@ def batch_of(home: Path, name: str) -> Batch | None:
     return Batch(name, state, busy, alive, readable=not busy, **known)
 
 
-def _why(job: Job) -> dict[str, str]:
+def _why(job: Job) -> dict[str, Any]:
     return {"message": job.last_words().removeprefix("knownface: ")}
 
 

@@ -132,6 +132,13 @@ class Rights(Changes):
 
     # --- erasure ----------------------------------------------------------------------------------------------
 
+    def run_faces_of(self, subject: str) -> int:
+        """How many faces of runs an erasure of the subject takes with it."""
+        from app.runs.forget import held_of
+
+        photos = [sample.photo_sha256 for sample in self.gallery.subject(subject).samples]
+        return held_of(self.settings.home, photo_sha256s=photos, subject=subject)
+
     def erase(self, subject: str, reason: str = "request") -> Erasure:
         """Erases a subject from gallery, runs and caches, looks for what might be left, and certifies that in the log.
 

@@ -45,6 +45,24 @@ def forget(
     return sum(_forget(run, photos, subject, names, keep=keep) for run in runs_of(home))
 
 
+def held_of(home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None = None) -> int:
+    """How many faces `forget` would erase, by what was decided so far.
+
+    Raises:
+        RunDamagedError: A ledger cannot be read.
+    """
+    photos, count = json.dumps(sorted(set(photo_sha256s))), 0
+    for run in runs_of(home):
+        with schema.snapshot(run.file) as connection:
+            (held,) = connection.execute(
+                "select count(*) from faces where sha256 in (select value from json_each(?)) "
+                "or id in (select face from decisions where subject = ?)",
+                (photos, subject),
+            ).fetchone()
+            count += held
+    return count
+
+
 def _forget(run: Run, photos: str, subject: str | None, names: Sequence[str], *, keep: bool) -> int:
     with schema.connected(run.file) as connection:
         with schema.transaction(connection):

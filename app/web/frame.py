@@ -10,12 +10,14 @@ import streamlit as st
 from app.access import LOCAL, Actor, Role
 from app.web import (
     markup,
+    page_batch,
     page_calibrate,
     page_enrol,
     page_gallery,
     page_identify,
     page_models,
     page_start,
+    page_unknowns,
     page_verify,
 )
 from app.web.texts import CHOSEN, NAMES, language, words
@@ -42,8 +44,10 @@ class Entry:
 PAGES = (
     Entry("verify", page_verify.show, "section_recognise"),
     Entry("identify", page_identify.show, "section_recognise"),
+    Entry("batch", page_batch.show, "section_recognise"),
     Entry("enrol", page_enrol.show, "section_people", Role.OPERATOR),
     Entry("gallery", page_gallery.show, "section_people"),
+    Entry("unknowns", page_unknowns.show, "section_people"),
     Entry("calibrate", page_calibrate.show, "section_admin", Role.OPERATOR),
     Entry("models", page_models.show, "section_admin"),
 )

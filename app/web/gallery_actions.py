@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import streamlit as st
 
+from app.access import LOCAL
 from app.services import Services
 from app.web import markup, state
 from app.web.texts import words
+from pipeline.errors import ConfigError
 from pipeline.gallery import normalise
+from pipeline.images import one_line
 
 OPEN, SAID = "gallery_open", "gallery_said"
 _OFFERED = 50
@@ -30,15 +34,55 @@ def _finish(opened: str | None, said: str) -> None:
 
 
 def export(service: Services, name: str) -> None:
-    """Everything that is stored about a person, as a file."""
+    """Everything that is stored about a person, as a file; made, and noted in the log, when it is asked for."""
     st.download_button(
         words.export_do,
-        lambda: json.dumps(service.export(name), ensure_ascii=False, indent=2),
-        "person.json",
-        "application/json",
+        lambda: _packed(service, name),
+        "person.zip",
+        "application/zip",
         help=words.export_help,
         on_click="ignore",
     )
+
+
+def _packed(service: Services, name: str) -> bytes:
+    with TemporaryDirectory(prefix="knownface-") as folder:
+        file = Path(folder) / "person.zip"
+        service.export_subject(name, file)
+        return file.read_bytes()
+
+
+def backup(service: Services) -> None:
+    """Everything in one file: to be downloaded, or written where somebody at this machine says."""
+    with st.expander(words.backup_title):
+        st.html(f'<p class="kf kf-reason">{markup.text(words.backup_explain)}</p>')
+        st.link_button(words.backup_download, "/files/backup")
+        if service.actor is not LOCAL:
+            return
+        with st.form("backup", border=False):
+            path = st.text_input(words.backup_path, key="backup_path", help=words.backup_path_help).strip()
+            if st.form_submit_button(words.backup_do):
+                if not path:
+                    st.html(markup.note("warn", markup.text(words.backup_nowhere)))
+                    return
+                with state.sentences():
+                    service.backup(whole_path(path))
+                    _finish(None, markup.fill(words.backup_done, path=path))
+
+
+def whole_path(text: str) -> Path:
+    """A path as it was typed.
+
+    Raises:
+        ConfigError: It is not a whole one, from the root on.
+    """
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # the home of a user there is not
+        path = Path(text)
+    if not path.is_absolute() or "\0" in text:
+        raise ConfigError(f"{one_line(text)}: give the whole path, from the root on")
+    return path
 
 
 def rename(service: Services, name: str) -> None:
@@ -96,13 +140,19 @@ def remove(service: Services, name: str, samples: int) -> None:
         if not st.session_state.get("gallery_removing"):
             st.button(words.remove_ask, key="remove_ask", on_click=_ask, args=(True,))
             return
-        st.html(markup.note("bad", markup.fill(words.remove_explain, name=name, count=words.photos(samples))))
+        explained = markup.fill(words.remove_explain, name=name, count=words.photos(samples))
+        if faces := service.run_faces_of(name):
+            explained += " " + markup.fill(words.remove_runs, count=words.faces(faces))
+        st.html(markup.note("bad", explained))
         with st.container(horizontal=True):
             st.button(words.remove_keep, key="remove_keep", on_click=_ask, args=(False,))
             if st.button(words.remove_do, key="remove_go", type="primary"):
-                done = service.erase(name)
-                said = words.removed if done.complete else words.removed_traces
-                _finish(None, markup.fill(said, name=name, count=words.photos(done.samples)))
+                with state.sentences():
+                    with st.spinner(words.remove_working, show_time=False):
+                        done = service.erase(name)
+                    said = markup.fill(words.removed, name=name, count=words.photos(done.samples))
+                    ending = words.removed_whole if done.complete else words.removed_traces
+                    _finish(None, f"{said} {markup.text(ending)}")
 
 
 def _ask(removing: bool) -> None:

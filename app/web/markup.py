@@ -6,6 +6,7 @@ goes through these functions instead. `st.html` removes scripts on top of that.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape as _escape
 
@@ -29,6 +30,16 @@ _SCALE = (-0.2, 1.0)
 def text(value: object) -> str:
     """The text, harmless inside an element or an attribute in double quotes."""
     return _escape(str(value), quote=True)
+
+
+def jpeg(data: bytes) -> str:
+    """A JPEG as a `data:` address."""
+    return "data:image/jpeg;base64," + b64encode(data).decode("ascii")
+
+
+def png(data: bytes) -> str:
+    """A PNG as a `data:` address."""
+    return "data:image/png;base64," + b64encode(data).decode("ascii")
 
 
 def foreign(message: str) -> str:

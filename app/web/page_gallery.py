@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.access import Role
 from app.services import Services
-from app.web import gallery_actions, markup, paging, state
+from app.web import gallery_about, gallery_actions, markup, paging, state
 from app.web.texts import words
 from pipeline.errors import SubjectNotFoundError
 
 _PER_PAGE = 20
-_SAMPLES = 200  # shown of one person
 _OPEN, _PAGE, _SEARCH = gallery_actions.OPEN, "gallery_page", "gallery_search"
 
 
@@ -56,6 +56,8 @@ def _everybody(service: Services) -> None:
             st.html(f'<div class="kf kf-row"><b>{markup.name(person.name)}</b><small>{about}</small></div>')
             st.button(words.open_subject, key=f"open_{row}", on_click=_open, args=(person.name,))
     paging.controls(_PAGE, total, _PER_PAGE, exact=not search)
+    if service.actor.role >= Role.ADMIN:
+        gallery_actions.backup(service)
 
 
 def _open(name: str | None) -> None:
@@ -65,20 +67,17 @@ def _open(name: str | None) -> None:
 
 def _one(service: Services, name: str) -> None:
     detail = service.gallery.subject(name)
+    role = service.actor.role
     with st.container(horizontal=True):
         st.button(words.back, key="gallery_back", on_click=_open, args=(None,))
-        gallery_actions.export(service, name)
+        if role >= Role.OPERATOR:
+            gallery_actions.export(service, name)
     st.html(f'<h2 class="kf kf-name">{markup.name(name)}</h2>')
-    rows = []
-    for number, sample in enumerate(detail.samples[:_SAMPLES], 1):
-        x0, y0, x1, y1 = sample.box
-        size = words.sample_face.format(width=round(x1 - x0), height=round(y1 - y0))
-        enrolled = f"{sample.created:%Y-%m-%d %H:%M} UTC"
-        rows.append(
-            (str(number), sample.source, size if sample.has_template else f"{size} ({words.sample_stale})", enrolled)
-        )
-    st.html(markup.table(words.sample_columns, rows))
-    gallery_actions.rename(service, name)
-    gallery_actions.merge(service, name)
-    gallery_actions.split(service, name, [sample.id for sample in detail.samples[:_SAMPLES]])
-    gallery_actions.remove(service, name, detail.info.samples)
+    gallery_about.samples(service, detail.samples)
+    gallery_about.rights(service, name)
+    if role >= Role.OPERATOR:
+        gallery_actions.rename(service, name)
+        gallery_actions.merge(service, name)
+        gallery_actions.split(service, name, [sample.id for sample in detail.samples[: gallery_about.MOST]])
+    if role >= Role.ADMIN:
+        gallery_actions.remove(service, name, detail.info.samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -171,6 +172,13 @@ class GalleryReader:
                 query.where(subjects.c.name == name, samples.c.crop.is_not(None)).limit(1)
             ).scalar()
         return None if found is None else bytes(found)
+
+    def crops(self, sample_ids: Sequence[str]) -> dict[str, bytes]:
+        """PNG of the faces of these samples, where they are kept (setting `keep_crops`)."""
+        query = sa.select(samples.c.uid, samples.c.crop)
+        with self._truth.reading() as connection:
+            found = connection.execute(query.where(samples.c.uid.in_(sample_ids), samples.c.crop.is_not(None)))
+            return {uid: bytes(crop) for uid, crop in found}
 
     def templates(self, name: str | None = None) -> list[Enrolled]:
         """The templates of the gallery's model, by subject, oldest first; of one subject where one is named.

@@ -15,7 +15,19 @@ from typing import Any, cast
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.web.texts import access, calibrate, enrol, everywhere, gallery, identify, models, start, verify
+from app.web.texts import (
+    access,
+    batch,
+    calibrate,
+    enrol,
+    everywhere,
+    gallery,
+    identify,
+    models,
+    start,
+    unknowns,
+    verify,
+)
 
 #: Where the language that was chosen stands in a session.
 CHOSEN = "kf_language"
@@ -31,6 +43,8 @@ class English(
     gallery.English,
     calibrate.English,
     models.English,
+    unknowns.English,
+    batch.English,
 ):
     """The words of the page."""
 
@@ -45,6 +59,8 @@ class Chinese(
     gallery.Chinese,
     calibrate.Chinese,
     models.Chinese,
+    unknowns.Chinese,
+    batch.Chinese,
 ):
     """The same in Simplified Chinese."""
 

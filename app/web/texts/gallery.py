@@ -13,11 +13,11 @@ class English:
     since = "since {date}"
     open_subject = "Open"
     back = "Back to everybody"
-    sample_columns = ("No.", "Photo", "Face", "Enrolled")
+    sample_columns = ("No.", "Photo", "Face", "Quality (0–100)", "Enrolled")
     sample_face = "{width} × {height} px"
     sample_stale = "not searched: made with another model"
     export_do = "Download what is stored"
-    export_help = "Everything that is stored about this person, as one JSON file."
+    export_help = "Everything that is stored about this person, as one ZIP file. That it was taken stands in the log."
     rename_title, rename_label, rename_do = "Rename", "New name", "Rename"
     renamed = "{old} is now called {new}."
     merge_title = "Merge with somebody"
@@ -36,13 +36,33 @@ class English:
     remove_title, remove_ask, remove_do, remove_keep = "Remove", "Remove this person…", "Erase for good", "Keep"
     remove_explain = (
         "This erases {name} for good: the name, {count}, with what is stored of each (the template, where the face was "
-        "and the file's name). Backups made earlier are not touched. It cannot be undone."
+        "and the file's name), the consents and every cluster of unknown faces with this name. Backups made earlier "
+        "are not touched. It cannot be undone."
     )
+    remove_runs = "From runs: at least {count}, recognised as this person or from the same photos."
+    remove_working = "Erasing, and looking for what might be left…"
     removed = "{name} was erased, with {count}."
-    removed_traces = (
-        "{name} was erased, with {count}. But something that looks like it was still found, or a file could not be "
-        "read: the audit log says more."
+    removed_whole = "Afterwards the data folder was searched: nothing is left."
+    removed_traces = "Something may be left in the data folder: the certificate in the audit log says where."
+    sample_more = "Only the first {limit} of {count} photos are shown."
+    consents_title = "Consents"
+    consents_columns = ("What for", "Given", "Until", "Now", "Recorded by")
+    consents_in_force, consents_ended = "in force", "ended"
+    consents_withdrawn = "withdrawn {date}"
+    consents_no_end = "no end"
+    consents_none = "There is no consent of this person, and this gallery asks for one."
+    hold_there = "Under a legal hold since {date}, until {until}, placed by {who}: cannot be removed."
+    hold_open = "it is lifted"
+    backup_title = "Backup"
+    backup_explain = (
+        "Everything in the gallery in one file: names, templates, consents, the log. Whoever has the file has all that."
     )
+    backup_download = "Download a backup"
+    backup_path = "Or write it to a new file on this machine"
+    backup_path_help = "The whole path of a file that is not there yet."
+    backup_do = "Write the backup"
+    backup_nowhere = "Say where to."
+    backup_done = "The backup was written: {path}"
 
 
 class Chinese(English):
@@ -55,11 +75,11 @@ class Chinese(English):
     since = "自 {date}"
     open_subject = "打开"
     back = "返回全部"
-    sample_columns = ("编号", "照片", "人脸", "登记时间")
+    sample_columns = ("编号", "照片", "人脸", "质量（0–100）", "登记时间")
     sample_face = "{width} × {height} 像素"
     sample_stale = "不参与搜索：由另一个模型生成"
     export_do = "下载已保存的内容"
-    export_help = "关于此人保存的全部内容，一个 JSON 文件。"
+    export_help = "关于此人保存的全部内容，一个 ZIP 文件。导出会记入日志。"
     rename_title, rename_label, rename_do = "改名", "新名字", "改名"
     renamed = "{old} 现在叫 {new}。"
     merge_title = "与另一人合并"
@@ -77,8 +97,28 @@ class Chinese(English):
     split_done = "{count}从 {old} 移到了 {new}。"
     remove_title, remove_ask, remove_do, remove_keep = "删除", "删除此人…", "永久删除", "保留"
     remove_explain = (
-        "这会永久删除 {name}：名字、{count}，以及每张所保存的内容（模板、人脸位置和文件名）。"
-        "之前的备份不受影响。此操作无法撤销。"
+        "这会永久删除 {name}：名字、{count}，以及每张所保存的内容（模板、人脸位置和文件名）、各项同意，"
+        "和以此命名的未知人脸。之前的备份不受影响。此操作无法撤销。"
     )
+    remove_runs = "任务中至少{count}也会删除：它们被认作此人，或来自同样的照片。"
+    remove_working = "正在删除，并查找可能的残留…"
     removed = "{name} 已被删除，连同{count}。"
-    removed_traces = "{name} 已被删除，连同{count}。但仍发现疑似残留，或有文件无法读取：详见审计日志。"
+    removed_whole = "之后搜索了数据文件夹：没有任何残留。"
+    removed_traces = "数据文件夹中可能还有残留：审计日志中的证明说明了位置。"
+    sample_more = "共 {count} 张照片，只显示前 {limit} 张。"
+    consents_title = "同意"
+    consents_columns = ("用途", "给予", "有效期至", "现状", "记录者")
+    consents_in_force, consents_ended = "有效", "已结束"
+    consents_withdrawn = "已于 {date} 撤回"
+    consents_no_end = "无期限"
+    consents_none = "没有此人的同意，而这个人员库要求取得同意。"
+    hold_there = "自 {date} 起依法保留，直到 {until}，由 {who} 设置：不能删除。"
+    hold_open = "解除为止"
+    backup_title = "备份"
+    backup_explain = "把人员库的全部内容写进一个文件：名字、模板、同意和日志。得到文件的人就得到这一切。"
+    backup_download = "下载备份"
+    backup_path = "或写到这台机器上的一个新文件"
+    backup_path_help = "一个尚不存在的文件的完整路径。"
+    backup_do = "写入备份"
+    backup_nowhere = "请说明写到哪里。"
+    backup_done = "备份已写入：{path}"
