@@ -116,17 +116,21 @@ def _list(service: Services, refreshed: bool) -> None:
             with st.container(border=True):
                 st.html(_about(one))
                 if one.busy:
-                    share = one.done / one.total if one.total else 0.0
-                    told = words.batch_progress.format(done=f"{one.done:,}", total=f"{one.total:,}")
-                    st.progress(min(share, 1.0), text=told)
+                    st.progress(min(one.done / max(one.total, 1), 1.0), text=_told(one))
                 _buttons(service, one)
         paging.controls("batch_page", len(there), _PER_PAGE)
+
+
+def _told(one: Batch) -> str:
+    if not one.total:
+        return words.batch_states[one.state]
+    return words.batch_progress.format(done=f"{one.done:,}", total=f"{one.total:,}")
 
 
 def _about(one: Batch) -> str:
     tone = _TONES.get(one.state, "info")
     tag = f'<span class="kf-tag {tone}">{markup.text(words.batch_states[one.state])}</span>'
-    lines = [words.batch_counts.format(files=f"{one.total:,}", faces=f"{one.faces:,}")]
+    lines = [words.batch_counts.format(files=f"{one.total:,}", faces=f"{one.faces:,}")] if one.total else []
     if one.failed:
         lines.append(words.batch_failed_files.format(count=f"{one.failed:,}"))
     about = [markup.text(line) for line in lines]

@@ -46,14 +46,12 @@ def _everybody(service: Services, registry: Registry) -> None:
     st.html(markup.lead(words.unknowns_lead))
     several = {number for number, faces in clusters.items() if len(faces) > 1 or number in subjects}
     alone = len(clusters) - len(several)
-    if alone:
+    if alone and several:
         st.checkbox(
             words.unknowns_alone.format(count=f"{alone:,}"), key=_ALONE, on_change=paging.restart, args=(_PAGE,)
         )
-    shown = clusters if st.session_state.get(_ALONE) else several
+    shown = clusters if st.session_state.get(_ALONE) or not several else several
     ordered = sorted(shown, key=lambda number: (-len(clusters[number]), number))
-    if not ordered:
-        st.html(markup.note("info", markup.text(words.unknowns_few)))
     first = paging.offset(_PAGE, len(ordered), _PER_PAGE)
     page = ordered[first : first + _PER_PAGE]
     seen = pictures(service, registry, [face for number in page for face in clusters[number][:_STRIP]])

@@ -13,7 +13,6 @@ class English:
     unknowns_no_runs_how = "Start one on the page “Batch”: every face that it does not recognise is kept for this page."
     unknowns_none = "No face is unknown."
     unknowns_none_how = "Everybody whom the runs have found is enrolled."
-    unknowns_few = "Everybody unknown was seen only once. Tick the box to see them."
     unknowns_alone = "Also those with a single face ({count})"
     unknowns_of = "{faces} in {photos}"
     unknowns_named = "named {name}; these faces are not alike enough to be recognised"
@@ -40,7 +39,6 @@ class English:
     unknowns_split_do = "Take them out"
     unknowns_split_none = "Choose the numbers of the faces to take out."
     unknowns_split_done = "Taken out of {cluster}: these faces are {new} now."
-    unknowns_page = "Faces"
 
 
 class Chinese(English):
@@ -53,7 +51,6 @@ class Chinese(English):
     unknowns_no_runs_how = "请在“批量”页面开始一个：没有认出的每张脸都会保留在这里。"
     unknowns_none = "没有未知的人脸。"
     unknowns_none_how = "任务中发现的每个人都已登记。"
-    unknowns_few = "每个未知的人都只出现过一次。勾选方框即可查看。"
     unknowns_alone = "也显示只有一张脸的人（{count}）"
     unknowns_of = "{photos}中的{faces}"
     unknowns_named = "已命名为 {name}；这些脸不够相似，无法认出"
@@ -78,4 +75,3 @@ class Chinese(English):
     unknowns_split_do = "取出"
     unknowns_split_none = "请选择要取出的人脸编号。"
     unknowns_split_done = "已从 {cluster} 中取出：这些脸现在是 {new}。"
-    unknowns_page = "人脸"
