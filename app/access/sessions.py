@@ -18,7 +18,7 @@ _MOST = 2000  # sessions at once; the one unused for longest goes first
 @dataclass(slots=True)
 class _Session:
     actor: Actor
-    local: bool
+    mark: str | None
     opened: float
     used: float
 
@@ -37,22 +37,23 @@ class Sessions:
         self._open: OrderedDict[bytes, _Session] = OrderedDict()
         self._lock = threading.Lock()
 
-    def open(self, actor: Actor, *, local: bool) -> str:
+    def open(self, actor: Actor, *, mark: str | None = None) -> str:
         """Begins a session; returns its token, 256 random bits that are not kept themselves.
 
         Args:
             actor: Who.
-            local: A local user, whose role is looked up anew each time; else one that a provider vouched for.
+            mark: Of a local user, as `Users.mark_of` gives it, looked up anew each time; None for somebody that a
+                provider vouched for.
         """
         token, now = secrets.token_urlsafe(32), self._now()
         with self._lock:
-            self._open[_key(token)] = _Session(actor, local, now, now)
+            self._open[_key(token)] = _Session(actor, mark, now, now)
             while len(self._open) > _MOST:
                 self._open.popitem(last=False)
         return token
 
-    def find(self, token: str, *, use: bool = True) -> tuple[Actor, bool] | None:
-        """Who the token belongs to, and whether it is a local user; None where the session has ended.
+    def find(self, token: str, *, use: bool = True) -> tuple[Actor, str | None] | None:
+        """Who the token belongs to, and their mark; None where the session has ended.
 
         Args:
             token: From the browser.
@@ -69,7 +70,7 @@ class Sessions:
             if use:
                 session.used = now
                 self._open.move_to_end(key)
-            return session.actor, session.local
+            return session.actor, session.mark
 
     def close(self, token: str) -> None:
         """Ends a session."""

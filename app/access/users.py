@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import time
@@ -85,13 +86,29 @@ class Users:
         with self._changing(name) as (_, found):
             return found
 
-    def role_of(self, name: str) -> Role | None:
-        """The role of a user as it is now; None where there is no such user any more."""
+    def role_of(self, name: str, mark: str | None = None) -> Role | None:
+        """The role of a user as it is now; None where there is no such user any more.
+
+        Args:
+            name: The name as it is kept.
+            mark: As `mark_of` gave it: None too where the user has another password since, or is another one.
+        """
+        row = self._row(name)
+        return None if row is None or mark not in (None, _mark(*row[1:])) else Role(row[0])
+
+    def mark_of(self, name: str) -> str:
+        """What changes with the password of a user, and with the user; it gives neither away."""
+        row = self._row(name)
+        return "" if row is None else _mark(*row[1:])
+
+    def _row(self, name: str) -> tuple[int, str, str] | None:
         if not self.file.exists():
             return None
         with self._open() as db:
-            row = db.execute("select role from users where name = ?", (name,)).fetchone()
-        return Role(row[0]) if row else None
+            found: tuple[int, str, str] | None = db.execute(
+                "select role, hash, created from users where name = ?", (name,)
+            ).fetchone()
+        return found
 
     def add(self, name: str, role: Role, password: str) -> str:
         """Adds a user; returns the name as it is kept.
@@ -179,7 +196,8 @@ class Users:
             (name, now),
         )
         db.execute(
-            "delete from failures where name in (select name from failures order by at desc limit -1 offset ?)",
+            "delete from failures where name in (select name from failures where name not in (select name from users) "
+            "order by at desc limit -1 offset ?)",
             (_MOST_FAILURES,),
         )
 
@@ -215,6 +233,10 @@ class Users:
                     yield db
         except (sqlite3.DatabaseError, OSError) as error:
             raise AccessError(f"{self.file}: the users cannot be read or written ({error})") from error
+
+
+def _mark(stored: str, created: str) -> str:
+    return hashlib.sha256(f"{created} {stored}".encode()).hexdigest()
 
 
 def normalise(name: str) -> str:

@@ -47,7 +47,7 @@ class Gate:
 
     def _refuse(self, request: HTTPConnection) -> Response | None:
         """The answer to who may not pass; None for who may."""
-        path = request.url.path
+        path = str(request.scope["path"])  # that which is routed; a URL would be made with the Host header
         if path == "/_stcore/stream" and not same_site(request):
             return PlainTextResponse("Forbidden", 403)
         if path in _OPEN or (path.startswith(_PUBLIC) and request.scope.get("method") == "GET"):

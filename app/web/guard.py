@@ -49,7 +49,7 @@ class Guard:
     def actor(self, token: str | None, *, use: bool = True) -> Actor | None:
         """Who the browser with this token belongs to; None for nobody, whose session has ended or never was.
 
-        The role of a local user is looked up: one that was taken away is gone at once.
+        A local user is looked up: a role that was taken away is gone at once, and another password ends all sessions.
 
         Args:
             token: From the cookie.
@@ -60,10 +60,10 @@ class Guard:
         found = self.sessions.find(token, use=use) if token else None
         if found is None:
             return None
-        actor, local = found
-        if not local:
+        actor, mark = found
+        if mark is None:
             return actor
-        role = self.users.role_of(actor.name)
+        role = self.users.role_of(actor.name, mark)
         return None if role is None else Actor(actor.name, role)
 
 

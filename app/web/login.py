@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -54,6 +54,7 @@ class Desk:
     def __init__(self, guard: Guard, url: str, note: Note) -> None:
         self._guard, self._url, self._note = guard, url, note
         self._client: Any = None
+        self._hashing = CapacityLimiter(2)  # who guesses passwords waits for each other, not the page for them
 
     async def login(self, request: Request) -> Response:
         """The page; and, when it is sent back, the session."""
@@ -67,7 +68,8 @@ class Desk:
             return self._page(words, request, said, tone="info")
         form = await _form(request)
         try:
-            actor = await to_thread.run_sync(self._guard.users.log_in, form.get("user", ""), form.get("password", ""))
+            name, password = form.get("user", ""), form.get("password", "")
+            actor = await to_thread.run_sync(self._guard.users.log_in, name, password, limiter=self._hashing)
         except LoginRefusedError as error:
             minutes = math.ceil(error.wait_s / 60)
             said = words.login_locked.format(minutes=minutes) if error.wait_s else words.login_wrong
@@ -128,7 +130,8 @@ class Desk:
     # --- inside -----------------------------------------------------------------------------------------------
 
     async def _enter(self, request: Request, actor: Actor, *, local: bool) -> Response:
-        token = self._guard.sessions.open(actor, local=local)
+        mark = await to_thread.run_sync(self._guard.users.mark_of, actor.name) if local else None
+        token = self._guard.sessions.open(actor, mark=mark)
         await to_thread.run_sync(self._note, actor, "login")
         target = _next(request) if local else str(request.session.pop("next", "/"))
         answer = RedirectResponse(target, 303, headers=_PLAIN)

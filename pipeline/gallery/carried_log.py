@@ -87,6 +87,9 @@ def carry(connection: Connection, old: OldLog, scribe: Scribe, place: str) -> En
         if seen is not None:
             detail["lost"] = {"chain": seen.chain_id, "entries": seen.entries, "last_hash": seen.last_hash}
         _another_chain(connection, theirs, scribe.anchor)
+    _drop_triggers(connection)  # somebody may have taken them out of the backup
+    for statement in APPEND_ONLY.values():
+        connection.exec_driver_sql(statement)
     before, after = audit.append(connection, scribe, [Note("restore", "", detail)])
     if kept and scribe.anchor is not None:
         return audit.remember(connection, scribe.anchor, place, before, after)
@@ -94,16 +97,18 @@ def carry(connection: Connection, old: OldLog, scribe: Scribe, place: str) -> En
 
 
 def _replace(connection: Connection, entries: list[Row], head: Row) -> None:
-    for trigger in APPEND_ONLY:
-        connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+    _drop_triggers(connection)
     connection.execute(sa.delete(audit_table))
     marks = ", ".join("?" for _ in audit_table.c)
     insert = f"INSERT INTO audit ({_columns(audit_table)}) VALUES ({marks})"  # noqa: S608 - our own names
     connection.exec_driver_sql(insert, entries)
-    for statement in APPEND_ONLY.values():
-        connection.exec_driver_sql(statement)
     assignments = ", ".join(f"{column.name} = ?" for column in audit_head.c)
     connection.exec_driver_sql(f"UPDATE audit_head SET {assignments}", head)  # noqa: S608 - our own names
+
+
+def _drop_triggers(connection: Connection) -> None:
+    for trigger in APPEND_ONLY:
+        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {trigger}")
 
 
 def _another_chain(connection: Connection, theirs: End, anchor: Anchor | None) -> None:

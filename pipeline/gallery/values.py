@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline.errors import SubjectNameError
 from pipeline.gallery import names
 from pipeline.gallery.column_types import LANDMARK_BYTES, LandmarkBytes
 from pipeline.gallery.documents import MAX_LENGTH as MAX_DOCUMENT
@@ -16,6 +17,7 @@ from pipeline.gallery.documents import decode
 from pipeline.gallery.records import Problem
 from pipeline.gallery.schema import LATER_COLUMNS, consent, documents, holds, meta, samples, subjects, templates
 
+_IDS = (subjects.c.uid, samples.c.uid, samples.c.photo_sha256)
 _SHOWN = 20  # rows of one table that are told one by one
 _ADVICE = "restore a backup with `knownface gallery restore FILE`"
 
@@ -93,11 +95,15 @@ def _fault(connection: Connection, column: sa.Column[Any]) -> sa.ColumnElement[b
         faults.append(sa.func.length(column) > MAX_DOCUMENT)
     if column is subjects.c.name:
         faults.append(~sa.func.length(column).between(1, names.MAX_LENGTH))
+    if (
+        any(column is one for one in _IDS) and connection.dialect.name == "sqlite"
+    ):  # they become names of files in an export
+        faults.append(_raw(column).op("GLOB")("*[^0-9A-Za-z_-]*"))
     return sa.or_(*faults) if faults else None
 
 
 def _undecodable(connection: Connection, table: sa.Table) -> Iterator[tuple[int, str]]:
-    """Row and column of texts whose bytes are no UTF-8, which SQLite keeps as they come."""
+    """Row and column of texts whose bytes are no UTF-8, which SQLite keeps as they come, and of names none can have."""
     if connection.dialect.name != "sqlite":
         return
     texts = [column for column in _there(connection, table) if getattr(column.type, "storage", ()) == ("text",)]
@@ -106,8 +112,10 @@ def _undecodable(connection: Connection, table: sa.Table) -> Iterator[tuple[int,
     for key, *values in connection.execute(query):
         for column, value in zip(texts, values, strict=True):
             try:
-                (value or b"").decode()
-            except UnicodeDecodeError:
+                text = (value or b"").decode()
+                if column is subjects.c.name and names.normalise(text) != text:
+                    yield key, column.name
+            except (UnicodeDecodeError, SubjectNameError):
                 yield key, column.name
 
 

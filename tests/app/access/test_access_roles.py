@@ -129,21 +129,21 @@ def test_a_session_ends_by_time_and_by_logging_out() -> None:
     now = [0.0]
     sessions = Sessions(idle_s=10, longest_s=25, now=lambda: now[0])
     ada = Actor("ada", Role.VIEWER)
-    token = sessions.open(ada, local=True)
-    assert sessions.find(token) == (ada, True)
+    token = sessions.open(ada, mark="m")
+    assert sessions.find(token) == (ada, "m")
     assert sessions.find(token + "x") is None
     now[0] = 9
-    assert sessions.find(token, use=False) == (ada, True)
+    assert sessions.find(token, use=False) == (ada, "m")
     now[0] = 10
-    assert sessions.find(token) == (ada, True)
+    assert sessions.find(token) == (ada, "m")
     now[0] = 19
-    assert sessions.find(token) == (ada, True)
+    assert sessions.find(token) == (ada, "m")
     now[0] = 26
     assert sessions.find(token) is None, "25 seconds are the longest, however much it is used"
-    token = sessions.open(ada, local=False)
+    token = sessions.open(ada)
     now[0] += 11
     assert sessions.find(token) is None, "idle"
-    token, other = (sessions.open(ada, local=True) for _ in range(2))
+    token, other = (sessions.open(ada, mark="m") for _ in range(2))
     assert token != other
     sessions.close(token)
     assert sessions.find(token) is None
@@ -153,6 +153,6 @@ def test_a_session_ends_by_time_and_by_logging_out() -> None:
 def test_sessions_are_limited_in_number_and_keep_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.access.sessions._MOST", 3)
     sessions = Sessions(10, 10, lambda: 0.0)
-    tokens = [sessions.open(Actor(str(number), Role.VIEWER), local=True) for number in range(5)]
+    tokens = [sessions.open(Actor(str(number), Role.VIEWER)) for number in range(5)]
     assert [sessions.find(token) is not None for token in tokens] == [False, False, True, True, True]
     assert not any(token.encode() in key for token in tokens for key in sessions._open)

@@ -131,6 +131,16 @@ def test_made_up_names_do_not_fill_the_file(users: Users, monkeypatch: pytest.Mo
     db.close()
 
 
+def test_made_up_names_do_not_unlock_a_real_one(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.access.users._MOST_FAILURES", 3)
+    users.add("ada", Role.VIEWER, GOOD)
+    for name in ("ada",) * 5 + tuple(f"name{number}" for number in range(9)):
+        with pytest.raises(LoginRefusedError):
+            users.log_in(name, "wrong")
+    with pytest.raises(LoginRefusedError, match="too many attempts"):
+        users.log_in("ada", GOOD)
+
+
 def test_a_role_and_a_password_change_at_once(users: Users) -> None:
     users.add("ada", Role.VIEWER, GOOD)
     users.set_role("ADA", Role.ADMIN)

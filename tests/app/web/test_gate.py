@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -174,6 +175,30 @@ def test_a_role_that_was_taken_away_is_gone_at_once(client: TestClient, guard: G
     guard.users.remove("ada")
     assert guard.actor(token) is None
     assert client.get("/gallery").status_code == 303
+
+
+def test_another_password_ends_the_sessions_of_the_old_one(client: TestClient, guard: Guard) -> None:
+    log_in(client)
+    token = client.cookies["knownface-1"]
+    guard.users.set_password("ada", f"{GOOD} staple")
+    assert guard.actor(token) is None
+    guard.users.remove("ada")
+    guard.users.add("ada", Role.ADMIN, GOOD)
+    assert guard.actor(token) is None, "somebody else of the same name"
+
+
+def test_the_gate_looks_at_the_path_that_is_routed(guard: Guard) -> None:
+    """Not at one that is made with the Host header, which the sender chooses."""
+
+    def refused(path: str, host: str) -> bool:
+        scope = {"type": "http", "method": "GET", "scheme": "http", "path": path, "query_string": b""}
+        scope |= {"headers": [(b"host", host.encode())], "server": ("127.0.0.1", 8501)}
+        return Gate(PlainTextResponse("inside"), guard)._refuse(HTTPConnection(scope)) is not None
+
+    for host in ("127.0.0.1:8501", "127.0.0.1:8501/login?x=", "127.0.0.1:8501/static/", "x/login#"):
+        assert refused("/media/picture.png", host)
+        assert refused("/_stcore/upload_file/a/b", host)
+    assert not refused("/login", "127.0.0.1:8501")
 
 
 def test_the_cookie_is_for_https_only_where_there_is_https(guard: Guard) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from gallery_samples import DIMENSION, MODEL, sample_of
 
-from pipeline.errors import LegalHoldError
+from pipeline.errors import GalleryDamagedError, LegalHoldError
 from pipeline.gallery import Anchor, Gallery, Scribe
 
 
@@ -81,3 +83,40 @@ def test_a_gallery_with_a_legal_hold_is_not_replaced(tmp_path, opened, scribe):
         gallery.release("Ada")
         Gallery.restore(tmp_path / "one.db", tmp_path / "g", scribe)
         assert gallery.verify_audit().findings == ()
+
+
+def changed(file, statement):
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(statement)
+
+
+@pytest.mark.parametrize("into", ["g", "new"])
+def test_a_backup_without_its_triggers_gets_them_back(tmp_path, opened, scribe, into):
+    with opened() as gallery:
+        gallery.enrol("Ada", [sample_of(1)])
+        gallery.backup(tmp_path / "one.db")
+    changed(tmp_path / "one.db", "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete")
+    Gallery.restore(tmp_path / "one.db", tmp_path / into, scribe)
+    with pytest.raises(sqlite3.DatabaseError, match="audit"):
+        changed(tmp_path / into / "gallery.db", "DELETE FROM audit")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE samples SET uid = '../../evil'",
+        "UPDATE samples SET photo_sha256 = '<script>'",
+        "UPDATE subjects SET uid = 'a/b'",
+        "UPDATE subjects SET name = 'Ada' || char(10) || 'King'",
+        "UPDATE subjects SET name = ' Ada'",
+        "UPDATE subjects SET name = 'Ada' || char(8238)",
+    ],
+)
+def test_a_backup_with_names_that_no_gallery_gives_is_refused(tmp_path, opened, scribe, statement):
+    with opened() as gallery:
+        gallery.enrol("Ada", [sample_of(1)])
+        gallery.backup(tmp_path / "one.db")
+    changed(tmp_path / "one.db", statement)
+    with pytest.raises(GalleryDamagedError, match="is damaged"):
+        Gallery.restore(tmp_path / "one.db", tmp_path / "new", scribe)
+    assert not (tmp_path / "new" / "gallery.db").exists()
