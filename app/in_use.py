@@ -98,15 +98,21 @@ def retried(
         source: The photo.
         act: What to do.
         failed: Makes the row of a photo that cannot be looked at again.
+
+    Raises:
+        ModelSwitchedError: Looking again gives faces of the same model: the gallery holds another than is installed.
     """
     while True:
         try:
             return act(faces)
         except ModelSwitchedError:
+            before = faces.templates.model_id
             try:
                 faces = services.recognizer.analyse(services.open(source))
             except PhotoError as error:
                 return failed(error)
+            if faces.templates.model_id == before:
+                raise
 
 
 def stream(

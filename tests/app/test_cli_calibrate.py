@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from app.faces import only_face, sample_of
+from pipeline.gallery import Gallery
+from pipeline.images import open_photo
 from pipeline.weights import Card, load_cards
 from tests import fakes
 from tests.commands import Cli, runner
@@ -192,12 +195,16 @@ def test_explain_says_what_is_missing(cli: Cli, people: Path, tmp_path: Path) ->
 
 
 def test_people_of_another_model_are_said_to_be_enrolled(
-    cli: Cli, people: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo = people / "P000" / "1.png"
     with monkeypatch.context() as before:
         before.setattr("app.services.embedder_identity", lambda _: ("old.model@1", fakes.DIMENSION))
-        cli("--quiet", "enrol", "Ada", photo)
+        assert "was looked at with" in cli("--quiet", "enrol", "Ada", photo).err  # the installed model is another one
+    gallery = Gallery.open(tmp_path / "gallery", "old.model@1", fakes.DIMENSION)
+    with gallery:
+        faces = fakes.fake_recognizer().analyse(open_photo(photo))
+        gallery.enrol("Ada", [sample_of(only_face(faces, None), keep_crop=False)])
     result = cli("--json", "identify", photo)
     (face,) = result.document["faces"]
     assert face["decision"] == "unknown"
