@@ -205,6 +205,16 @@ class Rights(Changes):
         self.require(Role.ADMIN)
         return self.gallery.audit(**filters)
 
+    def audit_page(self, limit: int, **filters: Any) -> list[Entry]:
+        """The newest entries of the log, newest first. As `Gallery.audit_page`."""
+        self.require(Role.ADMIN)
+        return self.gallery.audit_page(limit, **filters)
+
+    def audit_actions(self) -> list[str]:
+        """Every action there is in the log. As `Gallery.audit_actions`."""
+        self.require(Role.ADMIN)
+        return self.gallery.audit_actions()
+
     def verify_audit(self, public_key: Path | None = None) -> Verdict:
         """Whether the log is whole. As `Gallery.verify_audit`."""
         self.require(Role.ADMIN)

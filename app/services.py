@@ -221,6 +221,11 @@ class Services(Searches):
 
         return load_policy(self.settings)
 
+    def reread_policy(self) -> None:
+        """Lets the policy count that is in force by now: another one may have been put there."""
+        for services in (self, self._origin or self):
+            services.__dict__.pop("policy", None)
+
     @property
     def left(self) -> SecondSearch | None:
         """The search among those whom a change of the model left behind, where there are any."""

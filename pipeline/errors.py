@@ -61,7 +61,8 @@
     │   ├── PasswordRefusedError         password_refused     too short, too long, or too easy to guess
     │   ├── UserNameError                user_name
     │   ├── UserExistsError              user_exists
-    │   └── UserNotFoundError            user_not_found
+    │   ├── UserNotFoundError            user_not_found
+    │   └── LastAdminError               last_admin           nobody would be left who may add and remove users
     ├── ExtraMissingError                extra_missing        a package of an extra is needed and not installed
     ├── StreamError                      stream_lost          a camera or stream cannot be opened, or has ended
     ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
@@ -485,6 +486,12 @@ class UserNotFoundError(AccessError):
     """There is no user of this name."""
 
     code = "user_not_found"
+
+
+class LastAdminError(AccessError):
+    """Nobody would be left who may add and remove users."""
+
+    code = "last_admin"
 
 
 class ExtraMissingError(KnownfaceError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.audit_export import written
 from app.cli import when
 from app.cli.context import Context, cell
 
@@ -139,18 +138,13 @@ def export(
     """Write the entries with their hashes as JSON Lines or CSV; JSON Lines end with the signed end of the log."""
     context: Context = ctx.obj
     with _open(context) as services:
-        lines = (
-            _csv(_entries(services, since, until, actor, action, subject))
-            if as_csv
-            else _jsonl(services, _entries(services, since, until, actor, action, subject))
-        )
+        lines = written(services, _entries(services, since, until, actor, action, subject), as_csv=as_csv)
         if out is None:
             for line in lines:
                 sys.stdout.write(line)
         else:
             with out.open("x", encoding="utf-8", newline="") as file:
                 file.writelines(lines)
-        services.gallery.record("audit_export")
 
 
 def _open(context: Context) -> closing[Services]:
@@ -180,26 +174,3 @@ def _document(entry: Entry) -> dict[str, Any]:
 
 def _without(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in ("actor", "action", "target", "previous_hash", "entry_hash")}
-
-
-def _jsonl(services: Services, entries: Iterator[Entry]) -> Iterator[str]:
-    for entry in entries:
-        yield json.dumps(entry.as_dict()) + "\n"
-    end, signed, signature = services.gallery.audit_end()
-    body = {"chain_id": end.chain_id, "entries": end.entries, "last_hash": end.last_hash}
-    vouched = {"signed_entries": signed.entries, "signed_hash": signed.last_hash}
-    yield json.dumps({"end": body | vouched | {"key_id": signature.key_id, "signature": signature.value}}) + "\n"
-
-
-def _csv(entries: Iterator[Entry]) -> Iterator[str]:
-    columns = ("id", "at_us", "actor", "action", "target", "detail", "previous_hash", "entry_hash")
-    yield ",".join(columns) + "\r\n"
-    for entry in entries:
-        buffer = io.StringIO()
-        csv.writer(buffer).writerow([_harmless(value) for value in entry.as_dict().values()])
-        yield buffer.getvalue()
-
-
-def _harmless(value: object) -> object:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value

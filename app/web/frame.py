@@ -10,6 +10,7 @@ import streamlit as st
 from app.access import LOCAL, Actor, Role
 from app.web import (
     markup,
+    page_audit,
     page_batch,
     page_calibrate,
     page_enrol,
@@ -50,6 +51,7 @@ PAGES = (
     Entry("unknowns", page_unknowns.show, "section_people"),
     Entry("calibrate", page_calibrate.show, "section_admin", Role.OPERATOR),
     Entry("models", page_models.show, "section_admin"),
+    Entry("audit", page_audit.show, "section_admin", Role.ADMIN),
 )
 
 

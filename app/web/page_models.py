@@ -32,12 +32,12 @@ def show() -> None:
         service = state.services()
         service.open_gallery_if_there()
         rows = _rows(service)
+        _job(service)
         for task in _TASKS:
             _task(task, [row for row in rows if row["task"] == task])
         st.subheader(words.models_more, anchor=False)
         st.html(f'<p class="kf">{markup.text(words.models_pull)}</p>')
         st.code("knownface models pull NAME", language=None)
-        _job(service)
         if service.actor.role < Role.ADMIN:
             st.html(markup.note("info", markup.text(words.models_admin)))
             return

@@ -104,7 +104,9 @@ def services() -> Services:
         ConfigError: The settings cannot be used.
         SessionEndedError: Nobody is logged in where one has to be.
     """
-    return shared().acting_as(actor())
+    found = shared()
+    found.reread_policy()
+    return found.acting_as(actor())
 
 
 def actor() -> Actor:

@@ -109,6 +109,46 @@ class AccountableGallery(GalleryReader):
             yield from page
             after = page[-1].id
 
+    def audit_page(
+        self,
+        limit: int,
+        *,
+        before: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        subject_id: str | None = None,
+    ) -> list[Entry]:
+        """The newest entries of the log, newest first.
+
+        Args:
+            limit: How many at most.
+            before: Only those with a smaller number.
+            since: As in `audit`, like all that follow.
+            until: Likewise.
+            actor: Likewise.
+            action: Likewise.
+            subject_id: Likewise.
+        """
+        with self._truth.reading() as connection:
+            return audit.entries(
+                connection,
+                limit=limit,
+                since_us=_us(since),
+                until_us=_us(until),
+                actor=actor,
+                action=action,
+                subject=subject_id,
+                newest=True,
+                before=before,
+            )
+
+    def audit_actions(self) -> list[str]:
+        """Every action there is in the log, sorted."""
+        with self._truth.reading() as connection:
+            return audit.actions(connection)
+
     def verify_audit(self, public: tuple[str, Any] | None = None) -> Verdict:
         """Whether the log is whole: no entry changed, removed or put in, and its end where it was.
 

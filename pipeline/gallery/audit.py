@@ -205,6 +205,8 @@ def entries(
     actor: str | None = None,
     action: str | None = None,
     subject: str | None = None,
+    newest: bool = False,
+    before: int | None = None,
 ) -> list[Entry]:
     """Entries of the log, oldest first.
 
@@ -217,8 +219,13 @@ def entries(
         actor: Only what this one did.
         action: Only this.
         subject: Only what concerns the subject of this id, as target or in the detail.
+        newest: The newest of them, newest first.
+        before: Only those with a smaller number.
     """
-    query = sa.select(*(audit.c[name] for name in Entry.__slots__)).where(audit.c.id > after).order_by(audit.c.id)
+    order = audit.c.id.desc() if newest else audit.c.id
+    query = sa.select(*(audit.c[name] for name in Entry.__slots__)).where(audit.c.id > after).order_by(order)
+    if before is not None:
+        query = query.where(audit.c.id < before)
     if since_us is not None:
         query = query.where(audit.c.at_us >= since_us)
     if until_us is not None:
@@ -230,3 +237,8 @@ def entries(
     if subject is not None:
         query = query.where((audit.c.target == target_of(subject)) | audit.c.detail.contains(subject, autoescape=True))
     return [Entry(*row) for row in connection.execute(query.limit(limit))]
+
+
+def actions(connection: Connection) -> list[str]:
+    """Every action there is in the log, sorted."""
+    return sorted(connection.execute(sa.select(audit.c.action).distinct()).scalars())

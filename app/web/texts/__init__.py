@@ -17,6 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.web.texts import (
     access,
+    audit,
     batch,
     calibrate,
     enrol,
@@ -45,6 +46,7 @@ class English(
     models.English,
     unknowns.English,
     batch.English,
+    audit.English,
 ):
     """The words of the page."""
 
@@ -61,6 +63,7 @@ class Chinese(
     models.Chinese,
     unknowns.Chinese,
     batch.Chinese,
+    audit.Chinese,
 ):
     """The same in Simplified Chinese."""
 
