@@ -60,7 +60,7 @@ class Staff:
         self._record("user_role", name, role)
 
     def set_password(self, name: str, password: str) -> None:
-        """Gives a user another password, which unlocks the name and ends the user's sessions. Errors: `Users.set_password`."""
+        """Gives a user another password, which unlocks the name and ends its sessions. Errors: `Users.set_password`."""
         self.services.require(Role.ADMIN)
         self.users.set_password(name, password)
         self._record("user_password", name)
