@@ -130,9 +130,9 @@ def _told(one: Batch) -> str:
 def _about(one: Batch) -> str:
     tone = _TONES.get(one.state, "info")
     tag = f'<span class="kf-tag {tone}">{markup.text(words.batch_states[one.state])}</span>'
-    lines = [words.batch_counts.format(files=f"{one.total:,}", faces=f"{one.faces:,}")] if one.total else []
+    lines = [words.batch_counts.format(files=words.files(one.total), faces=words.faces(one.faces))] if one.total else []
     if one.failed:
-        lines.append(words.batch_failed_files.format(count=f"{one.failed:,}"))
+        lines.append(words.batch_failed_files.format(files=words.files(one.failed)))
     about = [markup.text(line) for line in lines]
     if one.started:
         date = one.started[:16].replace("T", " ")

@@ -48,8 +48,9 @@ class English:
         "failed": "could not be finished",
     }
     batch_progress = "{done} of {total} files"
-    batch_counts = "{files} files, {faces} faces"
-    batch_failed_files = "{count} files gave no result"
+    one_file, many_files = "1 file", "{count} files"
+    batch_counts = "{files}, {faces}"
+    batch_failed_files = "{files} without a result"
     batch_started_by = "started {date} UTC by {who}"
     batch_started_at = "started {date} UTC"
     batch_report, batch_csv = "Open the report", "Table (CSV)"
@@ -64,6 +65,10 @@ class English:
     )
     batch_remove_do, batch_remove_keep = "Erase the run", "Keep it"
     batch_removed = "The run {name} was erased."
+
+    def files(self, count: int) -> str:
+        """`1 file`, `3,000 files`."""
+        return (self.one_file if count == 1 else self.many_files).format(count=f"{count:,}")
 
 
 class Chinese(English):
@@ -101,8 +106,9 @@ class Chinese(English):
         "failed": "无法完成",
     }
     batch_progress = "已处理 {done} 个文件，共 {total} 个"
-    batch_counts = "{files} 个文件，{faces} 张人脸"
-    batch_failed_files = "{count} 个文件没有结果"
+    one_file, many_files = "1 个文件", "{count} 个文件"
+    batch_counts = "{files}，{faces}"
+    batch_failed_files = "{files}没有结果"
     batch_started_by = "由 {who} 于 {date} UTC 启动"
     batch_started_at = "于 {date} UTC 启动"
     batch_report, batch_csv = "打开报告", "表格（CSV）"

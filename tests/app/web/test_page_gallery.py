@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
+import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.access import Actor, Role
+from app.photos import Upload
 from app.services import Services
-from tests.app.web.conftest import Page, said, seen
+from app.web import gallery_actions, state
+from pipeline.gallery import NewConsent
+from tests.app.web.conftest import Page, photo, said, seen
 from tests.fakes import BLUE, GREEN, RED
+from tests.made_runs import decide_by_name, made_run
 
 
 def opened(page: Page, row: int = 0) -> AppTest:
@@ -130,3 +141,68 @@ def test_photos_are_split_off_to_a_new_person(page: Page, services: Services, en
     assert "2 photos moved from Ada to Grace." in seen(at)
     assert [sample.source for sample in services.gallery.subject("Grace").samples] == ["Ada-2.png", "Ada-3.png"]
     assert services.gallery.subject("Ada").info.samples == 1
+
+
+def test_faces_that_are_kept_are_shown_with_consents_and_holds(page: Page, services: Services) -> None:
+    services.settings = services.settings.model_copy(update={"keep_crops": True})
+    file, data, _ = photo(RED, name="Ada.png", note=1)
+    consent = NewConsent("door <b>", expires=datetime(2099, 1, 2, tzinfo=UTC))
+    assert services.enrol("Ada", [Upload(file, data)], consent=consent)[0].error is None
+    services.hold("Ada", "case <i>7</i>")
+    at = opened(page)
+    assert 'src="data:image/png;base64,' in said(at)
+    assert 'alt="Face 1"' in said(at)
+    assert "door <b>" in seen(at)
+    assert "2099-01-01" in seen(at)  # the last day on which it holds
+    assert "in force" in seen(at)
+    assert "Under a legal hold since" in seen(at)
+    assert "<i>7" not in said(at)
+    at.button(key="remove_ask").click().run()
+    at.button(key="remove_go").click().run()
+    assert names(services) == ["Ada"]
+    assert "hold" in seen(at)
+
+
+def test_removing_says_what_goes_from_runs(page: Page, services: Services, enrolled: Callable) -> None:
+    enrolled("ada", RED)
+    run = made_run(services.settings.home, "old", {"/photos/a.jpg": ["ada"]})
+    decide_by_name(run, ["ada"])
+    at = opened(page).button(key="remove_ask").click().run()
+    assert "From runs: at least one face" in seen(at)
+
+
+def test_a_viewer_only_looks_and_only_an_admin_removes(
+    page: Page, services: Services, enrolled: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrolled("Ada", RED, GREEN)
+    for role, shown in ((Role.VIEWER, set()), (Role.OPERATOR, {"Rename", "Merge with somebody", "Split"})):
+        other = services.acting_as(Actor("eve", role))
+        monkeypatch.setattr(state, "services", lambda other=other: other)
+        at = page("gallery")
+        assert not any(one.label == "Backup" for one in at.expander)
+        at = at.button(key="open_0").click().run()
+        assert {one.label for one in at.expander} == shown
+        assert bool(at.get("download_button")) == bool(shown)
+
+
+def test_a_backup_is_written_where_it_is_said(
+    page: Page, services: Services, enrolled: Callable, tmp_path: Path
+) -> None:
+    enrolled("Ada", RED)
+    at = page("gallery")
+    for path, answer in (
+        ("", "Say where to."),
+        ("backup", "give the whole path"),
+        (str(tmp_path / "b"), "was written"),
+    ):
+        at.text_input(key="backup_path").set_value(path)
+        at = at.button(key="FormSubmitter:backup-Write the backup").click().run()
+        assert answer in seen(at)
+    assert (tmp_path / "b").stat().st_size > 0
+
+
+def test_everything_about_a_person_is_one_file(services: Services, enrolled: Callable) -> None:
+    enrolled("Ada", RED)
+    with zipfile.ZipFile(io.BytesIO(gallery_actions._packed(services, "Ada"))) as packed:
+        assert json.loads(packed.read("subject.json"))["subject"] == "Ada"
+    assert "export" in {entry.action for entry in services.gallery.audit()}
