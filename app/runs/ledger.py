@@ -15,7 +15,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from app.runs import place, rows, schema
-from app.runs.row_types import Content, Kind
+from app.runs.row_types import Content, Kind, NewFace
 from app.runs.schema import path_bytes, path_text
 from pipeline.errors import RunBusyError
 from pipeline.gallery import private
@@ -169,38 +169,41 @@ class Ledger:
     def put(self, contents: Sequence[Content], done: Sequence[Done]) -> None:
         """Keeps contents and what became of paths: all of it becomes durable together."""
         with schema.transaction(self._db):
-            for content in contents:
-                self._put_content(content)
-            for one in done:
-                self._put_file(one)
+            self._put_contents(contents)
+            self._db.executemany(
+                """update files set sha256 = :sha256, error = :error, message = :message, state = case
+                    when :error is null and not exists
+                        (select 1 from contents where sha256 = :sha256 and error is not null)
+                    then 'done' else 'failed' end where path = :path""",
+                [
+                    {"path": path_bytes(one.path), "sha256": one.sha256, "error": one.error, "message": one.message}
+                    for one in done
+                ],
+            )
             if made := sum(content.error is None for content in contents):
                 rows.set_meta(self._db, analysed=rows.meta(self._db).get("analysed", 0) + made)
 
-    def _put_content(self, content: Content) -> None:
-        height, width = content.image_hw or (None, None)
-        self._db.execute("delete from faces where sha256 = ?", (content.sha256,))
-        self._db.execute(
+    def _put_contents(self, contents: Sequence[Content]) -> None:
+        self._db.executemany("delete from faces where sha256 = ?", [(content.sha256,) for content in contents])
+        self._db.executemany(
             "insert into contents values (?, ?, ?, ?, ?, ?) on conflict (sha256) do update set kind = excluded.kind, "
             "error = excluded.error, message = excluded.message, height = excluded.height, width = excluded.width",
-            (content.sha256, content.kind, content.error, content.message, height, width),
+            [(c.sha256, c.kind, c.error, c.message, *(c.image_hw or (None, None))) for c in contents],
         )
-        for number, face in enumerate(content.faces, 1):
-            values = (content.sha256, number, *face.box, np.array(face.landmarks, "<f4").tobytes(), face.confidence)
-            added = self._db.execute(
-                "insert into faces (sha256, number, x0, y0, x1, y1, landmarks, confidence, norm, quality, start_s, "
-                "end_s) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, face.norm, face.quality, face.start_s, face.end_s),
-            ).lastrowid
-            vector = np.ascontiguousarray(face.vector, "<f4").tobytes()
-            self._db.execute("insert into templates values (?, ?)", (added, vector))
-            self._db.execute("insert into thumbnails values (?, ?)", (added, face.thumbnail))
-
-    def _put_file(self, one: Done) -> None:
-        self._db.execute(
-            """update files set sha256 = :sha256, error = :error, message = :message, state = case when :error is null
-                and not exists (select 1 from contents where sha256 = :sha256 and error is not null)
-                then 'done' else 'failed' end where path = :path""",
-            {"path": path_bytes(one.path), "sha256": one.sha256, "error": one.error, "message": one.message},
+        (last,) = self._db.execute("select coalesce(max(id), 0) from faces").fetchone()
+        found = [(one.sha256, number, face) for one in contents for number, face in enumerate(one.faces, 1)]
+        faces = [(last + row, *one) for row, one in enumerate(found, 1)]
+        self._db.executemany(
+            "insert into faces (id, sha256, number, x0, y0, x1, y1, landmarks, confidence, norm, quality, start_s, "
+            "end_s) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(face_id, sha256, number, *_face_values(face)) for face_id, sha256, number, face in faces],
+        )
+        self._db.executemany(
+            "insert into templates values (?, ?)",
+            [(face_id, np.ascontiguousarray(face.vector, "<f4").tobytes()) for face_id, _, _, face in faces],
+        )
+        self._db.executemany(
+            "insert into thumbnails values (?, ?)", [(face_id, face.thumbnail) for face_id, _, _, face in faces]
         )
 
     def start(self, recipe: Mapping[str, Any], **said: Any) -> bool:
@@ -249,6 +252,11 @@ class Ledger:
             self._db.execute(
                 "delete from contents where sha256 not in (select sha256 from files where sha256 is not null)"
             )
+
+
+def _face_values(face: NewFace) -> tuple[Any, ...]:
+    landmarks = np.array(face.landmarks, "<f4").tobytes()
+    return (*face.box, landmarks, face.confidence, face.norm, face.quality, face.start_s, face.end_s)
 
 
 def photos_alike(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

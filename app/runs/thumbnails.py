@@ -14,6 +14,7 @@ from pipeline.types import F32
 SIDE = 112
 _ROOM = 1.5  # the square's side, in those of the box
 _QUALITY = 80
+_BY_AREA = 0.5  # shrunk less than this, nothing aliases; bilinear then takes a tenth of the time of area averaging
 
 
 def thumbnail(photo: Photo, box: F32) -> bytes:
@@ -36,7 +37,7 @@ def thumbnail(photo: Photo, box: F32) -> bytes:
     shrink = min(1.0, SIDE / max(part.shape[:2]))
     if shrink < 1:
         size = (max(1, round(part.shape[1] * shrink)), max(1, round(part.shape[0] * shrink)))
-        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA if shrink < _BY_AREA else cv2.INTER_LINEAR)
     bgr = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2BGR)
     done, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:

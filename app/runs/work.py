@@ -13,6 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from app.runs.decide import Decider
 from app.runs.ledger import Done, Ledger
 from app.runs.reading import Read, read_ahead
@@ -60,9 +62,18 @@ class Work:
         self._batch, self._since = Batch(), time.monotonic()
         self._under_way: dict[str, list[str]] = {}
         self._useless: set[str] = set()
+        self._uncommitted: set[str] = set()
 
     def run(self) -> None:
-        """Does everything; when it is interrupted, what was complete by then is kept all the same."""
+        """Does everything; when it is interrupted, what was complete by then is kept all the same.
+
+        Meanwhile matrix products stay on the thread that asks for them: those of a batch are small, and the threads of
+        the BLAS library, which wait for the next one by spinning, would take the networks' cores.
+        """
+        with threadpool_limits(1, user_api="blas"):
+            self._run()
+
+    def _run(self) -> None:
         settings = self._services.settings
         try:
             stream = self._services.recognizer.stream_as(
@@ -114,7 +125,7 @@ class Work:
         if sha256 in self._under_way:
             self._under_way[sha256].append(path)
             return False
-        if sha256 in self._useless or self._ledger.knows(sha256):
+        if sha256 in self._useless or sha256 in self._uncommitted or self._ledger.knows(sha256):
             self._finished(path, sha256)
             return False
         self._under_way[sha256] = []
@@ -122,6 +133,7 @@ class Work:
 
     def _analysed(self, content: Content, path: str) -> None:
         self._batch.contents.append(content)
+        self._uncommitted.add(content.sha256)
         if content.error is not None:
             self._useless.add(content.sha256)
         for one in (path, *self._under_way.pop(content.sha256, ())):
@@ -146,6 +158,7 @@ class Work:
         if not batch.done:
             return
         self._ledger.put(batch.contents, batch.done)
+        self._uncommitted.clear()
         batch.decisions = self._decider.contents([content.sha256 for content in batch.contents if content.faces])
         self._committed(batch)
 
