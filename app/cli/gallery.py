@@ -155,11 +155,18 @@ def split(
     sample_ids: Annotated[
         list[str], typer.Argument(metavar="SAMPLE...", help="Samples, as `gallery show` lists them.")
     ],
+    purpose: Annotated[str | None, typer.Option("--consent-purpose", help="Record a consent for this.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--consent-until", metavar="DATE", help="It ends with this day (UTC).")
+    ] = None,
 ) -> None:
     """Move samples that show somebody else to a subject of their own."""
+    from app.cli.recognise import consent_of
+
     context: Context = ctx.obj
+    consent = consent_of(purpose, until)
     with _open(context) as services:
-        services.split(sample_ids, new_name)
+        services.split(sample_ids, new_name, consent)
     done(context, {"split": sample_ids, "to": new_name}, f"moved {len(sample_ids)} samples to {new_name}")
 
 

@@ -95,7 +95,7 @@ def members(archive: UploadedFile, max_bytes: int) -> Iterator[Member]:
     for place, info in enumerate(contents):
         path = PurePosixPath(info.filename)
         hidden = any(part.startswith((".", "__MACOSX")) and part != ".." for part in path.parts)
-        if not info.is_dir() and not hidden and path.suffix.lower() in PHOTO_SUFFIXES:
+        if not info.filename.endswith("/") and not hidden and path.suffix.lower() in PHOTO_SUFFIXES:
             yield Member(f"{archive.file_id}/{place}", info.filename, info.file_size, archive, place, max_bytes)
 
 

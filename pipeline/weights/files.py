@@ -98,7 +98,7 @@ def unpack_zip(archive: Path, into: Path, suffixes: tuple[str, ...]) -> list[tup
     unpacked: dict[Path, str] = {}
     try:
         with zipfile.ZipFile(archive) as pack:
-            entries = [entry for entry in pack.infolist() if not entry.is_dir()]
+            entries = [entry for entry in pack.infolist() if not entry.filename.endswith("/")]  # one may have no name
             _refuse_attack(archive, entries)
             for entry in (e for e in entries if e.filename.lower().endswith(suffixes)):
                 target = into / PurePosixPath(entry.filename).name

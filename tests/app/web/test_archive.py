@@ -9,11 +9,13 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from app.web.archive import members
-from pipeline.errors import PhotoDamagedError, PhotoFormatError, PhotoTooLargeError, PhotoUnreadableError
+from pipeline.errors import FetchError, PhotoDamagedError, PhotoFormatError, PhotoTooLargeError, PhotoUnreadableError
+from pipeline.weights.files import unpack_zip
 from tests.app.web.conftest import Page, photo, seen
 from tests.fakes import BLUE, RED
 
@@ -135,3 +137,20 @@ def test_a_zip_on_the_identify_page(page: Page, enrolled: Callable) -> None:
     assert "none.zip: holds no photos." in seen(at)
     at.file_uploader[0].set_value([("broken.zip", b"PK", "application/zip")])
     assert "broken.zip: is not a zip" in seen(at.run())
+
+
+def test_a_file_without_a_name_is_left_out(tmp_path: Path) -> None:
+    data = packed(**{"x": b"1", "a.jpg": b"2"})
+    at = data.index(b"PK\1\2")
+    entry = data[at : at + 46]
+    size = struct.unpack_from("<L", data, data.index(b"PK\5\6") + 12)[0]
+    record = bytearray(data[data.index(b"PK\5\6") :])
+    struct.pack_into("<L", record, 12, size - 1)
+    nameless = data[:at] + entry[:28] + b"\0\0" + entry[30:] + data[at + 47 : data.index(b"PK\5\6")] + bytes(record)
+    assert zipfile.ZipFile(Zip(nameless)).namelist() == ["", "a.jpg"]
+    assert [member.getvalue() for member in members(Zip(nameless), 100)] == [b"2"]
+    folder = tmp_path / "into"
+    folder.mkdir()
+    (tmp_path / "m.zip").write_bytes(nameless)
+    with pytest.raises(FetchError, match="refused"):
+        unpack_zip(tmp_path / "m.zip", folder, (".onnx",))

@@ -1,0 +1,1 @@
+"""Fuzzing: what reads files of others must answer any bytes with a result or a named error."""
