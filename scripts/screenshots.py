@@ -15,13 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from pipeline.config import home
+from pipeline.build import embedder_identity
+from pipeline.config import Settings, home
+from pipeline.gallery import Anchor, Gallery, NewSample, Scribe
 from pipeline.weights.samples import Sample, pull_samples
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -34,12 +39,19 @@ _SHOWN: dict[str, list[str]] = {
     "identify": ["barack-obama-2009.jpg", "barack-obama-senate.jpg", "eileen-collins.png"],
     "gallery": [],
 }
+#: With made-up people: no photos appear.
+_LOOKED_AFTER: dict[str, list[str]] = {"calibrate": [], "models": [], "audit": []}
+_MADE_UP = 240
 _ENROLLED = ["barack-obama-2012.jpg", "emmanuel-macron-2025.jpg", "jacinda-ardern-2022.jpg", "joe-biden-2010.jpg"]
 _HEIGHTS = {
     (1280, "enrol"): 1150,
     (1280, "verify"): 1190,
     (1280, "identify"): 1130,
     (1280, "gallery"): 660,
+    (1280, "calibrate"): 1480,
+    (1280, "models"): 1250,
+    (1280, "audit"): 1000,
+    (390, "calibrate"): 2400,
     (390, "start"): 1200,
 }
 
@@ -50,20 +62,49 @@ def main() -> int:
     parser.add_argument("--all", type=Path, metavar="DIR", help="every page, both widths, light and dark, into DIR")
     everything: Path | None = parser.parse_args().all
     samples = {sample.path.name: sample for sample in pull_samples(home() / "samples") if sample.public_domain}
+    with tempfile.TemporaryDirectory(prefix="knownface-shots-") as gallery, _serving(gallery) as url:
+        _take(url, samples, everything, _SHOWN, _ENROLLED)
     with tempfile.TemporaryDirectory(prefix="knownface-shots-") as gallery:
-        port = _free_port()
-        command = [sys.executable, "-c", _KNOWNFACE, "--gallery", gallery, "web", "--no-browser", "--port", str(port)]
-        server = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait(url, server)
-            _take(url, samples, everything)
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
+        _make_up(Path(gallery))
+        with _serving(gallery) as url:
+            _take(url, samples, everything, _LOOKED_AFTER, [])
     if everything is None:
         _write_credits(samples)
     return 0
+
+
+@contextmanager
+def _serving(gallery: str) -> Iterator[str]:
+    """The address of the app with this gallery."""
+    port = _free_port()
+    command = [sys.executable, "-c", _KNOWNFACE, "--gallery", gallery, "web", "--no-browser", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait(url, server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _make_up(gallery: Path) -> None:
+    """A gallery of people who do not exist, so that thresholds can be measured: templates drawn by chance, no photos."""
+    settings, rng = Settings(gallery=str(gallery)), np.random.default_rng(5)
+    model_id, dimension = embedder_identity(settings)
+    points = np.array([[1, 1], [3, 1], [2, 2], [1, 3], [3, 3]], np.float32)
+    items = []
+    for person in range(_MADE_UP):
+        own = rng.standard_normal(dimension)
+        for photo in range(4):
+            drawn = own + rng.uniform(0.45, 1.25) * rng.standard_normal(dimension)
+            unit = (drawn / np.linalg.norm(drawn)).astype(np.float32)
+            sha256 = f"{person:032x}{photo:032x}"
+            sample = NewSample(f"{person}-{photo}.png", sha256, (0, 0, 4, 4), points, 0.9, (4, 4), unit, 10.0)
+            items.append((f"Made up {person:03}", sample))
+    scribe = Scribe("ada", Anchor(settings.home))
+    with Gallery.open(gallery, model_id, dimension, scribe=scribe) as made:
+        made.enrol_many(items)
 
 
 def _free_port() -> int:
@@ -84,7 +125,13 @@ def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
             time.sleep(0.2)
 
 
-def _take(url: str, samples: dict[str, Sample], everything: Path | None) -> None:
+def _take(
+    url: str,
+    samples: dict[str, Sample],
+    everything: Path | None,
+    shown: dict[str, list[str]],
+    enrolled: list[str],
+) -> None:
     chromium = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if chromium is None:
         raise SystemExit("no Chromium was found: install one (Debian: apt-get install chromium)")
@@ -92,7 +139,7 @@ def _take(url: str, samples: dict[str, Sample], everything: Path | None) -> None
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        for name in _ENROLLED:
+        for name in enrolled:
             _enrol(page, url, samples[name])
         page.close()
         looks = [(1280, "light")] if everything is None else [(w, s) for w in (1280, 390) for s in ("light", "dark")]
@@ -100,8 +147,8 @@ def _take(url: str, samples: dict[str, Sample], everything: Path | None) -> None
             folder = everything or _IMAGES
             folder.mkdir(parents=True, exist_ok=True)
             page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
-            for name in [*(["start"] if everything else []), *_SHOWN]:
-                _show(page, url, name, [samples[file] for file in _SHOWN.get(name, [])])
+            for name in [*(["start"] if everything and enrolled else []), *shown]:
+                _show(page, url, name, [samples[file] for file in shown.get(name, [])])
                 height = _HEIGHTS.get((width, name), 1000 if width > 400 else 1700)
                 page.set_viewport_size({"width": width, "height": height})
                 page.wait_for_timeout(800)

@@ -18,6 +18,7 @@ from app.web.texts import words
 from pipeline.gallery import Entry
 
 _PER_PAGE = 25
+_DETAIL = 200  # signs of a detail that are shown; all of it is in the export
 _EXPORTED = 200_000  # entries of one download; the command line has no such limit
 _PAGES, _VERDICT = "audit_pages", "audit_verdict"
 
@@ -114,7 +115,7 @@ def _shown(detail: str) -> str:
         text = json.dumps(json.loads(detail), ensure_ascii=False)
     except ValueError:
         text = detail
-    return text if len(text) <= 400 else f"{text[:400]}…"
+    return text if len(text) <= _DETAIL else f"{text[:_DETAIL]}…"
 
 
 def _verify(service: Services) -> None:
