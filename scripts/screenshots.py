@@ -89,7 +89,7 @@ def _serving(gallery: str) -> Iterator[str]:
 
 
 def _make_up(gallery: Path) -> None:
-    """A gallery of people who do not exist, so that thresholds can be measured: templates drawn by chance, no photos."""
+    """A gallery of people who do not exist, to measure thresholds on: templates drawn by chance, no photos."""
     settings, rng = Settings(gallery=str(gallery)), np.random.default_rng(5)
     model_id, dimension = embedder_identity(settings)
     points = np.array([[1, 1], [3, 1], [2, 2], [1, 3], [3, 3]], np.float32)
