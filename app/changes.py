@@ -255,6 +255,11 @@ class Changes(ABC):
         forget_name(self.settings.home, self.gallery.subject(subject))
         return self.gallery.remove(subject)
 
+    def remove_sample(self, sample_id: str) -> None:
+        """Erases one sample. Errors: `Gallery.remove_sample`."""
+        self.require(Role.ADMIN)
+        self.gallery.remove_sample(sample_id)
+
     # --- upkeep -----------------------------------------------------------------------------------------------
 
     def update_document(self, kind: str, change: Callable[[dict[str, Any] | None], dict[str, Any]]) -> None:

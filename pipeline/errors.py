@@ -62,7 +62,10 @@
     │   ├── UserNameError                user_name
     │   ├── UserExistsError              user_exists
     │   ├── UserNotFoundError            user_not_found
-    │   └── LastAdminError               last_admin           nobody would be left who may add and remove users
+    │   ├── LastAdminError               last_admin           nobody would be left who may add and remove users
+    │   ├── KeyRefusedError              key_refused          an API key that is not known, or has ended
+    │   ├── KeyExistsError               key_exists
+    │   └── KeyNotFoundError             key_not_found
     ├── ExtraMissingError                extra_missing        a package of an extra is needed and not installed
     ├── StreamError                      stream_lost          a camera or stream cannot be opened, or has ended
     ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
@@ -492,6 +495,24 @@ class LastAdminError(AccessError):
     """Nobody would be left who may add and remove users."""
 
     code = "last_admin"
+
+
+class KeyRefusedError(AccessError):
+    """An API key is not known, was removed, has ended, or would have."""
+
+    code = "key_refused"
+
+
+class KeyExistsError(AccessError):
+    """There is an API key, or a user, of this name already."""
+
+    code = "key_exists"
+
+
+class KeyNotFoundError(AccessError):
+    """There is no API key of this name."""
+
+    code = "key_not_found"
 
 
 class ExtraMissingError(KnownfaceError):

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.access import passwords
+from app.access import database, passwords
 from app.access.roles import Actor, Role
-from pipeline.errors import AccessError, LoginRefusedError, UserExistsError, UserNameError, UserNotFoundError
+from pipeline.errors import LoginRefusedError, UserExistsError, UserNameError, UserNotFoundError
 
 #: Wrong passwords in a row before a name is locked, and for how many seconds: doubled by each further one.
 ATTEMPTS, LOCK_S, LONGEST_LOCK_S = 5, 60.0, 3600.0
 _FORGET_S = 24 * 3600.0  # failures are forgotten after a day
 _MOST_FAILURES = 10_000  # names whose failures are kept: made-up ones do not fill the disk
 _MAX_NAME = 64
-_TIMEOUT_S = 10.0
-_SCHEMA = """
-create table if not exists users (
-  name text primary key, role integer not null, hash text not null, created text not null
-) strict;
-create table if not exists failures (name text primary key, count integer not null, at real not null) strict;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ class Users:
     """
 
     def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
-        self.file = home / "access.sqlite3"
+        self.file = home / database.FILE
         self._now = now
 
     def any(self) -> bool:
@@ -119,6 +111,8 @@ class Users:
         name = normalise(name)
         made = passwords.hashed(passwords.check(password, name))
         with self._open() as db:
+            if db.execute("select 1 from keys where name = ?", (name,)).fetchone():
+                raise UserExistsError(f"{name}: an API key is called so: the audit tells them apart by their names")
             try:
                 db.execute("insert into users values (?, ?, ?, ?)", (name, role, made, datetime.now(UTC).isoformat()))
             except sqlite3.IntegrityError as error:
@@ -217,22 +211,9 @@ class Users:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A transaction.
-
-        Raises:
-            AccessError: The file cannot be read or written.
-        """
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            if not self.file.exists():
-                os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
-            with closing(sqlite3.connect(self.file, timeout=_TIMEOUT_S)) as db:
-                db.execute("pragma secure_delete = on")
-                db.executescript(_SCHEMA)
-                with db:
-                    yield db
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise AccessError(f"{self.file}: the users cannot be read or written ({error})") from error
+        """A transaction. Errors: as `database.changing`."""
+        with database.changing(self.file) as db:
+            yield db
 
 
 def _mark(stored: str, created: str) -> str:

@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from app.cli import (
+    api,
     audit,
     bench,
     calibrate,
@@ -70,6 +71,7 @@ watch_camera.register(app)
 export.register(app)
 bench.register(app)
 web.register(app)
+api.register(app)
 
 _USAGE = 2
 _FLAGS = {"--json", "--json-lines", "--quiet"}

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli import users_key
 from app.cli.context import Context, cell
 
 if TYPE_CHECKING:
     from app.access.users import Users
 
 app = typer.Typer(
-    help="Who may use the web page: add, list, remove, passwd, role. With users, everybody has to log in.",
+    help="Who may use the web page: add, list, remove, passwd, role; key. With users, everybody has to log in.",
     no_args_is_help=True,
 )
+app.add_typer(users_key.app, name="key")
 
 Name = Annotated[str, typer.Argument(metavar="USER", help="The user's name: no blanks; capitals do not matter.")]
 _MOST = 64 * 1024  # bytes of standard input that are looked at

@@ -46,8 +46,8 @@ class Place:
         Raises:
             ConfigError: It is no address or URL; others would reach the page and nobody has to log in.
         """
-        address = _numeric(address)
-        local = address == "localhost" or ipaddress.ip_address(address).is_loopback
+        bare = cls.listening(address, port)
+        address, local = bare.address, bare.local
         if (cert is None) != (key is None):
             raise ConfigError("https takes both --tls-cert and --tls-key")
         tls = (cert.resolve(), key.resolve()) if cert is not None and key is not None else None
@@ -66,6 +66,12 @@ class Place:
                 f"{settings.home / 'oidc.toml'}"
             )
         return cls(address, port, _origin(url), tls, local)
+
+    @classmethod
+    def listening(cls, address: str, port: int) -> Place:
+        """The place at an address, without a URL or https. Errors: ConfigError, where that is none."""
+        address = _numeric(address)
+        return cls(address, port, "", None, ipaddress.ip_address(address).is_loopback)
 
     @property
     def scheme(self) -> str:

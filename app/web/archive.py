@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, Protocol
 
 from pipeline.errors import PhotoDamagedError, PhotoFormatError, PhotoTooLargeError, PhotoUnreadableError
 from pipeline.images import PHOTO_SUFFIXES
-
-if TYPE_CHECKING:
-    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 _END, _END_BYTES, _TAIL = b"PK\x05\x06", 22, 22 + 65535
 _ZIP64_LOCATOR, _ZIP64_LOCATOR_BYTES = b"PK\x06\x07", 20
 _MAX_DIRECTORY = 4 * 1024 * 1024  # bytes of the list of contents: some 40,000 files
 _STEP = 64 * 1024
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other methods unpack gigabytes in one step from a kilobyte
+
+
+class Archive(Protocol):
+    """The file of a zip: an upload, or one on the disk."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def file_id(self) -> str:
+        """Identity of the upload."""
+        ...
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Bytes."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Goes to a place."""
+        ...
+
+    def tell(self) -> int:
+        """Where it is."""
+        ...
+
+    def seekable(self) -> bool:
+        """That it can go to a place."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +67,7 @@ class Member:
     file_id: str
     name: str
     size: int
-    archive: UploadedFile
+    archive: Archive
     place: int
     max_bytes: int
 
@@ -79,7 +107,7 @@ def _read(stream: IO[bytes], size: int) -> bytes:
     return bytes(data)
 
 
-def members(archive: UploadedFile, max_bytes: int) -> Iterator[Member]:
+def members(archive: Archive, max_bytes: int) -> Iterator[Member]:
     """The photos in a zip, told by their suffix; folders, hidden files and what macOS adds are left out.
 
     Raises:
@@ -99,12 +127,13 @@ def members(archive: UploadedFile, max_bytes: int) -> Iterator[Member]:
             yield Member(f"{archive.file_id}/{place}", info.filename, info.file_size, archive, place, max_bytes)
 
 
-def _check_directory(archive: UploadedFile) -> None:
+def _check_directory(archive: Archive) -> None:
     """Refuses a list of contents that would fill the memory, before it is read.
 
     Looks at whatever may be taken for the record at the end of a zip, and at the 64-bit record that overrules it.
     """
-    tail = bytes(archive.getbuffer()[-_TAIL:])
+    archive.seek(max(0, archive.seek(0, io.SEEK_END) - _TAIL))
+    tail = archive.read()
     at = tail.find(_END)
     while at >= 0:
         record = tail[at : at + _END_BYTES]

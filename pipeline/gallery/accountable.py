@@ -82,6 +82,7 @@ class AccountableGallery(GalleryReader):
         actor: str | None = None,
         action: str | None = None,
         subject_id: str | None = None,
+        after: int = 0,
     ) -> Iterator[Entry]:
         """The entries of the log, oldest first.
 
@@ -91,8 +92,8 @@ class AccountableGallery(GalleryReader):
             actor: Only what this one did.
             action: Only this.
             subject_id: Only what concerns the subject of this id.
+            after: Only those with a larger number.
         """
-        after = 0
         while True:  # entries stay as they are, so the pages need no common transaction
             with self._truth.reading() as connection:
                 page = audit.entries(

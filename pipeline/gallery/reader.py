@@ -146,10 +146,19 @@ class GalleryReader:
         """The people who have templates of this model and none of the gallery's own, searched by it."""
         return LeftBehind(self._truth, model, self._model_id, self._searched[0])
 
-    def subjects(self, *, limit: int | None = None, offset: int = 0, search: str | None = None) -> list[SubjectInfo]:
-        """The subjects by name; `search` keeps those whose name contains it, whatever its case."""
+    def subjects(
+        self, *, limit: int | None = None, offset: int = 0, search: str | None = None, after: str | None = None
+    ) -> list[SubjectInfo]:
+        """The subjects by name; `search` keeps those whose name contains it, whatever its case.
+
+        Args:
+            limit: How many at most.
+            offset: Leaves out so many.
+            search: What a name contains.
+            after: Only those behind this name, which need not be there any more.
+        """
         with self._truth.reading() as connection:
-            return store.list_subjects(connection, limit, offset, search)
+            return store.list_subjects(connection, limit, offset, search, after)
 
     def subject(self, name: str) -> SubjectDetail:
         """One subject and its samples.

@@ -274,12 +274,19 @@ def count(connection: Connection, table: sa.Table) -> int:
     return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
 
 
-def list_subjects(connection: Connection, limit: int | None, offset: int, search: str | None) -> list[SubjectInfo]:
-    """The subjects, ordered by folded name; `search` keeps the names that contain it, whatever its case."""
+def list_subjects(
+    connection: Connection, limit: int | None, offset: int, search: str | None, after: str | None = None
+) -> list[SubjectInfo]:
+    """The subjects, ordered by folded name; `search` keeps the names that contain it, whatever its case.
+
+    Those behind the name `after`, where one is given.
+    """
     mine = sa.select(sa.func.count()).where(samples.c.subject_id == subjects.c.id).scalar_subquery()
     query = sa.select(subjects.c.name, mine, subjects.c.created_us).order_by(subjects.c.folded, subjects.c.name)
     if search:
         query = query.where(subjects.c.folded.contains(names.folded(search.strip()), autoescape=True))
+    if after is not None:
+        query = query.where(sa.tuple_(subjects.c.folded, subjects.c.name) > (names.folded(after), after))
     rows = connection.execute(query.limit(limit).offset(offset))
     return [SubjectInfo(name, number, as_time(created)) for name, number, created in rows]
 

@@ -1,0 +1,44 @@
+"""The one file that says who may use Knownface: `<home>/access.sqlite3`, readable by its owner only."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from pipeline.errors import AccessError
+
+FILE = "access.sqlite3"
+_TIMEOUT_S = 10.0
+_SCHEMA = """
+create table if not exists users (
+  name text primary key, role integer not null, hash text not null, created text not null
+) strict;
+create table if not exists failures (name text primary key, count integer not null, at real not null) strict;
+create table if not exists keys (
+  id text primary key, name text not null unique, role integer not null, hash blob not null, created real not null,
+  expires real
+) strict;
+"""
+
+
+@contextmanager
+def changing(file: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction; the file and its tables are made if need be.
+
+    Raises:
+        AccessError: The file cannot be read or written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        with closing(sqlite3.connect(file, timeout=_TIMEOUT_S)) as db:
+            db.execute("pragma secure_delete = on")
+            db.executescript(_SCHEMA)
+            with db:
+                yield db
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise AccessError(f"{file}: the users cannot be read or written ({error})") from error

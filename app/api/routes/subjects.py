@@ -1,0 +1,115 @@
+"""Subjects and their samples: create, list, show, rename, merge, delete, erase."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Header, Path, Query, Security, UploadFile
+from starlette.responses import Response
+
+from app.access import Role
+from app.api import enrolling, models
+from app.api.acting import BEARER, Acting, Shared, cursor_of, read_cursor
+from app.api.forms import InPath, PhotoRoute, uploads
+from app.api.problems import documented
+from pipeline.errors import SubjectNotFoundError
+
+router = APIRouter(prefix="/v1/subjects", tags=["subjects"], dependencies=[Security(BEARER)], route_class=PhotoRoute)
+Name = Annotated[
+    InPath, Path(description="The subject's name; a slash in it is sent as `%2F`.", examples=["Ada Lovelace"])
+]
+
+
+@router.get("")
+def list_subjects(
+    services: Acting,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    search: Annotated[str | None, Query(max_length=200, description="Only names that contain it.")] = None,
+) -> models.Subjects:
+    """Who is enrolled, by name."""
+    found = services.gallery.subjects(limit=limit + 1, search=search, after=read_cursor(cursor))
+    page = found[:limit]
+    rows = [models.Subject(subject=one.name, samples=one.samples, created=one.created) for one in page]
+    return models.Subjects(subjects=rows, next=cursor_of(page[-1].name) if len(found) > limit else None)
+
+
+@router.get("/{name}", responses=documented(404))
+def show_subject(services: Acting, name: Name) -> models.SubjectDetail:
+    """One subject and its samples."""
+    detail = services.gallery.subject(name)
+    samples = [
+        models.Sample(
+            id=one.id,
+            photo=one.source,
+            box=one.box,
+            confidence=one.confidence,
+            quality=one.quality,
+            created=one.created,
+            has_template=one.has_template,
+        )
+        for one in detail.samples
+    ]
+    return models.SubjectDetail(subject=detail.info.name, created=detail.info.created, samples=samples)
+
+
+@router.post("/{name}/samples", status_code=201, responses={**documented(404, 409), 200: {"model": models.Enrolment}})
+def enrol(
+    response: Response,
+    state: Shared,
+    services: Acting,
+    name: Name,
+    photos: Annotated[list[UploadFile], File(min_length=1, description="Photos that show one face each.")],
+    face: Annotated[int | None, Form(ge=1, le=1000, description="Which face; 1 is the most prominent.")] = None,
+    consent_purpose: Annotated[str | None, Form(max_length=200, description="Record a consent for this.")] = None,
+    consent_until: Annotated[datetime | None, Form(description="When that consent ends.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=200, description="The same request under the same key enrols once; a day."),
+    ] = None,
+) -> models.Enrolment:
+    """Enrol photos of one subject, who need not be there yet.
+
+    201 where something is new, 200 where all was there before. Each photo is a transaction of its own; one that cannot
+    be used is in `failed`, and where none can be used the answer is the first one's error.
+    """
+    asked = enrolling.Asked(name, face, consent_purpose, consent_until)
+    done = enrolling.enrol(state, services, asked, uploads(photos, state.limits.photos), idempotency_key)
+    response.status_code = 201 if any(not one.already for one in done.enrolled) else 200
+    return done
+
+
+@router.delete("/{name}/samples/{sample_id}", responses=documented(404, 409))
+def delete_sample(services: Acting, name: Name, sample_id: str) -> models.Removed:
+    """Erase one sample; with the last one the subject goes. For admins."""
+    services.require(Role.ADMIN)
+    if all(one.id != sample_id for one in services.gallery.subject(name).samples):
+        raise SubjectNotFoundError(f"{name}: has no such sample")
+    services.remove_sample(sample_id)
+    return models.Removed(removed=name, samples=1)
+
+
+@router.patch("/{name}", responses=documented(404, 409))
+def rename(services: Acting, name: Name, new: models.NewName) -> models.SubjectDetail:
+    """Give a subject another name."""
+    services.rename(name, new.name)
+    return show_subject(services, new.name)
+
+
+@router.post("/{name}/merge", responses=documented(404, 409))
+def merge(services: Acting, name: Name, target: models.Into) -> models.Moved:
+    """Move every sample of a subject to another one."""
+    return models.Moved(samples=services.merge(name, target.into))
+
+
+@router.delete("/{name}", responses=documented(404, 409))
+def remove(services: Acting, name: Name) -> models.Removed:
+    """Remove a subject from the gallery. For admins. `POST .../erasure` looks through runs and caches too."""
+    return models.Removed(removed=name, samples=services.remove(name))
+
+
+@router.post("/{name}/erasure", responses=documented(404, 409))
+def erase(services: Acting, name: Name, why: models.ErasureReason) -> models.Certificate:
+    """Erase a subject from gallery, runs and caches, and certify it. For admins."""
+    return models.Certificate(**services.erase(name, why.reason).as_dict())

@@ -1,0 +1,41 @@
+"""uvicorn, and how it ends: nothing new is taken, what was taken is finished."""
+
+from __future__ import annotations
+
+from types import FrameType
+
+import uvicorn
+
+from app.api import diary
+from app.api.application import make_app
+from app.api.state import State
+
+_FINISH_S = 60  # what lasts longer than that after the server was told to end is cut off
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, state: State) -> None:
+        super().__init__(config)
+        self._state = state
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Tells what lasts for long, such as events, to end."""
+        self._state.stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def serve(state: State, address: str, port: int) -> None:
+    """Answers until it is told to end (SIGTERM, Ctrl-C)."""
+    config = uvicorn.Config(
+        make_app(state),
+        host=address,
+        port=port,
+        log_config=diary.config(),
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # who asks is who is connected: a header may say anything
+        timeout_graceful_shutdown=_FINISH_S,
+        ws="none",
+        lifespan="on",
+    )
+    _Server(config, state).run()
