@@ -22,6 +22,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import numpy as np
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from pipeline.build import embedder_identity
@@ -38,7 +39,12 @@ _SHOWN: dict[str, list[str]] = {
     "verify": ["barack-obama-2012.jpg", "barack-obama-senate.jpg"],
     "identify": ["barack-obama-2009.jpg", "barack-obama-senate.jpg", "eileen-collins.png"],
     "gallery": [],
+    "batch": [],
+    "unknowns": [],
 }
+#: Of these and a smaller copy of the first, a run is made: who is not enrolled stands on the page Unknowns.
+_IN_FOLDER = ["eileen-collins.png", "barack-obama-2010.jpg", "barack-obama-2009.jpg"]
+_SEEN_TOO = {"unknowns": ["eileen-collins.png"]}
 #: With made-up people: no photos appear.
 _LOOKED_AFTER: dict[str, list[str]] = {"calibrate": [], "models": [], "audit": []}
 _MADE_UP = 240
@@ -47,7 +53,9 @@ _HEIGHTS = {
     (1280, "enrol"): 1150,
     (1280, "verify"): 1190,
     (1280, "identify"): 1130,
-    (1280, "gallery"): 660,
+    (1280, "gallery"): 720,
+    (1280, "batch"): 760,
+    (1280, "unknowns"): 660,
     (1280, "calibrate"): 1480,
     (1280, "models"): 1250,
     (1280, "audit"): 1000,
@@ -62,11 +70,13 @@ def main() -> int:
     parser.add_argument("--all", type=Path, metavar="DIR", help="every page, both widths, light and dark, into DIR")
     everything: Path | None = parser.parse_args().all
     samples = {sample.path.name: sample for sample in pull_samples(home() / "samples") if sample.public_domain}
-    with tempfile.TemporaryDirectory(prefix="knownface-shots-") as gallery, _serving(gallery) as url:
-        _take(url, samples, everything, _SHOWN, _ENROLLED)
+    with tempfile.TemporaryDirectory(prefix="knownface-shots-") as folder:
+        own, pictures = _home(Path(folder)), _pictures(samples, Path(folder) / "Pictures")
+        with _serving(f"{folder}/gallery", own) as url:
+            _take(url, samples, everything, _SHOWN, _ENROLLED, pictures)
     with tempfile.TemporaryDirectory(prefix="knownface-shots-") as gallery:
         _make_up(Path(gallery))
-        with _serving(gallery) as url:
+        with _serving(gallery, home()) as url:
             _take(url, samples, everything, _LOOKED_AFTER, [])
     if everything is None:
         _write_credits(samples)
@@ -74,11 +84,12 @@ def main() -> int:
 
 
 @contextmanager
-def _serving(gallery: str) -> Iterator[str]:
-    """The address of the app with this gallery."""
+def _serving(gallery: str, data: Path) -> Iterator[str]:
+    """The address of the app with this gallery and data folder."""
     port = _free_port()
     command = [sys.executable, "-c", _KNOWNFACE, "--gallery", gallery, "web", "--no-browser", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    variables, quiet = os.environ | {"KNOWNFACE_HOME": str(data)}, subprocess.DEVNULL
+    server = subprocess.Popen(command, cwd=_ROOT, env=variables, stdout=quiet, stderr=quiet)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(url, server)
@@ -86,6 +97,24 @@ def _serving(gallery: str) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(timeout=20)
+
+
+def _home(folder: Path) -> Path:
+    """A data folder of its own, for the runs, with the models that are installed."""
+    made = folder / "home"
+    made.mkdir()
+    (made / "models").symlink_to(home() / "models", target_is_directory=True)
+    return made
+
+
+def _pictures(samples: dict[str, Sample], folder: Path) -> Path:
+    """A folder of photos for a run."""
+    folder.mkdir()
+    for name in _IN_FOLDER:
+        shutil.copy(samples[name].path, folder)
+    smaller = Image.open(samples[_IN_FOLDER[0]].path).convert("RGB")
+    smaller.resize((smaller.width * 4 // 5, smaller.height * 4 // 5)).save(folder / "smaller.png")
+    return folder
 
 
 def _make_up(gallery: Path) -> None:
@@ -131,6 +160,7 @@ def _take(
     everything: Path | None,
     shown: dict[str, list[str]],
     enrolled: list[str],
+    pictures: Path | None = None,
 ) -> None:
     chromium = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if chromium is None:
@@ -141,6 +171,8 @@ def _take(
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         for name in enrolled:
             _enrol(page, url, samples[name])
+        if pictures is not None:
+            _run(page, url, pictures)
         page.close()
         looks = [(1280, "light")] if everything is None else [(w, s) for w in (1280, 390) for s in ("light", "dark")]
         for width, scheme in looks:
@@ -170,6 +202,14 @@ def _enrol(page: Page, url: str, sample: Sample) -> None:
     page.get_by_text("Enrolled:").first.wait_for()
 
 
+def _run(page: Page, url: str, pictures: Path) -> None:
+    page.goto(f"{url}/batch")
+    page.get_by_role("textbox", name="Name of the run").fill("Space and politics")
+    page.get_by_role("textbox", name="Folder").fill(str(pictures))
+    page.get_by_role("button", name="Start the run").click()
+    page.get_by_text("Open the report").wait_for()
+
+
 def _show(page: Page, url: str, name: str, samples: list[Sample]) -> None:
     page.goto(url if name == "start" else f"{url}/{name}")
     page.get_by_role("heading", level=1).wait_for()
@@ -192,8 +232,9 @@ def _write_credits(samples: dict[str, Sample]) -> None:
     lines = ["# Credits of the photos in these pictures", ""]
     lines += ["Made by `scripts/screenshots.py`. Every photo shown is in the public domain.", ""]
     lines += ["| shown in | photo | by | terms | source |", "|---|---|---|---|---|"]
-    for file in sorted({file for files in _SHOWN.values() for file in files}):
-        sample, places = samples[file], ", ".join(name for name, files in _SHOWN.items() if file in files)
+    shown = {name: files + _SEEN_TOO.get(name, []) for name, files in _SHOWN.items()}
+    for file in sorted({file for files in shown.values() for file in files}):
+        sample, places = samples[file], ", ".join(name for name, files in shown.items() if file in files)
         lines.append(f"| {places} | {sample.title} | {sample.credit} | {sample.licence} | <{sample.page}> |")
     (_IMAGES / "CREDITS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +69,20 @@ def test_it_is_stopped_as_by_ctrl_c_and_what_it_worked_on_goes(tmp_path: Path, m
     assert not job.input.exists()
     job.remove()
     assert not job.folder.exists()
+
+
+def test_it_outlives_who_started_it(tmp_path: Path) -> None:
+    starts = (
+        f"import os, signal; from pathlib import Path; from app import jobs; jobs._CODE = {_SLEEPS!r}; "
+        f"jobs.Job(Path({str(tmp_path / 'job')!r})).start(['identify'], {{}}, by='ada'); os.killpg(0, signal.SIGKILL)"
+    )
+    server = subprocess.run([sys.executable, "-c", starts], start_new_session=True, check=False)
+    assert server.returncode == -signal.SIGKILL
+    job = Job(tmp_path / "job")
+    assert job.alive()
+    job.stop()
+    until(lambda: not job.alive())
+    assert known(job).code == 130
 
 
 def test_a_number_that_another_process_has_got_is_not_signalled(
