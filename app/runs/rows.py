@@ -113,18 +113,20 @@ def thumbnail(connection: sqlite3.Connection, name: str) -> bytes | None:
 
 def vectors(connection: sqlite3.Connection, which: Sequence[str] | DecisionKind | None) -> tuple[list[str], F32]:
     """face_ids and templates: of those named, of those decided so, or of all."""
+    found: Iterable[tuple[str, bytes]]
     if which is None or (isinstance(which, str) and which in get_args(DecisionKind)):
-        found = [
+        found = (
             (face_id(sha256, number, video=kind == "video"), blob)
             for sha256, kind, number, blob in connection.execute(_VECTORS, {"kind": which})
-        ]
+        )
     else:
-        found = list(_named(connection, which))
+        found = _named(connection, which)
+    names, together = [], bytearray()  # grows in place: a hundred thousand vectors are in memory once
+    for name, blob in found:
+        names.append(name)
+        together += blob
     dimension = int(meta(connection).get("dimension", 0))
-    together = np.empty((len(found), dimension), np.float32)
-    for row, (_, blob) in zip(together, found, strict=True):
-        row[:] = np.frombuffer(blob, "<f4")
-    return [name for name, _ in found], together
+    return names, np.frombuffer(together, "<f4").astype(np.float32, copy=False).reshape(len(names), dimension)
 
 
 def _named(connection: sqlite3.Connection, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:

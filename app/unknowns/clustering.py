@@ -122,7 +122,9 @@ def _unknown(runs: Iterable[Run]) -> tuple[list[str], F32]:
         ids += [names[row] for row in new]
         seen.update(names)
         if new:
-            parts.append(vectors[new])
+            parts.append(vectors if len(new) == len(names) else vectors[new])
+    if len(parts) == 1:
+        return ids, parts[0]
     return ids, np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
 
 
