@@ -213,6 +213,8 @@ def _run(page: Page, url: str, pictures: Path) -> None:
 def _show(page: Page, url: str, name: str, samples: list[Sample]) -> None:
     page.goto(url if name == "start" else f"{url}/{name}")
     page.get_by_role("heading", level=1).wait_for()
+    if name == "calibrate":
+        page.locator(".js-plotly-plot").nth(1).wait_for()
     if name == "verify":
         for place, sample in enumerate(samples):
             page.locator("input[type=file]").nth(place).set_input_files(sample.path)

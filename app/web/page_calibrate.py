@@ -52,7 +52,7 @@ def _in_force(service: Services) -> None:
                 continue
             said = words.calibrate_now_verify if task == "verify" else words.calibrate_now_identify
             values = {"threshold": f"{point.threshold:.3f}", "rate": markup.rate(point.fmr)}
-            rows.append(("info", f"{markup.fill(said, **values)} {markup.foreign(point.origin)}"))
+            rows.append(("info", f"{markup.fill(said, **values)} ({markup.foreign(point.origin)})"))
         st.html(markup.lines(rows))
         if service.calibration():
             st.button(words.calibrate_clear, key="calibrate_clear", on_click=_clear, help=words.calibrate_clear_help)

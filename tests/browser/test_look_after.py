@@ -106,7 +106,7 @@ def test_an_admin_verifies_the_log_and_finds_who_did_what(page: Page, guarded: s
     assert '"action": "enrol"' in "".join(lines)
     assert '"signature"' in lines[-1]
     page.get_by_text("Users", exact=True).click()
-    expect(page.get_by_text("the.operator", exact=True)).to_be_visible()
+    expect(page.locator(".kf-row", has_text="the.operator")).to_be_visible()
 
 
 def test_each_role_sees_and_reaches_only_what_it_may(page: Page, guarded: str, home: Path) -> None:
