@@ -49,6 +49,7 @@
     │   ├── RunNotFoundError             run_not_found
     │   ├── RunBusyError                 run_busy             another process works on the run
     │   ├── RunDamagedError              run_damaged          its ledger cannot be read or written
+    │   ├── RunPathsError                run_paths            other paths would take files out of the run
     │   ├── UnknownClusterError          unknown_cluster      there is no such cluster of unknown faces
     │   ├── UnknownsBusyError            unknowns_busy        another process clusters the unknown faces
     │   ├── UnknownsDamagedError         unknowns_damaged     the file of clusters cannot be read or written
@@ -403,6 +404,12 @@ class RunDamagedError(RunError):
     """The ledger of a run cannot be read or written."""
 
     code = "run_damaged"
+
+
+class RunPathsError(RunError):
+    """A run holds files outside the paths that it is to go on with, so they would be erased from it."""
+
+    code = "run_paths"
 
 
 class ResultsError(RunError):

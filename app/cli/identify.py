@@ -41,6 +41,9 @@ def identify(
         str | None,
         typer.Option("--run", metavar="NAME", help="Keep a ledger; the same again does only the rest."),
     ] = None,
+    replace_paths: Annotated[
+        bool, typer.Option("--replace-paths", help="Let the run go of what lies below other paths than these.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the result into this folder.")] = None,
     formats: Annotated[
         str | None, typer.Option("--format", help="What to write, of csv,jsonl,parquet,html; by default all of them.")
@@ -68,6 +71,8 @@ def identify(
     context: Context = ctx.obj
     if not all(paths):
         raise typer.BadParameter("a path is empty")
+    if replace_paths and run is None:
+        raise typer.BadParameter("--replace-paths is about a run that is kept: name it with --run")
     beside = Beside(sort_into, sort_how, sort_unknown, write_xmp, xmp_naming)
     options = (run, out, formats, assets, include, exclude, watch, sort_into, write_xmp, engine is EngineName.RAY)
     beside.check()
@@ -75,7 +80,7 @@ def identify(
         from app.cli.identify_run import Wanted, identify_run
 
         chosen = (tuple(include or ()), tuple(exclude or ()))
-        wanted = Wanted(run, out, formats, assets, *chosen, watch, allow_repeats, beside, engine.value)
+        wanted = Wanted(run, out, formats, assets, *chosen, watch, allow_repeats, beside, engine.value, replace_paths)
         identify_run(context, paths, wanted)
     else:
         _identify(context, paths, allow_repeats=allow_repeats)

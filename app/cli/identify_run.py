@@ -45,6 +45,7 @@ class Wanted:
     allow_repeats: bool = False
     beside: Beside = field(default_factory=Beside)
     engine: Engine = "local"
+    replace_paths: bool = False
 
 
 def identify_run(context: Context, paths: Sequence[str], wanted: Wanted) -> None:
@@ -95,9 +96,8 @@ def _plan(paths: Sequence[str], wanted: Wanted, home: Path | None) -> Plan:
     skip = frozenset(os.path.abspath(folder) for folder in written if folder)  # noqa: PTH100 - links stay links
     roots = tuple(os.path.abspath(path) for path in paths)  # noqa: PTH100
     chosen = Chosen(wanted.include, wanted.exclude, skip)
-    return Plan(
-        _THROW_AWAY if wanted.run is None else wanted.run, roots, chosen, wanted.allow_repeats, home, wanted.engine
-    )
+    name = _THROW_AWAY if wanted.run is None else wanted.run
+    return Plan(name, roots, chosen, wanted.allow_repeats, home, wanted.engine, wanted.replace_paths)
 
 
 def _notes(services: Services, teller: _Teller) -> None:

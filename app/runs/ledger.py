@@ -149,6 +149,25 @@ class Ledger:
         """To the ledger, for those who decide."""
         return self._db
 
+    def outside(self, roots: Sequence[str]) -> tuple[int, str]:
+        """What is kept of files below other paths than these.
+
+        Args:
+            roots: Absolute paths of files and folders.
+
+        Returns:
+            How many files these are, and the first of them ("" for none).
+        """
+        inside, bounds = [], []
+        for root in roots:
+            start = path_bytes(os.path.join(root, ""))  # noqa: PTH118 - with the slash at its end
+            inside.append("path = ? or (path >= ? and path < ?)")
+            bounds += [path_bytes(root), start, start[:-1] + bytes([start[-1] + 1])]
+        where = " or ".join(inside) or "false"
+        query = f"select count(*), min(path) from files where sha256 is not null and not ({where})"  # noqa: S608 - constants
+        count, first = self._db.execute(query, bounds).fetchone()
+        return count, path_text(first) if count else ""
+
     def to_do(self, kind: Kind) -> Iterator[str]:
         """Paths of this kind that are to be done, in order, a page at a time: the ledger may be written meanwhile."""
         last = b""

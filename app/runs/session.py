@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,7 +21,7 @@ from app.runs.records import Run
 from app.runs.walk import Chosen, walk
 from app.runs.work import Batch, Work
 from app.services import Services
-from pipeline.errors import NoOperatingPointError, PhotoNotFoundError
+from pipeline.errors import NoOperatingPointError, PhotoNotFoundError, RunPathsError
 from pipeline.images import one_line
 
 Engine = Literal["local", "ray"]
@@ -81,6 +82,7 @@ class Plan:
         allow_repeats: Name one person more than once in a photo.
         home: The data folder that keeps the ledger, None for that of the settings.
         engine: Who analyses: this process, or the workers of a Ray cluster.
+        replace_paths: Let go of what is done below paths that are not among the roots now.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Plan:
     allow_repeats: bool = False
     home: Path | None = None
     engine: Engine = "local"
+    replace_paths: bool = False
 
 
 class Session:
@@ -101,6 +104,7 @@ class Session:
 
     Raises:
         RunNameError, RunBusyError, RunDamagedError: As `Ledger`.
+        RunPathsError: Files that are done lie outside the roots, and nobody said that they may be let go.
     """
 
     def __init__(self, services: Services, plan: Plan, listener: Listener) -> None:
@@ -108,9 +112,23 @@ class Session:
         home = plan.home or services.settings.home
         self.run = Run(run_folder(home, plan.name))
         self._ledger = Ledger(home, plan.name)
+        with ExitStack() as on_error:
+            on_error.push(self._ledger)
+            self._check_paths()
+            on_error.pop_all()
         self._standing = Standing()
         self._unstable: dict[str, Found] = {}
         self._kept: list[str] = []
+
+    def _check_paths(self) -> None:
+        """A path with a typing error must not cost what took hours: files that leave a run are erased from it."""
+        plan = self._plan
+        lost, first = (0, "") if plan.replace_paths else self._ledger.outside(plan.roots)
+        if lost:
+            raise RunPathsError(
+                f"the run {plan.name} holds {lost} files outside these paths, such as {one_line(first)}: name their "
+                "folder too, give this run another --run name, or let go of them with --replace-paths"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -187,7 +205,8 @@ class Session:
             if not os.path.lexists(root):  # a disk that is not there now: what it holds is kept
                 unlisted[root] = (PhotoNotFoundError.code, f"{one_line(root)}: there is no such file; check the path")
         if gone := self._ledger.unseen(number, unlisted):
-            self._listener.note(f"{gone} files are no longer there, and left the result")
+            are = "1 file is" if gone == 1 else f"{gone} files are"
+            self._listener.note(f"{are} no longer there, and left the result")
 
     def _stable(self, found: Iterable[Found]) -> Iterator[Found]:
         """What was the same for two looks; what was not stays as it was."""

@@ -16,7 +16,7 @@ from app.runs.ledger import Ledger
 from app.runs.session import Plan, Session
 from app.runs.walk import Chosen, walk
 from app.services import Services
-from pipeline.errors import RunBusyError
+from pipeline.errors import RunBusyError, RunPathsError
 from tests.app_runs import Told
 from tests.fakes import BLUE, GREEN, RED, WHITE, YELLOW, write_bars
 
@@ -37,9 +37,11 @@ def photos(tmp_path: Path) -> Path:
 def go(services: Services, photos: Path) -> Go:
     """Runs `r` once over the folder and returns it with what was told."""
 
-    def once(*roots: Path, chosen: Chosen | None = None, repeats: bool = False) -> tuple[Run, Told]:
+    def once(
+        *roots: Path, chosen: Chosen | None = None, repeats: bool = False, replace: bool = False
+    ) -> tuple[Run, Told]:
         told = Told()
-        plan = Plan("r", tuple(map(str, roots or (photos,))), chosen or Chosen(), repeats)
+        plan = Plan("r", tuple(map(str, roots or (photos,))), chosen or Chosen(), repeats, replace_paths=replace)
         with Session(services, plan, told) as session:
             session.once()
         return session.run, told
@@ -86,7 +88,7 @@ def test_new_changed_failed_and_gone_files(go: Go, photos: Path) -> None:
     (photos / "deep/b.png").unlink()
     run, told = go()
     assert analysed(told) == 3
-    assert "1 files are no longer there, and left the result" in told.notes
+    assert "1 file is no longer there, and left the result" in told.notes
     result = outcome(run)
     assert "b.png" not in result
     assert (result["a.png"][2], result["broken.jpg"][0], result["z-copy.png"][2]) == (2, "done", 1)
@@ -105,6 +107,22 @@ def test_a_folder_that_is_away_keeps_its_results(go: Go, photos: Path) -> None:
     run, told = go()
     assert analysed(told) == 0
     assert outcome(run)["a.png"] == ("done", None, 1)
+
+
+@pytest.mark.parametrize("was_away", [False, True])
+def test_other_paths_do_not_cost_what_was_done(go: Go, photos: Path, *, was_away: bool) -> None:
+    go()
+    if was_away:
+        photos.rename(photos.with_name("away"))
+        go()
+        photos.with_name("away").rename(photos)
+    faces = outcome(go()[0])
+    for other in (photos.with_name("p-with-a-typing-error"), photos / "deep"):
+        with pytest.raises(RunPathsError, match=r"holds \d files outside these paths, such as .*--replace-paths"):
+            go(other)
+    run, told = go(photos.parent)
+    assert (outcome(run), analysed(told)) == (faces, 0), "a folder around it is no other path"
+    assert set(outcome(go(photos / "deep", replace=True)[0])) == {"b.png"}
 
 
 def test_another_recipe_analyses_everything_anew(go: Go, services: Services) -> None:
