@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import in_use, live
+from app import in_use, live, vaults
 from app.access import Actor, Role
 from app.faces import only_face, sample_of
 from app.outcomes import Enrolment
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from app.policy import Policy
     from pipeline.gallery import Gallery, NewConsent, NewSample, Problem
+    from pipeline.gallery.vault.master import MasterKey
 
 
 class Changes(ABC):
@@ -304,6 +305,16 @@ class Changes(ABC):
                     gone.compact()  # an engine elsewhere drops its copy
         gallery.compact()
         return forgotten
+
+    def vault_init(self, place: vaults.KeyPlace | None, told: vaults.Progress | None = None) -> MasterKey:
+        """Encrypts the gallery, or goes on with it. Errors: `vaults.init`; NotAllowedError: the actor is no admin."""
+        self.require(Role.ADMIN)
+        return vaults.init(self.gallery, self.settings, place, told)
+
+    def vault_rotate(self, place: vaults.KeyPlace | None, told: vaults.Progress | None = None) -> MasterKey:
+        """Encrypts everything under a new data key. Errors: as `vault_init`."""
+        self.require(Role.ADMIN)
+        return vaults.rotate(self.gallery, self.settings, place, told)
 
     def backup(self, file: Path) -> None:
         """Writes everything to one new file. Errors: `Gallery.backup`."""

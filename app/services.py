@@ -111,14 +111,15 @@ class Services(Searches):
         return self.settings if state is None else in_use.settings_for(self.settings, state.model)
 
     def _open_gallery(self) -> Gallery:
-        from pipeline.gallery import Anchor, Gallery, IndexPlace, Scribe
+        from pipeline.gallery import Anchor, Gallery, IndexPlace, KeyPlaces, Scribe
 
         settings = self.settings
         model_id, dimension = embedder_identity(settings)
         place = IndexPlace(settings.index, settings.index_url, settings.index_method)
         location, score = self._gallery_location(), settings.subject_score
         scribe = Scribe(self.actor.name, Anchor(settings.home))
-        return Gallery.open(location, model_id, dimension, subject_score=score, index=place, scribe=scribe)
+        keys = KeyPlaces.of(settings)
+        return Gallery.open(location, model_id, dimension, subject_score=score, index=place, scribe=scribe, keys=keys)
 
     def _follow(self) -> None:
         """Goes over to another model together with the gallery."""

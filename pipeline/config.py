@@ -76,6 +76,8 @@ class Settings(BaseModel):
         session_max_min: Minutes after which it ends in any case.
         batch_folders: Folders of this machine that whoever is logged in at the web page may run over, and what is in
             them; who sits at the machine may name any.
+        vault_key_file: File with the key of an encrypted gallery; the variable KNOWNFACE_VAULT_KEY goes before it.
+        vault_keyring: Ask the operating system's keyring for that key.
         keep_crops: Keep the aligned crop of each sample (needed to change the model later without the photos).
     """
 
@@ -118,9 +120,11 @@ class Settings(BaseModel):
     session_idle_min: int = Field(default=60, ge=1, le=10_080)
     session_max_min: int = Field(default=720, ge=1, le=43_200)
     batch_folders: tuple[Path, ...] = ()
+    vault_key_file: str = ""
+    vault_keyring: bool = False
     keep_crops: bool = False
 
-    @field_validator("home", "gallery", "policy")
+    @field_validator("home", "gallery", "policy", "vault_key_file")
     @classmethod
     def _a_name(cls, value: Path | str) -> Path | str:
         if "\0" in str(value):

@@ -39,6 +39,8 @@
     │   ├── GalleryDamagedError          gallery_damaged
     │   ├── GalleryVersionError          gallery_version      made by a newer Knownface
     │   ├── GalleryUnreachableError      gallery_unreachable  the gallery's database server cannot be reached
+    │   ├── VaultError                   vault_error          its encryption cannot be begun or changed so
+    │   │   └── VaultLockedError         vault_locked         it is encrypted, and the key is missing or another
     │   └── GalleryBusyError             gallery_busy         the lock was not to be had within the busy timeout
     ├── TrainingError
     │   ├── TrainingDataError            training_data        the training photos cannot be used
@@ -344,6 +346,18 @@ class GalleryBusyError(GalleryError):
     """Another process held the gallery's lock for longer than the busy timeout."""
 
     code = "gallery_busy"
+
+
+class VaultError(GalleryError):
+    """A gallery cannot be encrypted, or its encryption changed, in this way."""
+
+    code = "vault_error"
+
+
+class VaultLockedError(VaultError):
+    """The gallery is encrypted and the key for it is missing, or another."""
+
+    code = "vault_locked"
 
 
 class TrainingError(KnownfaceError):

@@ -34,6 +34,7 @@ from app.cli import (
     train,
     unknown,
     users,
+    vault,
     watch_camera,
     web,
 )
@@ -61,6 +62,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(subject.app, name="subject")
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")
+app.add_typer(vault.app, name="vault")
 recognise.register(app)
 identify.register(app)
 calibrate.register(app)

@@ -131,7 +131,7 @@ def status(ctx: typer.Context) -> None:
 def opened(settings: Settings, model: Model | None) -> Iterator[Gallery]:
     """The gallery by a model; by a stand-in where only what it says about itself is asked."""
     from app.access import LOCAL
-    from pipeline.gallery import Anchor, Gallery, IndexPlace, Scribe
+    from pipeline.gallery import Anchor, Gallery, IndexPlace, KeyPlaces, Scribe
 
     local = model is None
     place = IndexPlace() if local else IndexPlace(settings.index, settings.index_url, settings.index_method)
@@ -139,7 +139,14 @@ def opened(settings: Settings, model: Model | None) -> Iterator[Gallery]:
     model_id, dimension = ("none", 1) if model is None else (model.model_id, model.dimension)
     location, scribe = settings.gallery_location, Scribe(LOCAL.name, Anchor(settings.home))
     with Gallery.open(
-        location, model_id, dimension, create=False, subject_score=score, index=place, scribe=scribe
+        location,
+        model_id,
+        dimension,
+        create=False,
+        subject_score=score,
+        index=place,
+        scribe=scribe,
+        keys=KeyPlaces.of(settings),
     ) as gallery:
         yield gallery
 
@@ -153,7 +160,7 @@ def _switch(context: Context, settings: Settings, how: How, model: Model | None 
     if is_missing(settings.gallery_location):
         return None
     target = model or Model(*embedder_identity(settings))
-    with opened(settings, target) as gallery, _watched(context) as told:
+    with opened(settings, target) as gallery, watched(context) as told:
         change = Change(gallery, settings, how, _named(context.settings), told)
         try:
             return change.run()
@@ -178,7 +185,7 @@ def _named(settings: Settings) -> str | None:
 
 
 @contextmanager
-def _watched(context: Context) -> Iterator[Any]:
+def watched(context: Context, what: str = "embedding") -> Iterator[Any]:
     """A progress bar on a terminal, a line now and then elsewhere."""
     import sys
     import time
@@ -190,14 +197,14 @@ def _watched(context: Context) -> Iterator[Any]:
             nonlocal last
             if time.monotonic() - last >= 10:
                 last = time.monotonic()
-                context.note(f"embedding: {done} of {total}")
+                context.note(f"{what}: {done} of {total}")
 
         yield plain
         return
     from rich.progress import Progress
 
     with Progress(console=context.console(stderr=True), transient=True) as bar:
-        task = bar.add_task("embedding", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

@@ -10,6 +10,7 @@ from pipeline.gallery.in_use import InUse, Model
 from pipeline.gallery.index_place import IndexPlace
 from pipeline.gallery.names import normalise
 from pipeline.gallery.records import Enrolled, NewSample, Problem, SampleInfo, SubjectDetail, SubjectInfo
+from pipeline.gallery.vault.master import KeyPlaces
 
 __all__ = [
     "Anchor",
@@ -22,6 +23,7 @@ __all__ = [
     "Hold",
     "InUse",
     "IndexPlace",
+    "KeyPlaces",
     "Model",
     "NewConsent",
     "NewSample",

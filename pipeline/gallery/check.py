@@ -14,6 +14,7 @@ from pipeline.gallery.records import Problem, ProblemKind
 from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, subjects, templates
 from pipeline.gallery.store import bump, read_meta
 from pipeline.gallery.truth import Truth
+from pipeline.gallery.vault.sealer import VECTOR, opened_or_empty, sealer_of, vector_identity
 from pipeline.types import UNIT_TOLERANCE
 
 
@@ -50,14 +51,16 @@ def broken_references(connection: Connection, *, repair: bool) -> list[Problem]:
 def bad_vectors(connection: Connection, model_id: str, dimension: int, *, repair: bool) -> list[Problem]:
     """Templates whose vector is not finite, not unit or of the wrong length; repairing removes them."""
     query = (
-        sa.select(templates.c.id, LENIENT_VECTOR, samples.c.uid, subjects.c.name)
+        sa.select(templates.c.id, LENIENT_VECTOR, samples.c.uid, subjects.c.name, samples.c.id)
         .join(samples, samples.c.id == templates.c.sample_id)
         .join(subjects, subjects.c.id == samples.c.subject_id)
         .where(templates.c.model_id == model_id)
         .execution_options(yield_per=4096)
     )
     problems, bad = [], []
-    for key, blob, uid, name in connection.execute(query):
+    sealer = sealer_of(connection.dialect)
+    for key, kept, uid, name, sample in connection.execute(query):
+        blob = opened_or_empty(sealer, kept, VECTOR, vector_identity(sample, model_id))
         if what := _wrong_with(blob, dimension):
             bad.append(key)
             text = f"the vector of sample {uid} of subject {names.shown(name)} {what}: enrol the photo again"
@@ -112,7 +115,7 @@ def index_problems(connection: Connection, mirror: Mirror, file: Path | None, *,
 def _wrong_with_file(connection: Connection, mirror: Mirror, file: Path) -> str | None:
     now = read_meta(connection)
     try:
-        saved = snapshot.load(file, mirror.model_id, mirror.dimension, now)
+        saved = snapshot.load(file, mirror.model_id, mirror.dimension, now, sealer_of(connection.dialect))
     except (snapshot.SnapshotError, OSError, ValueError) as error:
         return str(error)
     other = Mirror(mirror.model_id, mirror.dimension, compress=False)

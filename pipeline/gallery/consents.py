@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -13,6 +14,8 @@ from sqlalchemy.engine import Connection, Row
 from pipeline.errors import LegalHoldError
 from pipeline.gallery import names, store
 from pipeline.gallery.schema import audit, consent, holds, samples, subjects
+from pipeline.gallery.vault.columns import SealedText, is_null
+from pipeline.gallery.vault.sealer import EVIDENCE, GIVEN_BY, REASON, by_name, kept_text, sealer_of
 
 DueReason = Literal["consent_expired", "consent_withdrawn", "too_old"]
 
@@ -120,11 +123,12 @@ def give(connection: Connection, key: int, new: NewConsent, recorded_by: str) ->
         "evidence": new.evidence,
         "given_by": new.given_by,
     }
-    same = [consent.c[name].is_not_distinct_from(value) for name, value in values.items()]
-    there = sa.select(consent.c.id).where(consent.c.subject_id == key, _in_force(now), *same)
-    if connection.execute(there).first() is not None:
+    there = sa.select(*(consent.c[name] for name in values)).where(consent.c.subject_id == key, _in_force(now))
+    if any(row._asdict() == values for row in connection.execute(there)):
         return None
-    row = {"subject_id": key, "given_us": now, "recorded_by": recorded_by, **values}
+    row: dict[str, Any] = {"subject_id": key, "given_us": now, "recorded_by": recorded_by, **values}
+    for name, place in (("evidence", EVIDENCE), ("given_by", GIVEN_BY)):
+        row[name] = None if (text := row[name]) is None else kept_text(connection, text, place, str(now))
     made = connection.execute(sa.insert(consent).values(row).returning(consent.c.id))
     return int(made.scalar_one())
 
@@ -158,7 +162,8 @@ def has_one(connection: Connection, name: str, purpose: str | None) -> bool:
 def without(connection: Connection) -> list[str]:
     """The subjects that have no consent in force, by name."""
     some = sa.exists().where(consent.c.subject_id == subjects.c.id, _in_force(store.now_us()))
-    return list(connection.execute(sa.select(subjects.c.name).where(~some).order_by(subjects.c.folded)).scalars())
+    found = connection.execute(sa.select(subjects.c.name).where(~some).order_by(subjects.c.folded)).scalars()
+    return by_name(connection, found, str)
 
 
 def move(connection: Connection, source: int, target: int) -> None:
@@ -178,7 +183,9 @@ def _in_force(now: int) -> sa.ColumnElement[bool]:
 def hold(connection: Connection, key: int, until: datetime | None, reason: str, actor: str) -> None:
     """Places a legal hold on a subject, in place of the one there is."""
     connection.execute(sa.delete(holds).where(holds.c.subject_id == key))
-    row = {"subject_id": key, "placed_us": store.now_us(), "until_us": _us(until), "reason": reason, "actor": actor}
+    now = store.now_us()
+    kept = kept_text(connection, reason, REASON, str(now))
+    row = {"subject_id": key, "placed_us": now, "until_us": _us(until), "reason": kept, "actor": actor}
     connection.execute(sa.insert(holds).values(row))
 
 
@@ -202,13 +209,15 @@ def put_hold(connection: Connection, key: int, row: Row[Any]) -> None:
     """The same hold on another subject, in place of the one there is."""
     connection.execute(sa.delete(holds).where(holds.c.subject_id == key))
     values = {name: value for name, value in row._asdict().items() if name != "id"}
+    values["reason"] = kept_text(connection, row.reason, REASON, str(row.placed_us))
     connection.execute(sa.insert(holds).values({**values, "subject_id": key}))
 
 
 def all_holds(connection: Connection) -> list[Hold]:
     """The holds in force, by name."""
     query = sa.select(subjects.c.name, holds).join(subjects, subjects.c.id == holds.c.subject_id)
-    rows = connection.execute(query.where(_held(store.now_us())).order_by(subjects.c.folded))
+    found = connection.execute(query.where(_held(store.now_us())).order_by(subjects.c.folded))
+    rows = by_name(connection, found, attrgetter("name"))
     return [Hold(row.name, store.as_time(row.placed_us), _time(row.until_us), row.reason, row.actor) for row in rows]
 
 
@@ -250,8 +259,13 @@ def mentions(connection: Connection, text: str) -> list[str]:
     }
     found = []
     for words, column in places.items():
-        query = sa.select(column).where(column.icontains(text, autoescape=True)).limit(1)
-        if connection.execute(query).first() is not None:
+        if sealer_of(connection.dialect) is None or not isinstance(column.type, SealedText):
+            query = sa.select(column).where(column.icontains(text, autoescape=True)).limit(1)
+            there = connection.execute(query).first() is not None
+        else:
+            values = connection.execute(sa.select(column).where(~is_null(column))).scalars()
+            there = any(text.lower() in value.lower() for value in values)
+        if there:
             found.append(words)
     return found
 
@@ -275,7 +289,8 @@ def due(connection: Connection, *, grace_us: int, max_age_us: int | None) -> lis
     query = sa.select(subjects.c.id, subjects.c.name, newest.scalar_subquery().label("newest"), held.label("held"))
     ends = _ends(connection)
     found = []
-    for row in connection.execute(query.order_by(subjects.c.folded, subjects.c.name)):
+    rows = connection.execute(query.order_by(subjects.c.folded, subjects.c.name))
+    for row in by_name(connection, rows, attrgetter("name")):
         ended, reason = ends.get(row.id, (None, "consent_expired"))
         if ended is not None and ended + grace_us <= now:
             found.append(Due(row.name, reason, store.as_time(ended), bool(row.held)))

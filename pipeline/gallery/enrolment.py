@@ -15,6 +15,7 @@ from pipeline.gallery import names
 from pipeline.gallery.records import NewSample
 from pipeline.gallery.schema import samples, subjects, templates
 from pipeline.gallery.store import bump, chunks, now_us, subject_ids
+from pipeline.gallery.vault.sealer import CROP, SOURCE, VECTOR, kept, kept_text, sealer_of, vector_identity
 
 SAME_FACE_IOU = 0.5
 
@@ -30,7 +31,8 @@ def enrol(connection: Connection, items: Sequence[tuple[str, NewSample]], model_
     """
     generation = bump(connection)
     present = _same_photos(connection, [sample.photo_sha256 for _, sample in items], model_id)
-    uids, sample_rows, template_rows, revived = [], [], [], []
+    uids, sample_rows, revived = [], [], []
+    template_rows: list[dict[str, Any]] = []
     created = now_us()
     for name, sample in items:
         known = _known(present.setdefault(sample.photo_sha256, []), name, sample)
@@ -39,7 +41,7 @@ def enrol(connection: Connection, items: Sequence[tuple[str, NewSample]], model_
         if known:  # enrolled with another model: the sample gets a template of this one
             revived.append(uid)
         else:
-            sample_rows.append((name, _sample_row(uid, sample, generation, created)))
+            sample_rows.append((name, _sample_row(connection, uid, sample, generation, created)))
         present[sample.photo_sha256].append(_Face(name, uid, sample.box, sample.source, here=True))
         vector = np.ascontiguousarray(sample.vector, dtype="<f4").tobytes()
         template_rows.append({"uid": uid, "model_id": model_id, "norm": float(sample.norm), "vector": vector})
@@ -48,8 +50,22 @@ def enrol(connection: Connection, items: Sequence[tuple[str, NewSample]], model_
         connection.execute(_INSERT_SAMPLE, [{**row, "subject_id": ids[name]} for name, row in sample_rows])
     for chunk in chunks(revived):
         connection.execute(sa.update(samples).where(samples.c.uid.in_(chunk)).values(changed=generation))
+    _seal(connection, template_rows)
     connection.execute(_INSERT_TEMPLATE, template_rows)
     return uids
+
+
+def _seal(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Seals the vectors, where the gallery is encrypted, for the rows that the samples have got by now."""
+    sealer = sealer_of(connection.dialect)
+    if sealer is None:
+        return
+    keys: dict[str, int] = {}
+    for chunk in chunks(row["uid"] for row in rows):
+        query = sa.select(samples.c.uid, samples.c.id).where(samples.c.uid.in_(chunk))
+        keys.update((uid, key) for uid, key in connection.execute(query))
+    for row in rows:
+        row["vector"] = sealer.seal(row["vector"], VECTOR, vector_identity(keys[row["uid"]], row["model_id"]))
 
 
 # Built once: making a statement costs more than running it.
@@ -128,11 +144,11 @@ def _iou(a: tuple[float, float, float, float], b: tuple[float, float, float, flo
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
-def _sample_row(uid: str, sample: NewSample, generation: int, created: int) -> dict[str, Any]:
+def _sample_row(connection: Connection, uid: str, sample: NewSample, generation: int, created: int) -> dict[str, Any]:
     x0, y0, x1, y1 = map(float, sample.box)
     return {
         "uid": uid,
-        "source": sample.source,
+        "source": kept_text(connection, sample.source, SOURCE, uid),
         "photo_sha256": sample.photo_sha256,
         "box_x0": x0,
         "box_y0": y0,
@@ -145,5 +161,5 @@ def _sample_row(uid: str, sample: NewSample, generation: int, created: int) -> d
         "quality": None if sample.quality is None else float(sample.quality),
         "created_us": created,
         "changed": generation,
-        "crop": sample.crop,
+        "crop": None if sample.crop is None else kept(connection, sample.crop, CROP, uid),
     }

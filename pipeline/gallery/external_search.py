@@ -11,7 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.errors import GalleryError
+from pipeline.errors import GalleryError, VaultError
 from pipeline.gallery.codes import Progress
 from pipeline.gallery.external import NOBODY, ExternalIndex, IndexLostError, fetch
 from pipeline.gallery.faiss_index import FaissIndex
@@ -22,6 +22,7 @@ from pipeline.gallery.schema import subjects
 from pipeline.gallery.settle import settle
 from pipeline.gallery.store import Meta, chunks, read_meta
 from pipeline.gallery.truth import Truth
+from pipeline.gallery.vault.sealer import sealer_of
 from pipeline.types import F32, Candidates
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class ExternalSearch:
     def load(self, progress: Progress | None = None) -> None:
         """Brings the engine up to date; costs one question to the truth when nobody committed since the last time."""
         with self._truth.reading() as connection:
+            if sealer_of(connection.dialect) is not None:
+                raise VaultError(f'{self._index.label}: would keep the templates in the open: set index = "local"')
             if read_meta(connection) == self._at:
                 return
         with self._lock, self._truth.alone(), self._truth.reading() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from pipeline.gallery.records import NewSample, Problem
 from pipeline.gallery.rights import RightsGallery
 from pipeline.gallery.switching import Switching
 from pipeline.gallery.values import bad_values
+
+if TYPE_CHECKING:
+    from pipeline.gallery.vault.work import Vaulting
 
 
 class Gallery(RightsGallery):
@@ -186,6 +189,12 @@ class Gallery(RightsGallery):
     def switching(self) -> Switching:
         """What a change to another model needs."""
         return Switching(self._truth, self._scribe)
+
+    def vault(self) -> Vaulting:
+        """What encrypts the gallery, or changes its key."""
+        from pipeline.gallery.vault.work import Vaulting  # noqa: PLC0415 - rarely needed
+
+        return Vaulting(self._truth, self._scribe)
 
     # --- the index -------------------------------------------------------------------------------------------
 

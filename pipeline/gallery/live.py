@@ -15,6 +15,7 @@ from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem
 from pipeline.gallery.snapshot import file_for
 from pipeline.gallery.truth import Truth
+from pipeline.gallery.vault.sealer import sealer_of
 from pipeline.types import F32, Candidates, SubjectScore
 
 SAVE_FROM = 20_000
@@ -109,8 +110,10 @@ class LiveIndex:
         with self._truth.file_lock() as held:
             if not held:
                 return False
+            with self._truth.reading() as connection:
+                sealer = sealer_of(connection.dialect)
             try:
-                self._mirror.save(file)
+                self._mirror.save(file, sealer)
             except OSError as error:
                 _log.warning("the index was not saved: %s", error)
                 return False

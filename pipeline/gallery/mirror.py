@@ -19,6 +19,7 @@ from pipeline.gallery.schema import subjects
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta, read_meta
 from pipeline.gallery.subject_index import fused_index, refuse, subjects_of
+from pipeline.gallery.vault.sealer import Sealer, sealer_of
 from pipeline.types import F32, SubjectScore
 
 _log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Mirror:
         """Starts from the saved index if it can be used; returns whether there is a file that must go."""
         now = read_meta(connection)
         try:
-            saved = snapshot.load(file, self.model_id, self.dimension, now)
+            saved = snapshot.load(file, self.model_id, self.dimension, now, sealer_of(connection.dialect))
         except FileNotFoundError:
             return False
         except (snapshot.SnapshotError, OSError, ValueError) as error:
@@ -112,11 +113,11 @@ class Mirror:
         self.saved = saved.at.generation
         return now.removal > saved.at.generation  # it holds what has been erased since
 
-    def save(self, file: Path) -> None:
+    def save(self, file: Path, sealer: Sealer | None) -> None:
         """Saves the index; see `snapshot.save`."""
         if self.at is not None:
             self.index.tidy()
-            snapshot.save(file, self.index.segments, self.names, self.at, self.model_id, self.dimension)
+            snapshot.save(file, self.index.segments, self.names, self.at, self.model_id, self.dimension, sealer)
             self.saved = self.at.generation
 
     def follow(self, connection: Connection, progress: Progress | None = None) -> bool:

@@ -20,6 +20,8 @@ from pipeline.gallery.records import Enrolled, SubjectDetail, SubjectInfo
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.schema import templates as templates_table
 from pipeline.gallery.truth import Truth
+from pipeline.gallery.vault.master import NO_KEY, KeyPlaces
+from pipeline.gallery.vault.sealer import CROP, opened
 from pipeline.types import Candidates, SubjectScore, Templates
 
 
@@ -63,6 +65,7 @@ class GalleryReader:
         subject_score: SubjectScore = "best",
         index: IndexPlace = LOCAL,
         scribe: Scribe = NOBODY,
+        keys: KeyPlaces = NO_KEY,
     ) -> Self:
         """Opens a gallery, making or upgrading it where needed; the index is loaded by the first search.
 
@@ -74,6 +77,7 @@ class GalleryReader:
             subject_score: As in the constructor.
             index: As in the constructor.
             scribe: As in the constructor.
+            keys: Where the key of an encrypted gallery is.
 
         Raises:
             GalleryError: There is none and `create` is false, or it cannot be made here.
@@ -81,8 +85,9 @@ class GalleryReader:
             GalleryVersionError: It was made by a newer version.
             GalleryBusyError: Another process kept it locked.
             GalleryUnreachableError: The server of the database, or of the index, does not answer.
+            VaultLockedError: It is encrypted, and the key is missing or another.
         """
-        truth = Truth(Place.of(location), create=create)
+        truth = Truth(Place.of(location), create=create, keys=keys)
         try:
             return cls(truth, model_id, dimension, subject_score, index, scribe)
         except BaseException:
@@ -175,12 +180,11 @@ class GalleryReader:
 
     def picture(self, name: str) -> bytes | None:
         """PNG of a subject's face, the oldest that is kept (setting `keep_crops`); None where there is none."""
-        query = sa.select(samples.c.crop).join(subjects, subjects.c.id == samples.c.subject_id).order_by(samples.c.id)
+        query = sa.select(samples.c.crop, samples.c.uid).join(subjects, subjects.c.id == samples.c.subject_id)
+        query = query.where(subjects.c.name == name, samples.c.crop.is_not(None)).order_by(samples.c.id).limit(1)
         with self._truth.reading() as connection:
-            found = connection.execute(
-                query.where(subjects.c.name == name, samples.c.crop.is_not(None)).limit(1)
-            ).scalar()
-        return None if found is None else bytes(found)
+            row = connection.execute(query).first()
+            return None if row is None else opened(connection, bytes(row.crop), CROP, row.uid)
 
     def crops(self, sample_ids: Sequence[str]) -> dict[str, bytes]:
         """PNG of the faces of these samples, where they are kept (setting `keep_crops`)."""

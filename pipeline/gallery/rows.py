@@ -13,7 +13,11 @@ from sqlalchemy.engine import Connection
 from pipeline.gallery.index import I64, bad_rows
 from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, templates
 from pipeline.gallery.store import chunks
+from pipeline.gallery.vault.sealer import VECTOR, opened_or_empty, sealer_of, vector_identity
 from pipeline.types import F32
+
+Row = tuple[int, int, bytes, int]
+"""Id of a template, of its subject, its vector as it is kept, id of its sample."""
 
 Columns = tuple[I64, I64, F32]
 """Ids of templates (N,), ids of their subjects (N,), vectors (N, D) float32 unit rows."""
@@ -36,7 +40,7 @@ class TruthRows:
     @property
     def _query(self) -> sa.Select[Any]:
         return (
-            sa.select(templates.c.id, samples.c.subject_id, LENIENT_VECTOR)
+            sa.select(templates.c.id, samples.c.subject_id, LENIENT_VECTOR, samples.c.id)
             .join(samples, samples.c.id == templates.c.sample_id)
             .where(templates.c.model_id == self.model_id)
         )
@@ -52,12 +56,12 @@ class TruthRows:
         query = self._query.order_by(templates.c.id).execution_options(yield_per=_BATCH)
         with connection.execute(query) as result:  # a server's cursor stays open where the rest is not wanted
             for part in result.partitions():
-                yield self._columns([tuple(row) for row in part])
+                yield self._columns(connection, [tuple(row) for row in part])
 
     def changed(self, connection: Connection, since: int) -> Columns:
         """Those whose sample was added or moved after a generation."""
         rows = connection.execute(self._query.where(samples.c.changed > since))
-        return self._columns([tuple(row) for row in rows])
+        return self._columns(connection, [tuple(row) for row in rows])
 
     def gone(self, connection: Connection, since: int) -> I64:
         """(N,) ids of the templates that were removed after a generation."""
@@ -66,12 +70,17 @@ class TruthRows:
 
     def of(self, connection: Connection, ids: Iterable[int]) -> Columns:
         """Those of these ids that there are."""
-        rows: list[tuple[int, int, bytes]] = []
+        rows: list[Row] = []
         for chunk in chunks(ids):
             rows.extend(tuple(row) for row in connection.execute(self._query.where(templates.c.id.in_(chunk))))
-        return self._columns(rows)
+        return self._columns(connection, rows)
 
-    def _columns(self, rows: list[tuple[int, int, bytes]]) -> Columns:
+    def _columns(self, connection: Connection, rows: list[Row]) -> Columns:
+        if (sealer := sealer_of(connection.dialect)) is not None:
+            rows = [
+                (key, label, opened_or_empty(sealer, blob, VECTOR, vector_identity(sample, self.model_id)), sample)
+                for key, label, blob, sample in rows
+            ]
         width = 4 * self.dimension
         fitting = [row for row in rows if len(row[2]) == width]
         ids = np.array([row[0] for row in fitting], np.int64)

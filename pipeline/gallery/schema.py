@@ -8,6 +8,7 @@
     subjects 1─1 holds                      who may not be erased, for a legal reason
     audit ─ what was done, each entry chained to the one before; triggers refuse every change of it
     audit_head ─ one row: where the chain ends, and who has signed that
+    vault ─ one row in an encrypted gallery: its wrapped keys, and how far the encryption is
 
 `changed` is the generation that last touched a row; an index at generation g asks for the rows with changed > g.
 Identities are never used twice (AUTOINCREMENT), so a template's id can serve as its id in every index. Times are
@@ -45,11 +46,13 @@ from pipeline.gallery.column_types import (
     CheckedWhole,
     LandmarkBytes,
 )
+from pipeline.gallery.vault.columns import SealedText, SealedTextOrNull, SubjectName
+from pipeline.gallery.vault.sealer import EVIDENCE, GIVEN_BY, REASON, SOURCE
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema revision this version knows, oldest first; the last one is the head of migrations/."""
 
-LATER_TABLES = {"documents": "0002", "holds": "0003", "audit_head": "0003"}
+LATER_TABLES = {"documents": "0002", "holds": "0003", "audit_head": "0003", "vault": "0004"}
 """Tables that a gallery of an earlier schema does not have, and the revision that makes them."""
 
 LATER_COLUMNS = dict.fromkeys(
@@ -75,8 +78,8 @@ subjects = Table(
     "subjects",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("name", CheckedText, nullable=False, unique=True),
-    Column("folded", CheckedText, nullable=False),
+    Column("name", SubjectName, nullable=False, unique=True),
+    Column("folded", CheckedText, nullable=False),  # in an encrypted gallery the sealed name
     Column("created_us", CheckedBigWhole, nullable=False),
     Column("changed", CheckedBigWhole, nullable=False),
     Column("uid", CheckedString(32), nullable=False, server_default=""),  # what the audit calls a subject; random
@@ -92,7 +95,7 @@ samples = Table(
     Column("id", BigId, primary_key=True),
     Column("uid", CheckedString(32), nullable=False, unique=True),
     Column("subject_id", BigId, ForeignKey("subjects.id", ondelete="CASCADE"), nullable=False),
-    Column("source", CheckedText, nullable=False),
+    Column("source", SealedText(SOURCE, "uid"), nullable=False),
     Column("photo_sha256", CheckedString(64), nullable=False),
     Column("box_x0", CheckedNumber, nullable=False),
     Column("box_y0", CheckedNumber, nullable=False),
@@ -157,9 +160,9 @@ consent = Table(
     Column("given_us", CheckedBigWhole, nullable=False),
     Column("expires_us", CheckedBigWholeOrNull),
     Column("withdrawn_us", CheckedBigWholeOrNull),
-    Column("evidence", CheckedTextOrNull),  # where the signed paper is
+    Column("evidence", SealedTextOrNull(EVIDENCE, "given_us")),  # where the signed paper is
     Column("text_version", CheckedTextOrNull),  # which wording was agreed to
-    Column("given_by", CheckedTextOrNull),  # who agreed, where it is not the subject: a guardian
+    Column("given_by", SealedTextOrNull(GIVEN_BY, "given_us")),  # who agreed, where it is not the subject: a guardian
     Column("recorded_by", CheckedText, nullable=False, server_default=""),
     Index("consent_subject", "subject_id"),
     sqlite_autoincrement=True,
@@ -172,7 +175,7 @@ holds = Table(
     Column("subject_id", BigId, ForeignKey("subjects.id", ondelete="CASCADE"), nullable=False, unique=True),
     Column("placed_us", CheckedBigWhole, nullable=False),
     Column("until_us", CheckedBigWholeOrNull),  # nothing: until it is released
-    Column("reason", CheckedText, nullable=False),
+    Column("reason", SealedText(REASON, "placed_us"), nullable=False),
     Column("actor", CheckedText, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -204,6 +207,17 @@ audit_head = Table(
     Column("signed_hash", CheckedString(64), nullable=False),
     Column("key_id", CheckedText, nullable=False),
     Column("signature", CheckedText, nullable=False),
+)
+
+vault = Table(
+    "vault",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="vault_one_row"), primary_key=True, autoincrement=False),
+    Column("vault_id", CheckedString(32), nullable=False),
+    Column("state", CheckedString(16), nullable=False),
+    Column("key_id", CheckedString(8), nullable=False),
+    Column("master_id", CheckedString(16), nullable=False),
+    Column("wrapped", CheckedText, nullable=False),  # data keys by id, in JSON
 )
 
 APPEND_ONLY = {

@@ -6,7 +6,8 @@
 
 The header carries the gallery's identity, the generation it shows, the model, and a CRC-32 for every 64 MB of each
 section; all are checked before anything is used. A file that does not fit is not an error of the gallery: it is thrown
-away and the index is read from the truth.
+away and the index is read from the truth. In an encrypted gallery every section is a row of sealed blocks, and is
+decrypted into memory instead of mapped.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pipeline.gallery.codes import Codes
 from pipeline.gallery.engine import DATABASE
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta
+from pipeline.gallery.vault.sealer import Sealer, SealError
 
 _MAGIC = b"KFINDEX2"
 _PREFIX = struct.Struct("<8sQ32s")
@@ -38,6 +40,9 @@ _BLOCK = 64 << 20
 _ROWS = 65536
 SUFFIX = ".kfi"
 Parts = Iterable[npt.NDArray[Any]]
+_SEALED_AS = "index"
+_SEALED_BLOCK = 8 << 20  # bytes before it is sealed, or one part more
+_LENGTH = struct.Struct("<Q")
 TEMPORARY = ".tmp"
 
 
@@ -60,7 +65,13 @@ def file_for(folder: Path, model_id: str) -> Path:
 
 
 def save(
-    file: Path, segments: tuple[Segment, ...], names: dict[int, str], at: Meta, model_id: str, dimension: int
+    file: Path,
+    segments: tuple[Segment, ...],
+    names: dict[int, str],
+    at: Meta,
+    model_id: str,
+    dimension: int,
+    sealer: Sealer | None = None,
 ) -> None:
     """Writes the index: temporary file, fsync, rename, fsync of the folder.
 
@@ -71,6 +82,7 @@ def save(
         at: The generation that all this shows.
         model_id: The model of the vectors.
         dimension: The length of a vector.
+        sealer: Of an encrypted gallery; the sections are sealed then, in blocks.
 
     Raises:
         OSError: It could not be written; the file that was there is untouched and the temporary one is removed.
@@ -83,6 +95,7 @@ def save(
         "names": [np.frombuffer("\n".join(names.values()).encode(), np.uint8)],
     }
     header: dict[str, Any] = {"at": list(at), "model_id": model_id, "dimension": dimension}
+    header["sealed"] = sealer is not None
     header |= {"count": sum(map(len, segments)), "subjects": len(names), "codes": [], "sections": {}}
     for number, segment in enumerate(segments):
         if segment.codes is not None:
@@ -94,7 +107,8 @@ def save(
         with temporary.open("wb") as out:
             room = _room_for_header(header, dimension)
             out.seek(room)
-            for name, parts in sections.items():
+            for name, plain in sections.items():
+                parts = plain if sealer is None else _sealed(plain, sealer, name, header)
                 header["sections"][name] = _write_section(out, parts)
             text = json.dumps(header).encode()
             if _PREFIX.size + len(text) > room:
@@ -110,7 +124,7 @@ def save(
     sync_folder(file.parent)
 
 
-def load(file: Path, model_id: str, dimension: int, truth: Meta) -> Snapshot:
+def load(file: Path, model_id: str, dimension: int, truth: Meta, sealer: Sealer | None = None) -> Snapshot:
     """Opens an index file, checks every byte, and maps the vectors into memory.
 
     Args:
@@ -118,6 +132,7 @@ def load(file: Path, model_id: str, dimension: int, truth: Meta) -> Snapshot:
         model_id: The model it must be of.
         dimension: The length of a vector it must have.
         truth: Where the truth is; the file must be of this gallery and not ahead of it.
+        sealer: Of an encrypted gallery, whose files are sealed; the sections are decrypted into memory.
 
     Raises:
         SnapshotError: Torn, damaged, of another gallery or model, or too old to follow.
@@ -131,8 +146,12 @@ def load(file: Path, model_id: str, dimension: int, truth: Meta) -> Snapshot:
         raise SnapshotError("it is of another gallery")
     if not at.leads_to(truth):
         raise SnapshotError("its generation does not fit the gallery's")
+    if header.get("sealed", False) != (sealer is not None):
+        raise SnapshotError("it is not encrypted" if sealer is not None else "it is encrypted")
     raw = np.memmap(file, np.uint8, "r")
     parts = {name: _section(raw, *place) for name, place in header["sections"].items()}
+    if sealer is not None:
+        parts = {name: _unsealed(part, sealer, name, header) for name, part in parts.items()}
     names = bytes(parts["names"]).decode().split("\n") if header["subjects"] else []
     name_ids = parts["name_ids"].view(np.int64).tolist()
     vectors = parts["vectors"].view(np.float32).reshape(header["count"], dimension)
@@ -217,6 +236,48 @@ def _write_section(out: BinaryIO, parts: Parts) -> tuple[int, int, list[int]]:
     if filled % _BLOCK:
         sums.append(crc)
     return offset, filled, sums
+
+
+def _sealed(parts: Parts, sealer: Sealer, name: str, header: dict[str, Any]) -> Parts:
+    """The bytes of a section in sealed blocks, each behind its length."""
+    for number, block in enumerate(_blocks(parts)):
+        sealed = sealer.seal(block, _SEALED_AS, _identity(name, number, header))
+        yield np.frombuffer(_LENGTH.pack(len(sealed)) + sealed, np.uint8)
+
+
+def _blocks(parts: Parts) -> Iterator[bytes]:
+    gathered: list[bytes] = []
+    for part in parts:
+        gathered.append(np.ascontiguousarray(part).tobytes())
+        if sum(map(len, gathered)) >= _SEALED_BLOCK:
+            yield b"".join(gathered)
+            gathered = []
+    if gathered:
+        yield b"".join(gathered)
+
+
+def _unsealed(data: npt.NDArray[np.uint8], sealer: Sealer, name: str, header: dict[str, Any]) -> npt.NDArray[np.uint8]:
+    """The bytes of a section.
+
+    Raises:
+        SnapshotError: A block was altered, moved, or is under a key that is gone.
+    """
+    opened: list[bytes] = []
+    start = 0
+    while start < len(data):
+        (length,) = _LENGTH.unpack(data[start : start + _LENGTH.size].tobytes())
+        start += _LENGTH.size
+        try:
+            sealed = data[start : start + length].tobytes()
+            opened.append(sealer.open(sealed, _SEALED_AS, _identity(name, len(opened), header)))
+        except SealError as error:
+            raise SnapshotError(f"a part of it {error}") from error
+        start += length
+    return np.frombuffer(b"".join(opened), np.uint8)
+
+
+def _identity(name: str, number: int, header: dict[str, Any]) -> str:
+    return json.dumps([name, number, header["at"], header["model_id"], header["dimension"], header["count"]])
 
 
 def _section(raw: npt.NDArray[np.uint8], offset: int, length: int, sums: list[int]) -> npt.NDArray[np.uint8]:

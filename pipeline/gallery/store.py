@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +22,10 @@ from pipeline.gallery import names
 from pipeline.gallery.records import Enrolled, SampleInfo, SubjectInfo
 from pipeline.gallery.schema import meta, removed, samples, subjects, templates
 from pipeline.gallery.server import timeline_of
+from pipeline.gallery.vault.sealer import NAME, VECTOR, by_name, opened, sealer_of, vector_identity
 
 _CHUNK = 500  # values in one IN (...)
+_LOOKED_AT = 2000  # names that are compared with one that is not there
 
 
 class Meta(NamedTuple):
@@ -114,9 +117,20 @@ def subject_ids(connection: Connection, wanted: Sequence[str], generation: int, 
     if not missing:
         return found
     row = {"created_us": created, "changed": generation}
-    made = [{"name": n, "folded": names.folded(n), "uid": uuid.uuid4().hex, **row} for n in missing]
+    made = [{**name_values(connection, n, uuid.uuid4().hex), **row} for n in missing]
     connection.execute(_INSERT_SUBJECT, made)
     return read()
+
+
+def name_values(connection: Connection, name: str, uid: str) -> dict[str, str]:
+    """The columns that hold a subject's name, and its random id.
+
+    In an encrypted gallery the first holds what the name is found by, which the column's type makes of it, and the
+    second the sealed name.
+    """
+    sealer = sealer_of(connection.dialect)
+    folded = names.folded(name) if sealer is None else sealer.seal_text(name, NAME, uid)
+    return {"name": name, "folded": folded, "uid": uid}
 
 
 def uids_of(connection: Connection, wanted: Sequence[str]) -> dict[str, str]:
@@ -159,13 +173,21 @@ def subject_id(connection: Connection, name: str) -> int:
     found = connection.execute(sa.select(subjects.c.id).where(subjects.c.name == name)).scalar()
     if found is not None:
         return int(found)
-    fold = names.folded(name)
-    alike = subjects.c.folded.contains(fold, autoescape=True) | subjects.c.folded.startswith(fold[:1], autoescape=True)
-    near = names.closest(name, connection.execute(sa.select(subjects.c.name).where(alike).limit(2000)).scalars())
-    if not near:
-        near = names.closest(name, connection.execute(sa.select(subjects.c.name).limit(2000)).scalars())
+    near = _alike(connection, name)
     hint = "did you mean " + " or ".join(map(names.shown, near)) + "?" if near else "see `knownface gallery list`"
     raise SubjectNotFoundError(f"there is no subject {names.shown(name)}: {hint}")
+
+
+def _alike(connection: Connection, name: str) -> list[str]:
+    """The names of subjects that look most like one."""
+    fold = names.folded(name)
+    if sealer_of(connection.dialect) is not None:  # the database cannot tell: all names are opened
+        every = list(connection.execute(sa.select(subjects.c.name)).scalars())
+        some = [one for one in every if fold in names.folded(one) or names.folded(one).startswith(fold[:1])]
+        return names.closest(name, some[:_LOOKED_AT]) or names.closest(name, every[:_LOOKED_AT])
+    alike = subjects.c.folded.contains(fold, autoescape=True) | subjects.c.folded.startswith(fold[:1], autoescape=True)
+    near = names.closest(name, connection.execute(sa.select(subjects.c.name).where(alike).limit(_LOOKED_AT)).scalars())
+    return near or names.closest(name, connection.execute(sa.select(subjects.c.name).limit(_LOOKED_AT)).scalars())
 
 
 def remove_subject(connection: Connection, name: str) -> int:
@@ -226,7 +248,7 @@ def rename(connection: Connection, old: str, new: str) -> None:
             f"join them with `knownface gallery merge {names.shown(old)} {names.shown(new)}`"
         )
     generation = bump(connection, removal=True)  # the old name must leave the saved index too
-    values = {"name": new, "folded": names.folded(new), "changed": generation}
+    values = name_values(connection, new, uid_of(connection, old)) | {"changed": generation}
     connection.execute(sa.update(subjects).where(subjects.c.id == key).values(values))
 
 
@@ -283,12 +305,27 @@ def list_subjects(
     """
     mine = sa.select(sa.func.count()).where(samples.c.subject_id == subjects.c.id).scalar_subquery()
     query = sa.select(subjects.c.name, mine, subjects.c.created_us).order_by(subjects.c.folded, subjects.c.name)
+    if sealer_of(connection.dialect) is not None:
+        return _list_sealed(connection, limit, offset, search)
     if search:
         query = query.where(subjects.c.folded.contains(names.folded(search.strip()), autoescape=True))
     if after is not None:
         query = query.where(sa.tuple_(subjects.c.folded, subjects.c.name) > (names.folded(after), after))
     rows = connection.execute(query.limit(limit).offset(offset))
     return [SubjectInfo(name, number, as_time(created)) for name, number, created in rows]
+
+
+def _list_sealed(connection: Connection, limit: int | None, offset: int, search: str | None) -> list[SubjectInfo]:
+    """As `list_subjects` in an encrypted gallery: every name is opened, the database can neither search nor order."""
+    wanted = names.folded(search.strip()) if search else ""
+    rows = connection.execute(sa.select(subjects.c.id, subjects.c.name, subjects.c.created_us))
+    found = by_name(connection, (row for row in rows if wanted in names.folded(row.name)), attrgetter("name"))
+    page = found[offset:] if limit is None else found[offset : offset + limit]
+    counts: dict[int, int] = {}
+    for chunk in chunks(row.id for row in page):
+        query = sa.select(samples.c.subject_id, sa.func.count()).where(samples.c.subject_id.in_(chunk))
+        counts.update((key, int(n)) for key, n in connection.execute(query.group_by(samples.c.subject_id)))
+    return [SubjectInfo(row.name, counts.get(row.id, 0), as_time(row.created_us)) for row in page]
 
 
 def list_samples(connection: Connection, key: int, model_id: str) -> tuple[SampleInfo, ...]:
@@ -305,16 +342,17 @@ def list_samples(connection: Connection, key: int, model_id: str) -> tuple[Sampl
 def list_templates(connection: Connection, model_id: str, key: int | None) -> list[Enrolled]:
     """The templates of a model, of one subject or of all, by subject, oldest first."""
     query = (
-        sa.select(subjects.c.name, samples.c.uid, samples.c.source, templates.c.vector, templates.c.norm)
+        sa.select(subjects.c.name, samples.c.id, samples.c.uid, samples.c.source, templates.c.vector, templates.c.norm)
         .join(samples, samples.c.subject_id == subjects.c.id)
         .join(templates, (templates.c.sample_id == samples.c.id) & (templates.c.model_id == model_id))
         .order_by(subjects.c.folded, subjects.c.name, samples.c.id)
     )
     rows = connection.execute(query if key is None else query.where(subjects.c.id == key))
-    return [
-        Enrolled(name, uid, source, np.frombuffer(vector, "<f4").astype(np.float32), float(norm))
-        for name, uid, source, vector, norm in rows
-    ]
+    found = []
+    for name, number, uid, source, vector, norm in by_name(connection, rows, itemgetter(0)):
+        plain = opened(connection, vector, VECTOR, vector_identity(number, model_id))
+        found.append(Enrolled(name, uid, source, np.frombuffer(plain, "<f4").astype(np.float32), float(norm)))
+    return found
 
 
 def _sample_info(row: Row[Any]) -> SampleInfo:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,12 +28,23 @@ from pipeline.gallery.schema import documents as documents_table
 from pipeline.gallery.schema import samples, subjects, templates
 from pipeline.gallery.store import bump, read_meta
 from pipeline.gallery.truth import Truth
+from pipeline.gallery.vault.sealer import (
+    VECTOR,
+    Sealer,
+    SealError,
+    by_name,
+    kept_text,
+    opened,
+    sealer_of,
+    vector_identity,
+)
 from pipeline.gallery.waiting import Made, Waiting, insert, lacks, select, subject_lacks
 
 PROGRESS = "switch"
 """Kind of the document that tells how far a change is."""
 LOCK = "switch.lock"
 _LOCK_S = 2.0
+_MESSAGE = ("documents.body", PROGRESS)
 AT_ONCE = 16
 """Samples that are embedded within the step, at most: enrolments wait for it."""
 
@@ -103,6 +115,8 @@ class Switching:
         """
         with self._truth.reading() as connection:
             found = documents.read(connection, PROGRESS, OF_ALL)
+            if found is not None:
+                found = _with_message(found, partial(_open_message, sealer_of(connection.dialect)))
         return None if found is None else found | {"running": self._is_held()}
 
     def commit(
@@ -159,7 +173,7 @@ class Switching:
         """The subjects none of whose samples has a template of a model, by name."""
         with self._truth.reading() as connection:
             query = sa.select(subjects.c.name).where(subject_lacks(model_id)).order_by(subjects.c.folded)
-            return list(connection.execute(query).scalars())
+            return by_name(connection, connection.execute(query).scalars(), str)
 
     def models(self) -> dict[str, int]:
         """How many templates there are of each model."""
@@ -170,9 +184,11 @@ class Switching:
     def dimension_of(self, model_id: str) -> int | None:
         """Length of the vectors of a model, by those that are there; None where there are none."""
         with self._truth.reading() as connection:
-            query = sa.select(sa.func.length(templates.c.vector)).where(templates.c.model_id == model_id).limit(1)
-            found = connection.execute(query).scalar()
-        return None if found is None else int(found) // 4
+            query = sa.select(templates.c.vector, templates.c.sample_id).where(templates.c.model_id == model_id)
+            row = connection.execute(query.limit(1)).first()
+            if row is None:
+                return None
+            return len(opened(connection, row.vector, VECTOR, vector_identity(row.sample_id, model_id))) // 4
 
     def forget(self) -> int:
         """Removes the templates and documents of every model that nobody is searched by; returns how many templates.
@@ -204,7 +220,8 @@ class Switching:
             GalleryBusyError: Another process is at it.
         """
         busy = GalleryBusyError(
-            f"{self._truth.place.label}: another process is changing the model: see `knownface models status`"
+            f"{self._truth.place.label}: another process is changing the model, or the key: "
+            "see `knownface models status` and `knownface vault status`"
         )
         folder = self._truth.folder
         if folder is None:
@@ -277,4 +294,26 @@ def _after(connection: Connection, before: InUse | None, model: Model) -> InUse:
 def _note(connection: Connection, progress: dict[str, Any]) -> None:
     stamped = progress | {"pid": os.getpid(), "updated_us": time.time_ns() // 1000}
     stamped["generation"] = read_meta(connection).generation
+    stamped = _with_message(stamped, lambda text: kept_text(connection, text, *_MESSAGE))
     documents.write(connection, PROGRESS, OF_ALL, documents.encode(PROGRESS, stamped))
+
+
+def reseal_message(connection: Connection, sealer: Sealer) -> None:
+    """Brings what the last change said, which may name people, under another key."""
+    found = documents.read(connection, PROGRESS, OF_ALL)
+    if found is not None and "message" in found:
+        plain = _with_message(found, partial(_open_message, sealer_of(connection.dialect)))
+        sealed = _with_message(plain, lambda text: sealer.seal_text(text, *_MESSAGE))
+        documents.write(connection, PROGRESS, OF_ALL, documents.encode(PROGRESS, sealed))
+
+
+def _with_message(progress: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    message = progress.get("message")
+    return progress | {"message": change(message)} if isinstance(message, str) else progress
+
+
+def _open_message(sealer: Sealer | None, text: str) -> str:
+    try:
+        return text if sealer is None else sealer.open_text(text, *_MESSAGE)
+    except SealError:
+        return ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import QueuePool
 
 from pipeline.errors import GalleryBusyError, GalleryError
 from pipeline.gallery import private, read_only, server
@@ -18,6 +19,10 @@ from pipeline.gallery.engine import DATABASE, LOCK, Place, check_read_only, make
 from pipeline.gallery.engine_errors import READ_ONLY, named_errors
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, generation_of
 from pipeline.gallery.store import Meta, read_meta
+from pipeline.gallery.vault import state as vault_state
+from pipeline.gallery.vault.master import NO_KEY, KeyPlaces
+from pipeline.gallery.vault.sealer import attach
+from pipeline.gallery.vault.state import Vault
 
 _log = logging.getLogger(__name__)
 INDEX_LOCK = "index.lock"
@@ -27,10 +32,14 @@ ALONE_S = 600.0
 class Truth:
     """The gallery's database, open; shared by threads."""
 
-    def __init__(self, place: Place, *, create: bool) -> None:
+    def __init__(self, place: Place, *, create: bool, keys: KeyPlaces = NO_KEY) -> None:
         self.place = place
+        self._keys = keys
         self.read_only = place.database is not None and read_only.may_not_write(place.database)
         self.engine = make_engine(place, read_only=self.read_only)
+        self._opened: tuple[Engine, Vault | None] = (self.engine, None)  # what the engine reads and writes by
+        self._open_lock = threading.Lock()
+        self._former: list[Engine] = []
         self._write_lock = threading.Lock()  # orders this process's writers; the database orders processes
         self._watch: Any = None  # one connection that never writes: data_version tells it what others committed
         self._watch_lock = threading.Lock()
@@ -62,17 +71,52 @@ class Truth:
             if self._watch is not None:
                 self._watch.close()
                 self._watch = None
-        self.engine.dispose()
+        for engine in (*self._former, self.engine):
+            engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read transaction; errors get their names."""
-        with named_errors(self.place.label), reading(self.engine) as connection:
+        with named_errors(self.place.label), self._begun(reading) as connection:
             if not self.read_only or self.place.database is None:
                 yield connection
                 return
             with read_only.unchanged(connection.connection.driver_connection, self.place.database):
                 yield connection
+
+    @contextmanager
+    def _begun(self, begin: Callable[[Engine], AbstractContextManager[Connection]]) -> Iterator[Connection]:
+        """A transaction over an engine that has the keys of what the transaction sees.
+
+        Raises:
+            VaultLockedError: The gallery is encrypted, and its key is missing or another.
+        """
+        while True:
+            engine, known = self._opened
+            with begin(engine) as connection:
+                now = vault_state.read(connection)
+                if now == known:
+                    yield connection
+                    return
+            self._open(now)
+
+    def _open(self, vault: Vault | None) -> None:
+        """Makes an engine with the keys of a state of the vault; transactions under way keep theirs."""
+        with self._open_lock:
+            if self._opened[1] == vault:
+                return
+            engine = make_engine(self.place, read_only=self.read_only)
+            if vault is not None:
+                attach(engine, vault.sealer(self._keys.need(self.place.label, vault.master_id)))
+            self._former.append(self.engine)
+            self.engine, self._opened = engine, (engine, vault)
+            for former in self._former:  # one in use is for later: what it gets back it would not close
+                if not isinstance(former.pool, QueuePool) or not former.pool.checkedout():
+                    former.dispose()
+
+    def use_keys(self, keys: KeyPlaces) -> None:
+        """Looks for the master key elsewhere from now on."""
+        self._keys = keys
 
     @contextmanager
     def writing(self, *, erases: bool = False) -> Iterator[Connection]:
@@ -87,7 +131,7 @@ class Truth:
         if self.read_only:
             raise GalleryError(f"{self.place.label}: {READ_ONLY}")
         with named_errors(self.place.label):
-            with self._write_lock, writing(self.engine) as connection:
+            with self._write_lock, self._begun(writing) as connection:
                 yield connection
             if erases or self._erase_due:
                 self.erase()

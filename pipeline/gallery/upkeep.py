@@ -27,6 +27,7 @@ from pipeline.gallery.read_only import may_not_write
 from pipeline.gallery.schema import REVISIONS, documents, meta, metadata, removed, samples, subjects, templates
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder
 from pipeline.gallery.truth import Truth
+from pipeline.gallery.vault.sealer import CROP, VECTOR, opened, vector_identity
 
 
 def backup(truth: Truth, file: Path) -> None:
@@ -174,10 +175,12 @@ def export(connection: Connection, name: str) -> dict[str, Any]:
     mine = []
     for row in connection.execute(sa.select(samples).where(samples.c.subject_id == key).order_by(samples.c.id)):
         query = sa.select(templates).where(templates.c.sample_id == row.id).order_by(templates.c.id)
-        vectors = [
-            {"model_id": t.model_id, "norm": t.norm, "vector_f32": base64.b64encode(t.vector).decode()}
-            for t in connection.execute(query)
-        ]
+        vectors = []
+        for t in connection.execute(query):
+            vector = opened(connection, t.vector, VECTOR, vector_identity(row.id, t.model_id))
+            coded = base64.b64encode(vector).decode()
+            vectors.append({"model_id": t.model_id, "norm": t.norm, "vector_f32": coded})
+        crop = None if row.crop is None else opened(connection, row.crop, CROP, row.uid)
         mine.append(
             {
                 "id": row.uid,
@@ -189,7 +192,7 @@ def export(connection: Connection, name: str) -> dict[str, Any]:
                 "confidence": row.confidence,
                 "quality": row.quality,
                 "created": store.as_time(row.created_us).isoformat(),
-                "crop_png": None if row.crop is None else base64.b64encode(row.crop).decode(),
+                "crop_png": None if crop is None else base64.b64encode(crop).decode(),
                 "templates": vectors,
             }
         )

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.gallery.schema import samples, subjects, templates
 from pipeline.gallery.store import bump, chunks
+from pipeline.gallery.vault.sealer import CROP, VECTOR, kept, opened, sealer_of, vector_identity
 from pipeline.types import F32
 
 Made = tuple[int, float, F32]
@@ -70,6 +71,7 @@ def select(
     connection: Connection, which: sa.ColumnElement[bool], *, limit: int | None = None, heads: bool = False
 ) -> list[Waiting]:
     """Samples, by ascending row; with the first bytes of their crops only, where heads are enough."""
+    heads &= sealer_of(connection.dialect) is None  # of what is sealed there is all or nothing
     crop: sa.ColumnElement[Any] = sa.func.substr(samples.c.crop, 1, _CROP_HEAD) if heads else samples.c.crop
     columns = [column for column in samples.c if column.name != "crop"]
     query = (
@@ -79,7 +81,7 @@ def select(
         .order_by(samples.c.id)
         .limit(limit)
     )
-    return [_waiting(row) for row in connection.execute(query)]
+    return [_waiting(connection, row) for row in connection.execute(query)]
 
 
 def insert(connection: Connection, model_id: str, rows: Sequence[Made]) -> int:
@@ -94,7 +96,9 @@ def insert(connection: Connection, model_id: str, rows: Sequence[Made]) -> int:
             "sample_id": key,
             "model_id": model_id,
             "norm": float(norm),
-            "vector": np.ascontiguousarray(vector, "<f4").tobytes(),
+            "vector": kept(
+                connection, np.ascontiguousarray(vector, "<f4").tobytes(), VECTOR, vector_identity(key, model_id)
+            ),
         }
         for key, norm, vector in rows
         if key in free
@@ -106,7 +110,7 @@ def insert(connection: Connection, model_id: str, rows: Sequence[Made]) -> int:
     return len(new)
 
 
-def _waiting(row: Any) -> Waiting:
+def _waiting(connection: Connection, row: Any) -> Waiting:
     return Waiting(
         key=int(row.id),
         id=row.uid,
@@ -117,5 +121,5 @@ def _waiting(row: Any) -> Waiting:
         landmarks=np.frombuffer(row.landmarks, "<f4").astype(np.float32).reshape(-1, 2),
         confidence=float(row.confidence),
         image_hw=(int(row.image_h), int(row.image_w)),
-        crop=None if row.picture is None else bytes(row.picture),
+        crop=None if row.picture is None else opened(connection, bytes(row.picture), CROP, row.uid),
     )

@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "gallery_v0001.sql"
 PEOPLE = {"ada 1": "Ada", "ada 2": "Ada", "zoe": "Zoë K.", "bob": "Bob", "robert": "Bob"}
 
 BACK_TO_THE_FIRST = """
-DROP TABLE documents; DROP TABLE holds; DROP TABLE audit_head;
+DROP TABLE documents; DROP TABLE holds; DROP TABLE audit_head; DROP TABLE vault;
 DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete;
 DROP INDEX audit_target; DROP INDEX subjects_uid; ALTER TABLE subjects DROP COLUMN uid;
 ALTER TABLE consent DROP COLUMN text_version; ALTER TABLE consent DROP COLUMN given_by;

@@ -1,0 +1,97 @@
+"""Encrypting the gallery of the settings: where its key comes from, and where a new one goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import Settings
+from pipeline.errors import VaultLockedError
+
+if TYPE_CHECKING:
+    from pipeline.gallery import Gallery
+    from pipeline.gallery.vault.master import MasterKey
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a new key is put.
+
+    Attributes:
+        file: A new file; None for none.
+        keyring: Into the operating system's keyring.
+        show: Called with the new key, before anything is sealed with it.
+    """
+
+    file: Path | None = None
+    keyring: bool = False
+    show: Callable[[MasterKey], None] | None = None
+
+
+def init(gallery: Gallery, settings: Settings, place: KeyPlace | None, told: Progress | None = None) -> MasterKey:
+    """Encrypts a gallery, or goes on where a process was killed.
+
+    Args:
+        gallery: The gallery of the settings.
+        settings: They say where the key is.
+        place: Where a new key is put, before anything is encrypted; None takes the key that is there, and so does a
+            gallery that is half encrypted.
+        told: Called with (done, total) rows.
+
+    Returns:
+        The key.
+
+    Raises:
+        VaultLockedError: There is no key, or it is not that of the half encrypted gallery.
+        VaultError: It is encrypted already, or the key cannot be put there.
+        GalleryBusyError: Another process is at it.
+    """
+    work = gallery.vault()
+    work.require_plain()
+    begun = work.master_id()
+    key = _there(settings, begun) if place is None or begun is not None else _put(settings, place)
+    work.init(key, told)
+    return key
+
+
+def rotate(gallery: Gallery, settings: Settings, place: KeyPlace | None, told: Progress | None = None) -> MasterKey:
+    """Encrypts everything with a new data key; where a place is given, under a new key that is put there.
+
+    Returns:
+        The key that opens the gallery from now on. Arguments and errors as `init`.
+    """
+    work = gallery.vault()
+    old = _there(settings, work.require_encrypted())
+    new = None if place is None else _put(settings, place)
+    work.rotate(old, new, told)
+    return new or old
+
+
+def _there(settings: Settings, master_id: str | None) -> MasterKey:
+    from pipeline.gallery import KeyPlaces, label_of
+
+    label = label_of(settings.gallery_location)
+    found = KeyPlaces.of(settings).find(master_id)
+    if found is None:
+        raise VaultLockedError(
+            f"{label}: there is no key: set KNOWNFACE_VAULT_KEY or vault_key_file, or let one be made with "
+            "--key-file FILE, --keyring or --show-key"
+        )
+    return found
+
+
+def _put(settings: Settings, place: KeyPlace) -> MasterKey:
+    from pipeline.gallery.vault.master import MasterKey, write_file, write_keyring
+
+    key, location = MasterKey.make(), settings.gallery_location
+    if place.file is not None:
+        write_file(place.file, key, away_from=None if "://" in location else Path(location))
+    if place.keyring:
+        write_keyring(key)
+    if place.show is not None:
+        place.show(key)
+    return key

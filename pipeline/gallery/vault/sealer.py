@@ -1,0 +1,221 @@
+"""What encrypts and decrypts the values of a gallery, and where a connection keeps it.
+
+A value is sealed with AES-256-GCM (NIST SP 800-38D) under a data key, with a random nonce of 96 bits:
+
+    bytes: "KFV1" · id of the key (4 bytes) · nonce (12) · ciphertext · tag (16)
+    text:  "kfv1:" · id of the key (8 hex digits) · ":" · base64 of nonce, ciphertext and tag
+
+What is authenticated beside it is the vault's id, the column and the identity of the row: a value that is put into
+another row, column or gallery cannot be opened. A name is found by HMAC-SHA-256 under another key (a blind index).
+Both keys come from the data key by HKDF (RFC 5869). NIST allows 2^32 values under one key: `knownface vault rotate`
+long before that.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from pipeline.errors import GalleryDamagedError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from sqlalchemy.engine import Connection, Dialect, Engine
+
+KEY_BYTES = 32
+KEY_ID_BYTES = 4
+NAME, SOURCE, CROP, VECTOR = "subjects.name", "samples.source", "samples.crop", "templates.vector"
+EVIDENCE, GIVEN_BY, REASON = "consent.evidence", "consent.given_by", "holds.reason"
+_MAGIC, _TEXT_MAGIC = b"KFV1", "kfv1:"
+_NONCE = 12
+_HEAD = len(_MAGIC) + KEY_ID_BYTES
+_ATTRIBUTE = "knownface_sealer"
+Row = TypeVar("Row")
+Value = TypeVar("Value", bytes, str)
+
+
+class SealError(Exception):
+    """A value cannot be opened: it was altered, belongs elsewhere, or is not sealed."""
+
+
+@dataclass(frozen=True)
+class Sealer:
+    """The data keys of a gallery, in the open.
+
+    Attributes:
+        vault_id: Of the gallery's vault; stays when a backup is restored.
+        key_id: The key that seals, 8 hex digits.
+        data_keys: The keys that open, by id.
+        accepts_plain: While a gallery is being encrypted, a value may be as it was.
+    """
+
+    vault_id: str
+    key_id: str
+    data_keys: Mapping[str, bytes] = field(repr=False)
+    accepts_plain: bool = False
+
+    @cached_property
+    def prefix(self) -> bytes:
+        """What bytes that are sealed with the current key begin with."""
+        return _MAGIC + bytes.fromhex(self.key_id)
+
+    @cached_property
+    def text_prefix(self) -> str:
+        """What a text that is sealed with the current key begins with."""
+        return f"{_TEXT_MAGIC}{self.key_id}:"
+
+    @cached_property
+    def _ciphers(self) -> dict[str, AESGCM]:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - 30 ms
+
+        return {key_id: AESGCM(_derived(key, b"knownface values 1")) for key_id, key in self.data_keys.items()}
+
+    @cached_property
+    def _name_key(self) -> bytes:
+        return _derived(self.data_keys[self.key_id], b"knownface names 1")
+
+    def blind(self, name: str) -> str:
+        """What a name is found by: HMAC-SHA-256 in hex."""
+        return hmac.new(self._name_key, name.encode(), hashlib.sha256).hexdigest()
+
+    def seal(self, plain: bytes, column: str, identity: str) -> bytes:
+        """Encrypts bytes for one column of one row."""
+        nonce = os.urandom(_NONCE)
+        return self.prefix + nonce + self._ciphers[self.key_id].encrypt(nonce, plain, self._bound(column, identity))
+
+    def open(self, sealed: bytes, column: str, identity: str) -> bytes:
+        """Decrypts what `seal` made for this column and row.
+
+        Raises:
+            SealError: It is another's, was altered, or is under a key that is gone.
+        """
+        if not sealed.startswith(_MAGIC):
+            return self._plain(sealed)
+        return self._opened(sealed[4:_HEAD].hex(), sealed[_HEAD:], column, identity)
+
+    def seal_text(self, plain: str, column: str, identity: str) -> str:
+        """Encrypts a text for one column of one row."""
+        return self.text_prefix + base64.b64encode(self.seal(_utf8(plain), column, identity)[_HEAD:]).decode()
+
+    def open_text(self, sealed: str, column: str, identity: str) -> str:
+        """Decrypts what `seal_text` made. Errors as `open`."""
+        if not sealed.startswith(_TEXT_MAGIC):
+            return self._plain(sealed)
+        key_id, _, body = sealed[len(_TEXT_MAGIC) :].partition(":")
+        try:
+            raw = base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise SealError("was altered") from error
+        if base64.b64encode(raw).decode() != body:  # other spellings of the same bytes
+            raise SealError("was altered")
+        return self._opened(key_id, raw, column, identity).decode(errors="surrogateescape")
+
+    def _opened(self, key_id: str, raw: bytes, column: str, identity: str) -> bytes:
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise SealError("is under a key that the gallery does not have")
+        try:
+            return cipher.decrypt(raw[:_NONCE], raw[_NONCE:], self._bound(column, identity))
+        except (InvalidTag, ValueError) as error:
+            raise SealError("was altered, or belongs elsewhere") from error
+
+    def _plain(self, value: Value) -> Value:
+        if not self.accepts_plain:
+            raise SealError("is not encrypted")
+        return value
+
+    def _bound(self, column: str, identity: str) -> bytes:
+        return f"{self.vault_id}\0{column}\0{identity}".encode()
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def _derived(key: bytes, purpose: bytes) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
+    return HKDF(SHA256(), KEY_BYTES, None, purpose).derive(key)
+
+
+def damaged(column: str, identity: str, error: SealError) -> GalleryDamagedError:
+    """The named error for a value that cannot be opened."""
+    return GalleryDamagedError(
+        f"the gallery's database holds a value of {column} (row {identity}) that {error}: somebody has changed it; "
+        "restore a backup with `knownface gallery restore FILE`"
+    )
+
+
+# --- what a connection knows -------------------------------------------------------------------------------------
+
+
+def attach(engine: Engine, sealer: Sealer) -> None:
+    """Makes everything over this engine, which nobody has used yet, go through the sealer."""
+    setattr(engine.dialect, _ATTRIBUTE, sealer)
+
+
+def sealer_of(dialect: Dialect) -> Sealer | None:
+    """The sealer of the engine that a dialect belongs to; None where the gallery is not encrypted."""
+    found: Sealer | None = getattr(dialect, _ATTRIBUTE, None)
+    return found
+
+
+def vector_identity(sample_id: int, model_id: str) -> str:
+    """What a template is bound to: the row of its sample, and its model."""
+    return f"{sample_id}/{model_id}"
+
+
+def kept(connection: Connection, value: bytes, column: str, identity: str) -> bytes:
+    """Bytes as they are kept: sealed where the gallery is encrypted."""
+    sealer = sealer_of(connection.dialect)
+    return value if sealer is None else sealer.seal(value, column, identity)
+
+
+def kept_text(connection: Connection, value: str, column: str, identity: str) -> str:
+    """A text as it is kept."""
+    sealer = sealer_of(connection.dialect)
+    return value if sealer is None else sealer.seal_text(value, column, identity)
+
+
+def opened(connection: Connection, value: bytes, column: str, identity: str) -> bytes:
+    """Bytes that were kept.
+
+    Raises:
+        GalleryDamagedError: They cannot be opened.
+    """
+    sealer = sealer_of(connection.dialect)
+    if sealer is None:
+        return value
+    try:
+        return sealer.open(value, column, identity)
+    except SealError as error:
+        raise damaged(column, identity, error) from error
+
+
+def opened_or_empty(sealer: Sealer | None, value: bytes, column: str, identity: str) -> bytes:
+    """Bytes that were kept; none where they cannot be opened, for what leaves out or reports a bad vector."""
+    if sealer is None or not value:
+        return value
+    try:
+        return sealer.open(value, column, identity)
+    except SealError:
+        return b""
+
+
+def by_name(connection: Connection, rows: Iterable[Row], name: Callable[[Row], str]) -> list[Row]:
+    """Rows in the order of their names, where the database cannot order them: it does not know the names."""
+    from pipeline.gallery.names import folded  # noqa: PLC0415
+
+    if sealer_of(connection.dialect) is None:
+        return list(rows)
+    return sorted(rows, key=lambda row: (folded(name(row)), name(row)))

@@ -1,0 +1,136 @@
+"""The one row of `vault`: which data keys a gallery has, wrapped by the master key, and how far its encryption is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import uuid
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.errors import GalleryDamagedError
+from pipeline.gallery.schema import vault
+from pipeline.gallery.vault.master import MasterKey
+from pipeline.gallery.vault.sealer import KEY_BYTES, KEY_ID_BYTES, Sealer
+
+State = Literal["encrypting", "rotating", "cleaning", "on"]
+"""`cleaning`: every value is sealed; what stood in the file before has still to go."""
+
+_NONCE = 12
+_READ = "SELECT vault_id, state, key_id, master_id, wrapped FROM vault"
+_STATES = ("encrypting", "rotating", "cleaning", "on")
+
+
+@dataclass(frozen=True)
+class Vault:
+    """The row.
+
+    Attributes:
+        vault_id: Random; what every value is bound to.
+        state: How far the encryption is.
+        key_id: The data key that seals.
+        master_id: The master key that wraps.
+        wrapped: The data keys by id, wrapped, in JSON.
+    """
+
+    vault_id: str
+    state: State
+    key_id: str
+    master_id: str
+    wrapped: str
+
+    def sealer(self, master: MasterKey) -> Sealer:
+        """The data keys in the open.
+
+        Raises:
+            GalleryDamagedError: They were altered.
+        """
+        keys = {key_id: self._unwrap(master, key_id, text) for key_id, text in self._wrapped().items()}
+        if self.key_id not in keys:
+            raise _damaged()
+        return Sealer(self.vault_id, self.key_id, keys, accepts_plain=self.state == "encrypting")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The data keys there are, by id."""
+        return tuple(self._wrapped())
+
+    def with_new_key(self, master: MasterKey, state: State) -> Vault:
+        """With one more data key, which seals from now on."""
+        made, key = os.urandom(KEY_ID_BYTES).hex(), os.urandom(KEY_BYTES)
+        wrapped = self._wrapped() | {made: self._wrap(master, made, key)}
+        return replace(self, state=state, key_id=made, wrapped=json.dumps(wrapped))
+
+    def with_current_key_only(self, state: State) -> Vault:
+        """Without the data keys that nothing is sealed with any more."""
+        return replace(self, state=state, wrapped=json.dumps({self.key_id: self._wrapped()[self.key_id]}))
+
+    def under(self, old: MasterKey, new: MasterKey) -> Vault:
+        """The same data keys, wrapped by another master key."""
+        keys = {key_id: self._unwrap(old, key_id, text) for key_id, text in self._wrapped().items()}
+        wrapped = {key_id: self._wrap(new, key_id, key) for key_id, key in keys.items()}
+        return replace(self, master_id=new.id, wrapped=json.dumps(wrapped))
+
+    def _wrapped(self) -> dict[str, str]:
+        try:
+            found = json.loads(self.wrapped)
+        except ValueError as error:
+            raise _damaged() from error
+        if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+            raise _damaged()
+        return cast("dict[str, str]", found)
+
+    def _wrap(self, master: MasterKey, key_id: str, key: bytes) -> str:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+        nonce = os.urandom(_NONCE)
+        return base64.b64encode(nonce + AESGCM(master.value).encrypt(nonce, key, self._bound(key_id))).decode()
+
+    def _unwrap(self, master: MasterKey, key_id: str, text: str) -> bytes:
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+        try:
+            raw = base64.b64decode(text, validate=True)
+            return AESGCM(master.value).decrypt(raw[:_NONCE], raw[_NONCE:], self._bound(key_id))
+        except (InvalidTag, ValueError) as error:
+            raise _damaged() from error
+
+    def _bound(self, key_id: str) -> bytes:
+        return f"knownface data key 1\0{self.vault_id}\0{key_id}".encode()
+
+
+def new_vault(master: MasterKey) -> Vault:
+    """A vault of its own with one data key."""
+    return Vault(uuid.uuid4().hex, "encrypting", "", master.id, "{}").with_new_key(master, "encrypting")
+
+
+def read(connection: Connection) -> Vault | None:
+    """The row; None where the gallery is not encrypted.
+
+    Raises:
+        GalleryDamagedError: It holds what no gallery has written.
+    """
+    row = connection.exec_driver_sql(_READ).fetchone()
+    if row is None:
+        return None
+    if not all(isinstance(value, str) for value in row) or row[1] not in _STATES:
+        raise _damaged()
+    return Vault(*row)
+
+
+def write(connection: Connection, state: Vault) -> None:
+    """Makes it so."""
+    values = {name: getattr(state, name) for name in ("vault_id", "state", "key_id", "master_id", "wrapped")}
+    if not connection.execute(sa.update(vault).values(values)).rowcount:
+        connection.execute(sa.insert(vault).values(id=1, **values))
+
+
+def _damaged() -> GalleryDamagedError:
+    return GalleryDamagedError(
+        "the gallery's encrypted keys were altered: restore a backup with `knownface gallery restore FILE`"
+    )

@@ -1,0 +1,340 @@
+"""Encrypting a gallery where it stands, and changing its key, while others go on reading and writing.
+
+The first transaction puts the new data key into force and seals the names with it; whoever begins a transaction after
+that has to have the key, and writes with it. Then every other value that is not under the new key is sealed, a few
+hundred rows in a transaction, so a process that is killed loses no more than those, and the next one goes on. At last
+what stood in the files before is removed: index files, free pages, SQLite's log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.errors import GalleryBusyError, VaultError
+from pipeline.gallery import store, upkeep
+from pipeline.gallery.audit import NOBODY, Note, Scribe
+from pipeline.gallery.engine import Place, make_engine, reading
+from pipeline.gallery.engine_errors import READ_ONLY, named_errors
+from pipeline.gallery.logged import changing
+from pipeline.gallery.schema import subjects, vault
+from pipeline.gallery.switching import Switching, reseal_message
+from pipeline.gallery.truth import Truth
+from pipeline.gallery.vault import state as states
+from pipeline.gallery.vault.master import KeyPlaces, MasterKey
+from pipeline.gallery.vault.sealer import (
+    CROP,
+    EVIDENCE,
+    GIVEN_BY,
+    NAME,
+    REASON,
+    SOURCE,
+    VECTOR,
+    Sealer,
+    SealError,
+    damaged,
+    sealer_of,
+)
+from pipeline.gallery.vault.state import Vault
+
+AT_ONCE = 512
+"""Rows that are sealed in one transaction."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A table whose values are sealed: columns and their places, and what a row's seals are bound to."""
+
+    table: sa.TableClause
+    columns: dict[str, str]
+    identity: tuple[str, ...]
+
+    def behind(self, key_id: str) -> sa.ColumnElement[bool]:
+        """Of a row: something in it is not under this key."""
+        return sa.or_(*(_behind(self.table.c[name], key_id) for name in self.columns))
+
+
+def _part(table: str, columns: dict[str, str], *identity: str, binary: tuple[str, ...] = ()) -> _Part:
+    made = [sa.column(name, sa.LargeBinary() if name in binary else sa.Text()) for name in columns]
+    known = [sa.column(name, sa.BigInteger() if name.endswith(("_us", "_id")) else sa.Text()) for name in identity]
+    if "model_id" in identity:
+        known = [sa.column("sample_id", sa.BigInteger()), sa.column("model_id", sa.Text())]
+    return _Part(sa.table(table, sa.column("id", sa.BigInteger()), *made, *known), columns, identity)
+
+
+_PARTS = (
+    _part("samples", {"source": SOURCE, "crop": CROP}, "uid", binary=("crop",)),
+    _part("templates", {"vector": VECTOR}, "sample_id", "model_id", binary=("vector",)),
+    _part("consent", {"evidence": EVIDENCE, "given_by": GIVEN_BY}, "given_us"),
+    _part("holds", {"reason": REASON}, "placed_us"),
+)
+_NAMES = sa.table("subjects", sa.column("id", sa.BigInteger()), sa.column("name", sa.Text()), sa.column("folded"))
+
+
+def _behind(column: sa.ColumnElement[Any], key_id: str) -> sa.ColumnElement[bool]:
+    probe = Sealer("", key_id, {})
+    prefix: bytes | str = probe.prefix if isinstance(column.type, sa.LargeBinary) else probe.text_prefix
+    return column.is_not(None) & (sa.func.substr(column, 1, len(prefix)) != sa.literal(prefix, column.type))
+
+
+@dataclass(frozen=True)
+class VaultStatus:
+    """What a gallery says about its encryption; it takes no key to say so.
+
+    Attributes:
+        vault: The row; None where nothing is encrypted.
+        waiting: Rows with a value that is not under the current key.
+    """
+
+    vault: Vault | None
+    waiting: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it goes into JSON."""
+        if self.vault is None:
+            return {"state": "off"}
+        found = {"state": self.vault.state, "vault_id": self.vault.vault_id, "data_key": self.vault.key_id}
+        return found | {"master_key": self.vault.master_id, "keys": list(self.vault.keys), "waiting": self.waiting}
+
+
+def status_of(location: str) -> VaultStatus:
+    """How far the encryption of a gallery is, without its key.
+
+    Raises:
+        GalleryError: There is no gallery, or it cannot be read.
+    """
+    place = Place.of(location)
+    if place.database is not None and not place.database.is_file():
+        return VaultStatus(None, 0)
+    engine = make_engine(place)
+    try:
+        with named_errors(place.label), reading(engine) as connection:
+            known = sa.inspect(connection).has_table(vault.name)
+            now = states.read(connection) if known else None
+            return VaultStatus(now, 0 if now is None else _count(connection, now.key_id))
+    finally:
+        engine.dispose()
+
+
+class Vaulting:
+    """Encrypts a gallery, or changes its key.
+
+    Args:
+        truth: The gallery's database.
+        scribe: In whose name that is written into the audit log.
+    """
+
+    def __init__(self, truth: Truth, scribe: Scribe = NOBODY) -> None:
+        self._truth, self._scribe = truth, scribe
+
+    def require_plain(self) -> None:
+        """Refuses what is encrypted already, or is being given another key.
+
+        Raises:
+            VaultError: It is.
+        """
+        now = self._now()
+        if now is not None and now.state in ("on", "rotating"):
+            what = "is encrypted already" if now.state == "on" else "is being given another key"
+            raise VaultError(f"{self._truth.place.label}: {what}: see `knownface vault status`")
+
+    def master_id(self) -> str | None:
+        """Which key the gallery needs; None where it is not encrypted."""
+        now = self._now()
+        return None if now is None else now.master_id
+
+    def require_encrypted(self) -> str:
+        """Which key the gallery needs.
+
+        Raises:
+            VaultError: None: it is not encrypted, or only half.
+        """
+        now = self._now()
+        if now is None or now.state == "encrypting":
+            raise VaultError(f"{self._truth.place.label}: is not encrypted yet: run `knownface vault init`")
+        return now.master_id
+
+    def init(self, master: MasterKey, told: Progress | None = None) -> Vault:
+        """Encrypts everything, or goes on where a process was killed.
+
+        Args:
+            master: The key to wrap the data key with; the gallery's own where it is half encrypted.
+            told: Called with (done, total) rows.
+
+        Raises:
+            VaultError: It is encrypted already.
+            VaultLockedError: It was half encrypted with another key.
+            GalleryBusyError: Another process is at it, or holds SQLite's log open so that it cannot be emptied.
+        """
+        with self._alone():
+            now = self._now()
+            if now is None:
+                self._truth.use_keys(KeyPlaces(master.text))
+                self._begin("vault_init", lambda _: states.new_vault(master), master)
+            self.require_plain()
+            return self._finish(told)
+
+    def rotate(self, master: MasterKey, new: MasterKey | None = None, told: Progress | None = None) -> Vault:
+        """Seals everything with a new data key, or goes on where a process was killed.
+
+        Args:
+            master: The gallery's key.
+            new: The key that wraps from now on; None keeps the old one.
+            told: As in `init`.
+
+        Raises:
+            VaultError: It is not encrypted.
+            VaultLockedError, GalleryBusyError: As `init`.
+        """
+        with self._alone():
+            self.require_encrypted()
+            now = self._now()
+            if now is None:
+                raise _plain_again()
+            if now.state == "on" or (new is not None and now.master_id != new.id):
+                self._truth.use_keys(KeyPlaces((new or master).text))
+                self._begin("vault_rotate", lambda before: _rotated(before, master, new), new or master)
+            return self._finish(told)
+
+    def _now(self) -> Vault | None:
+        with self._truth.reading() as connection:
+            return states.read(connection)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self._truth.read_only:
+            raise VaultError(f"{self._truth.place.label}: {READ_ONLY}")
+        with Switching(self._truth).alone():  # nor does anybody change the model meanwhile
+            yield
+
+    def _begin(self, action: str, change: Callable[[Vault | None], Vault], master: MasterKey) -> None:
+        """Puts a key into force and seals the names with it, in one transaction."""
+        with changing(self._truth, self._scribe) as (connection, log):
+            after = change(states.read(connection))
+            sealer = after.sealer(master)
+            _seal_names(connection, sealer)
+            reseal_message(connection, sealer)
+            states.write(connection, after)
+            log.append(Note(action, "vault", {"data_key": after.key_id, "master_key": after.master_id}))
+
+    def _finish(self, told: Progress | None) -> Vault:
+        with self._truth.reading() as connection:
+            now = states.read(connection)
+            total = 0 if now is None else _count(connection, now.key_id)
+        done = 0
+        for part in _PARTS:
+            last = 0
+            while (last := self._seal_some(part, last)) is not None:
+                done = min(total, done + AT_ONCE)
+                if told is not None:
+                    told(done, total)
+        self._clean()
+        return self._done()
+
+    def _seal_some(self, part: _Part, after: int) -> Any:
+        """Seals the next rows behind one; returns the last of them, None where there are no more."""
+        table = part.table
+        with self._truth.writing() as connection:
+            sealer = _need(connection)
+            query = sa.select(table).where((table.c.id > after) & part.behind(sealer.key_id)).order_by(table.c.id)
+            rows = connection.execute(query.limit(AT_ONCE).with_for_update()).all()
+            if not rows:
+                return None
+            changes = [{"row": row.id, **_resealed(sealer, part, row)} for row in rows]
+            values: dict[str, Any] = {
+                name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in part.columns
+            }
+            change = sa.update(table).where(table.c.id == sa.bindparam("row")).values(values)
+            connection.execute(change, changes)
+        return rows[-1].id
+
+    def _clean(self) -> None:
+        """Removes what stood in the files before."""
+        label = self._truth.place.label
+        with self._truth.writing() as connection:
+            now = states.read(connection)
+            if now is None or _count(connection, now.key_id):
+                raise GalleryBusyError(f"{label}: rows came that are not under the new key: run the command again")
+            if now.state != "cleaning":
+                states.write(connection, now.with_current_key_only("cleaning"))
+            store.bump(connection, removal=True)  # every index file made before has to go
+        upkeep.compact(self._truth)
+        if self._truth.erase_due:
+            raise GalleryBusyError(
+                f"{label}: everything is encrypted, but others hold SQLite's log open, where some of it stands as it "
+                "was: run the command again when they are done"
+            )
+
+    def _done(self) -> Vault:
+        with changing(self._truth, self._scribe) as (connection, log):
+            now = states.read(connection)
+            if now is None:
+                raise _plain_again()
+            after = now.with_current_key_only("on")
+            states.write(connection, after)
+            log.append(Note("vault_done", "vault", {"data_key": after.key_id, "master_key": after.master_id}))
+        return after
+
+
+def _rotated(before: Vault | None, master: MasterKey, new: MasterKey | None) -> Vault:
+    if before is None:
+        raise _plain_again()
+    after = before.with_new_key(master, "rotating")
+    return after if new is None else after.under(master, new)
+
+
+def _need(connection: Connection) -> Sealer:
+    sealer = sealer_of(connection.dialect)
+    if sealer is None:
+        raise _plain_again()
+    return sealer
+
+
+def _plain_again() -> VaultError:
+    return VaultError("a backup that is not encrypted was restored meanwhile: run `knownface vault init`")
+
+
+def _count(connection: Connection, key_id: str) -> int:
+    """Rows with a value that is not under a key."""
+    return sum(
+        int(
+            connection.execute(
+                sa.select(sa.func.count()).select_from(part.table).where(part.behind(key_id))
+            ).scalar_one()
+        )
+        for part in _PARTS
+    )
+
+
+def _seal_names(connection: Connection, sealer: Sealer) -> None:
+    rows = connection.execute(sa.select(subjects.c.id, subjects.c.uid, subjects.c.name)).all()
+    changes = [
+        {"row": row.id, "blind": sealer.blind(row.name), "sealed": sealer.seal_text(row.name, NAME, row.uid)}
+        for row in rows
+    ]
+    if changes:
+        values: dict[str, Any] = {"name": sa.bindparam("blind"), "folded": sa.bindparam("sealed")}
+        connection.execute(sa.update(_NAMES).where(_NAMES.c.id == sa.bindparam("row")).values(values), changes)
+
+
+def _resealed(sealer: Sealer, part: _Part, row: Any) -> dict[str, Any]:
+    identity = "/".join(str(getattr(row, name)) for name in part.identity)
+    made: dict[str, Any] = {}
+    for name, place in part.columns.items():
+        value = getattr(row, name)
+        try:
+            if isinstance(value, bytes):
+                value = sealer.seal(sealer.open(value, place, identity), place, identity)
+            elif value is not None:
+                value = sealer.seal_text(sealer.open_text(value, place, identity), place, identity)
+        except SealError as error:
+            raise damaged(place, identity, error) from error
+        made[f"new_{name}"] = value
+    return made
