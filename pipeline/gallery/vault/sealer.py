@@ -118,14 +118,12 @@ class Sealer:
         return self._opened(key_id, raw, column, identity).decode(errors="surrogateescape")
 
     def _opened(self, key_id: str, raw: bytes, column: str, identity: str) -> bytes:
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
-
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise SealError("is under a key that the gallery does not have")
         try:
             return cipher.decrypt(raw[:_NONCE], raw[_NONCE:], self._bound(column, identity))
-        except (InvalidTag, ValueError) as error:
+        except (_invalid_tag(), ValueError) as error:  # asked for only where something is raised
             raise SealError("was altered, or belongs elsewhere") from error
 
     def _plain(self, value: Value) -> Value:
@@ -135,6 +133,12 @@ class Sealer:
 
     def _bound(self, column: str, identity: str) -> bytes:
         return f"{self.vault_id}\0{column}\0{identity}".encode()
+
+
+def _invalid_tag() -> type[Exception]:
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+
+    return InvalidTag
 
 
 def _utf8(text: str) -> bytes:
