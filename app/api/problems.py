@@ -53,6 +53,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "subject_name": (422, "The name cannot be used"),
     "consent_missing": (422, "The policy demands a consent"),
     "legal_hold": (409, "The subject is under a legal hold"),
+    "vault_error": (409, "The encryption of the gallery cannot be changed so"),
+    "vault_locked": (503, "The gallery is encrypted, and its key is missing"),
     "duplicate_photo": (409, "This photo is enrolled already"),
     "gallery_damaged": (500, "The gallery cannot be read"),
     "gallery_version": (500, "The gallery was made by a newer version"),
