@@ -162,7 +162,6 @@ def test_logging_in_is_in_the_audit_log(services: Services, monkeypatch: pytest.
     diary.note(Actor("ada", Role.OPERATOR), "login")
     (*_, entry) = services.gallery.audit()
     assert (entry.actor, entry.action) == ("ada", "login")
-    services.close()
     monkeypatch.setattr(type(services.gallery), "record", _full)
     diary.note(Actor("ada", Role.OPERATOR), "logout")
 
