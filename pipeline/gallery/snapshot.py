@@ -263,17 +263,18 @@ def _unsealed(data: npt.NDArray[np.uint8], sealer: Sealer, name: str, header: di
         SnapshotError: A block was altered, moved, or is under a key that is gone.
     """
     opened: list[bytes] = []
-    start = 0
+    view, start = data.data, 0
     while start < len(data):
         (length,) = _LENGTH.unpack(data[start : start + _LENGTH.size].tobytes())
         start += _LENGTH.size
         try:
-            sealed = data[start : start + length].tobytes()
-            opened.append(sealer.open(sealed, _SEALED_AS, _identity(name, len(opened), header)))
+            opened.append(
+                sealer.open_block(view[start : start + length], _SEALED_AS, _identity(name, len(opened), header))
+            )
         except SealError as error:
             raise SnapshotError(f"a part of it {error}") from error
         start += length
-    return np.frombuffer(b"".join(opened), np.uint8)
+    return np.frombuffer(opened[0] if len(opened) == 1 else b"".join(opened), np.uint8)
 
 
 def _identity(name: str, number: int, header: dict[str, Any]) -> str:
