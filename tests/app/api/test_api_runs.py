@@ -1,0 +1,97 @@
+"""Runs by the service: a zip that comes, progress as events, results; and the unknown faces of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import jobs
+from app.access import Role
+from app.api.state import State
+from tests.api_server import client_of, key_for, made_state, photo
+from tests.asgi import TestClient
+from tests.fakes import RED
+from tests.made_runs import made_run
+
+ZIP = {"content-type": "application/zip"}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return made_state(tmp_path)
+
+
+@pytest.fixture
+def client(state: State) -> Iterator[TestClient]:
+    with client_of(state) as made:
+        yield made
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = []
+
+    def start(job: jobs.Job, arguments: list[str], variables: dict[str, str], **how: Any) -> None:
+        files = {file.name: file.read_bytes() for file in job.input.iterdir()}
+        calls.append({"arguments": arguments, "files": files, **how})
+
+    monkeypatch.setattr(jobs.Job, "start", start)
+    return calls
+
+
+def packed(**files: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(f"{name}.png", data)
+    return stream.getvalue()
+
+
+def test_the_photos_of_a_zip_become_a_run(client: TestClient, tmp_path: Path, started: list[dict[str, Any]]) -> None:
+    data = photo(tmp_path, RED)[1]
+    said = client.post("/v1/runs/summer/zip", content=packed(a=data, b=data), headers=ZIP)
+    assert (said.status_code, said.json()) == (202, {"name": "summer", "photos": 2})
+    assert started[0]["discard"]
+    assert list(started[0]["files"].values()) == [data, data]
+    assert client.post("/v1/runs/summer/zip", content=packed(a=data), headers=ZIP).json()["error"] == "run_name"
+
+
+def test_what_is_no_zip_starts_nothing(client: TestClient, started: list[dict[str, Any]]) -> None:
+    for content, headers, status, code in (
+        (b"no zip", ZIP, 422, "photo_format"),
+        (packed(), ZIP, 422, "photo_unreadable"),
+        (packed(a=b"x"), {"content-type": "text/plain"}, 400, "body_unreadable"),
+    ):
+        said = client.post("/v1/runs/summer/zip", content=content, headers=headers)
+        assert (said.status_code, said.json()["error"]) == (status, code)
+    assert client.post("/v1/runs/..%2Fx/zip", content=packed(a=b"x"), headers=ZIP).status_code == 422
+    assert not started
+    assert client.get("/v1/runs").json() == {"runs": []}
+
+
+def test_a_zip_takes_an_operator(state: State, started: list[dict[str, Any]]) -> None:
+    with client_of(state, key_for(state, Role.VIEWER)) as client:
+        assert client.post("/v1/runs/summer/zip", content=packed(a=b"x"), headers=ZIP).status_code == 403
+    assert not started
+
+
+def test_a_run_is_followed_read_and_erased(client: TestClient, state: State) -> None:
+    made_run(state.services.settings.home, "summer", {"/p/a.jpg": ["ada", "bob"], "/p/b.jpg": ["ada"]})
+    (one,) = client.get("/v1/runs").json()["runs"]
+    assert (one["name"], one["total"], one["faces"]) == ("summer", 2, 3)
+    assert client.get("/v1/runs/summer").json() == one
+    events = client.get("/v1/runs/summer/events")
+    assert events.headers["content-type"].startswith("text/event-stream")
+    name, data = events.text.strip().split("\n")
+    assert name == "event: progress"
+    assert json.loads(data.removeprefix("data: ")) == one
+    rows = [json.loads(line) for line in client.get("/v1/runs/summer/results").text.splitlines()]
+    assert [row["photo"] for row in rows] == ["/p/a.jpg", "/p/a.jpg", "/p/b.jpg"]
+    assert client.delete("/v1/runs/summer").json() == {"removed": "summer"}
+    assert client.get("/v1/runs/summer").status_code == 404
