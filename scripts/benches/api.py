@@ -2,8 +2,9 @@
 
     scripts/bench api [--seconds 5] [--rounds 2] [--concurrency 1,2,4,8,16,32]
 
-Two servers of the same models and gallery stand beside each other and are asked in turns, first one and then the
-other first, so that a busy machine treats both alike; each request identifies one sample photo. The whole takes seconds x rounds x 2 x 6 (two minutes by default).
+Two servers of the same models and gallery stand beside each other and are asked in turns, first one and then the other
+first, so that a busy machine treats both alike; each request identifies one sample photo. The whole takes
+seconds x rounds x 2 x 6 (two minutes by default).
 """
 
 from __future__ import annotations
