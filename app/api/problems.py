@@ -68,6 +68,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     # runs and unknown faces
     "run_error": (500, "Something is wrong with the run"),
     "run_name": (422, "A run cannot have this name"),
+    "run_paths": (409, "The run holds files outside these paths, which would be erased from it"),
     "run_not_found": (404, "There is no such run or face"),
     "run_busy": (409, "A process works on the run"),
     "run_damaged": (500, "The run cannot be read"),
