@@ -152,10 +152,10 @@ def expected(services: Services, name: str, photos: str = "") -> list[Problem]:
     services.require(Role.ADMIN)
     services.open_gallery_if_there()
     settings = services.settings.model_copy(update={"embedder": name})
-    folder = allowed_folder(services, photos) if photos.strip() else None
+    folders = (allowed_folder(services, photos),) if photos.strip() else ()
     target = Model(*embedder_identity(settings))
     with services.gallery.of_model(target) as gallery:
-        return list(Change(gallery, settings, How(folder)).expected())
+        return list(Change(gallery, settings, How(folders)).expected())
 
 
 def people_of(problems: Sequence[Problem]) -> dict[str, list[Problem]]:

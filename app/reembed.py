@@ -52,17 +52,17 @@ class Problem:
         return {"subject": self.subject, "sample_id": self.sample_id, "photo": self.photo, "reason": self.reason}
 
 
-class PhotoFolder:
+class PhotoFolders:
     """The original photos, found by the hash of their bytes.
 
     Args:
-        folder: Searched with its sub-folders; None for no photos.
+        folders: Searched with their sub-folders; none for no photos.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = tuple(folders)
         self._files: dict[str, Path] = {}
-        self._unread: list[Path] = [] if folder is None else photos_in(folder)
+        self._unread = [file for folder in folders for file in photos_in(folder)]
 
     def find(self, samples: Iterable[Waiting]) -> None:
         """Looks for the photos of these samples, those of the same file name first; reads no more than it has to."""
@@ -98,7 +98,7 @@ class Reembedder:
         workers: Threads.
     """
 
-    def __init__(self, settings: Settings, photos: PhotoFolder, workers: int) -> None:
+    def __init__(self, settings: Settings, photos: PhotoFolders, workers: int) -> None:
         self._settings, self.photos, self._workers = settings, photos, workers
         self._aligner, self._embedder = build_embedding(settings)
         self._crop_px = _side_of_crops(self._aligner.views)
@@ -157,7 +157,8 @@ class Reembedder:
             crop = f"{self.model_id} looks at more of a face than the crop that is kept"
         else:
             crop = f"the crop that is kept is not one that {self.model_id} takes"
-        return f"{crop}, and its photo " + ("is not given" if self.photos.folder is None else "is not in the folder")
+        where = "is not given" if not self.photos.folders else "is not in the folder"
+        return f"{crop}, and its photo {where}{'s' if len(self.photos.folders) > 1 else ''}"
 
 
 def in_batches(fetch: partial[list[Waiting]]) -> Iterator[list[Waiting]]:

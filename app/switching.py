@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.carry import Carried, carry
-from app.reembed import Made, PhotoFolder, Problem, Reembedder, in_batches
+from app.reembed import Made, PhotoFolders, Problem, Reembedder, in_batches
 from pipeline.config import Settings
 from pipeline.errors import KnownfaceError, ModelMissingError, SwitchRefusedError
 from pipeline.gallery import Gallery, Model
@@ -23,7 +23,7 @@ from pipeline.gallery.waiting import Waiting
 
 #: Samples that are embedded and committed together: what a kill loses, and the writing another process waits for.
 BATCH = 64
-_SHOWN = 5
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class How:
     """In which way a gallery is changed to another model.
 
     Attributes:
-        photos: Folder of the original photos, for samples without a crop that fits.
+        photos: Folders of the original photos, for samples without a crop that fits.
         leave_behind: Go on although somebody cannot be embedded.
         share: Share of the time that may be spent embedding, in (0, 1]; the rest is left to searches.
         calibrate_on: Folder with a sub-folder per person to measure the thresholds on, instead of the gallery.
@@ -40,7 +40,7 @@ class How:
         keep_points: Take the new model's thresholds as they are (going back to a model).
     """
 
-    photos: Path | None = None
+    photos: Sequence[Path] = ()
     leave_behind: bool = False
     share: float = 1.0
     calibrate_on: Path | None = None
@@ -212,7 +212,7 @@ class Change:
     def _reembedder(self, target: Model) -> Reembedder:
         if self._embedder is None:
             workers = max(1, self.settings.worker_count // 2)
-            self._embedder = Reembedder(self.settings, PhotoFolder(self.how.photos), workers)
+            self._embedder = Reembedder(self.settings, PhotoFolders(self.how.photos), workers)
             if self._embedder.model_id != target.model_id:
                 raise ModelMissingError(
                     f"{target.model_id} is not installed any more, but {self._embedder.model_id} under that name: "
@@ -253,13 +253,10 @@ class Change:
     def _refuse_unless_told(self) -> None:
         if not self._problems or self.how.leave_behind:
             return
-        people = list(dict.fromkeys(problem.subject for problem in self._problems.values()))
-        few = "; ".join(f"{p.subject}: {p.photo}: {p.reason}" for p in list(self._problems.values())[:_SHOWN])
-        more = f"; and {len(self._problems) - _SHOWN} more" if len(self._problems) > _SHOWN else ""
         raise SwitchRefusedError(
-            f"{len(self._problems)} samples of {len(people)} people cannot be embedded with {self.gallery.model_id} "
-            f"({few}{more}): give the original photos with --photos DIR, enrol these people again afterwards, or leave "
-            "them behind with --leave-behind: then they are searched with the old model until they are enrolled again",
+            f"{_summary(list(self._problems.values()))} cannot be embedded with {self.gallery.model_id}: give the "
+            "original photos with --photos DIR (more than once for several folders), or leave these people behind with "
+            "--leave-behind: then they are searched with the old model until they are enrolled again",
             problems=[problem.as_document() for problem in self._problems.values()],
         )
 
@@ -275,3 +272,12 @@ class Change:
             required=not (self.how.no_point or self.how.prepare),
             as_they_are=self.how.keep_points,
         )
+
+
+def _summary(problems: Sequence[Problem]) -> str:
+    """How many samples of whom, and for which reasons; each sample is listed beside the message."""
+    people = list(dict.fromkeys(problem.subject for problem in problems))
+    reasons = list(dict.fromkeys(problem.reason for problem in problems))
+    who = ", ".join(people[:_SHOWN]) + (f" and {len(people) - _SHOWN} more" if len(people) > _SHOWN else "")
+    why = "; ".join(reasons[:_SHOWN]) + ("; and for other reasons" if len(reasons) > _SHOWN else "")
+    return f"{len(problems)} samples of {len(people)} people ({who}: {why})"

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 _OFF = {"none": "refiner", "no-liveness": "liveness"}
 Photos = Annotated[
-    Path | None,
-    typer.Option("--photos", help="The original photos, for samples of which no crop that fits is kept."),
+    list[Path] | None,
+    typer.Option(
+        "--photos", help="The original photos, for samples of which no crop that fits is kept; repeat it for more."
+    ),
 ]
 LeaveBehind = Annotated[
     bool,
@@ -76,7 +78,7 @@ def use(
             choice[task] = value
     done = None
     if "embedder" in choice:
-        how = How(photos, leave_behind, throttle, calibrate_on, no_point, prepare=prepare)
+        how = How(photos or (), leave_behind, throttle, calibrate_on, no_point, prepare=prepare)
         done = _switch(context, settings.model_copy(update=choice), how)
     _write(context, {} if prepare else choice, done)
 
@@ -93,7 +95,7 @@ def rollback(
         state = gallery.switching().state()
     if state is None or state.previous is None:
         raise GalleryError("there is no model to go back to: this gallery has been searched with one only")
-    how = How(photos, leave_behind, throttle, keep_points=True)
+    how = How(photos or (), leave_behind, throttle, keep_points=True)
     done = _switch(context, settings_for(context.settings, state.previous), how, state.previous)
     same = context.settings.embedder == state.model.embedder
     _write(context, {"embedder": state.previous.embedder} if same else {}, done)

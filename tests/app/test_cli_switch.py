@@ -124,6 +124,11 @@ def test_who_cannot_be_embedded_is_listed_first(run: Run, tmp_path: Path, isolat
     assert told["problems"][0]["reason"] == "no crop of it is kept, and its photo is not given"
     assert "--photos DIR" in err
     assert "--leave-behind" in err
+    said = told["message"]
+    assert said.startswith(
+        "16 samples of 8 people (p0, p1, p2 and 5 more: no crop of it is kept, and its photo is not "
+    )
+    assert (".png" in said, said.count("no crop of it is kept")) == (False, 1), "each sample is listed apart, once"
     assert Settings.load().embedder == OLD
     assert world.search("p1") == before
     assert run("status")[1]["change"]["state"] == "refused"
@@ -132,21 +137,25 @@ def test_who_cannot_be_embedded_is_listed_first(run: Run, tmp_path: Path, isolat
     (photos / "damaged.png").write_bytes(b"x")
     code, told, _ = run("use", NEW, "--photos", photos)
     assert {row["reason"] for row in told["problems"]} == {"no crop of it is kept, and its photo is not in the folder"}
+    told = run("use", NEW, "--photos", photos, "--photos", photos)[1]
+    assert {row["reason"] for row in told["problems"]} == {"no crop of it is kept, and its photo is not in the folders"}
 
 
 def test_from_the_original_photos(run: Run, tmp_path: Path, isolated_home: Path) -> None:
     world = World(tmp_path, isolated_home, crops=False)
-    photos = tmp_path / "originals" / "below"
-    photos.mkdir(parents=True)
+    places = [tmp_path / "originals" / "below", tmp_path / "elsewhere"]
+    for place in places:
+        place.mkdir(parents=True)
     with open_by(world.old, world.old_id) as gallery:
-        for name, sample in samples(world.old, PEOPLE, crops=False):
+        for number, (name, sample) in enumerate(samples(world.old, PEOPLE, crops=False)):
             data = png(crop_of(name, int(sample.source[-5]) + 1))
-            (photos / f"{len(list(photos.iterdir()))}.png").write_bytes(data)
+            (places[number % 2] / f"{number}.png").write_bytes(data)
             with gallery._truth.writing() as connection:
                 digest = hashlib.sha256(data).hexdigest()
                 text = "update samples set photo_sha256 = ? where photo_sha256 = ?"
                 connection.exec_driver_sql(text, (digest, sample.photo_sha256))
-    code, told, err = run("use", NEW, "--photos", tmp_path / "originals")
+    assert len(run("use", NEW, "--photos", tmp_path / "originals")[1]["problems"]) == 8, "half of them are elsewhere"
+    code, told, err = run("use", NEW, "--photos", tmp_path / "originals", "--photos", places[1])
     assert (code, told["switch"]["embedded"]) == (0, 16), err
     assert world.search("p6")[0][0] == "p6"
 
