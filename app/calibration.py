@@ -144,11 +144,14 @@ def of_gallery(gallery: Gallery) -> Source:
     """The templates of a gallery's model.
 
     Raises:
-        CalibrationError: Nobody is enrolled.
+        CalibrationError: Nobody is enrolled, or nobody with a template of that model.
     """
     rows = gallery.templates()
     if not rows:
-        raise CalibrationError("nobody is enrolled in this gallery: enrol people, or give --folder DIR")
+        enrolled = len(gallery)
+        who = f"none of the {enrolled} enrolled here has a template of {gallery.model_id}: enrol them again"
+        nobody = "nobody is enrolled in this gallery: enrol people"
+        raise CalibrationError(f"{who if enrolled else nobody}, or give --folder DIR")
     names = sorted({row.subject for row in rows})
     place = {name: number for number, name in enumerate(names)}
     photos = Photos(

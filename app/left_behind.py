@@ -7,6 +7,7 @@ size. Scores of the two never stand in one ranking; what is combined are the two
     new model          old model               said
     a name             nobody                  the name
     nobody             a name or ambiguous     what the old model says, with its score and threshold
+    compared with none nobody                  what the old model says: everybody was left behind
     a name, ambiguous  a name or ambiguous     ambiguous: which one is more alike cannot be said across models
 
 A stranger has two chances of a false name, each as large as that model's share of the people; so the rates add up to
@@ -75,7 +76,7 @@ class SecondSearch:
 
 def combined(new: Decision, old: Decision) -> Decision:
     """One decision of two, which were made with different models on different people."""
-    if old.kind not in _NAMED:
+    if old.kind not in _NAMED and new.score is not None:
         return new
     if new.kind not in _NAMED:
         reason = f"{old.reason.rstrip('.')}; searched with {old.model_id}, the gallery's model of before."

@@ -25,6 +25,12 @@ def remember(gallery: Gallery, settings: Settings) -> None:
 def difference(gallery: Gallery, settings: Settings) -> str:
     """What has changed since the first people were enrolled, in one sentence; "" if nothing, or if it is not known."""
     if others := gallery.models_instead():
+        state = gallery.in_use()
+        if state is not None and state.model.model_id == gallery.model_id and state.left_behind is not None:
+            return (
+                f"everybody here ({len(gallery)}) was left behind by the change to {gallery.model_id}, and is searched "
+                f"with {state.left_behind.model_id} until enrolled again; runs and videos do not find them"
+            )
         return (
             f"nobody enrolled in this gallery has a template of the model in use, {gallery.model_id}, so nobody is "
             f"found: enrol their photos again, or go back with `knownface models use {others[0].partition('@')[0]}`"

@@ -12,11 +12,12 @@ from test_in_use import NEW, OLD, OtherEmbedder, points_of, recognizer_of
 
 import app.left_behind
 import app.services
+from app.calibration import of_gallery
 from app.left_behind import combined
 from app.services import Services
 from pipeline.build import build_embedding, build_with_second
 from pipeline.config import Settings
-from pipeline.errors import ModelMismatchError
+from pipeline.errors import CalibrationError, ModelMismatchError
 from pipeline.gallery import Gallery
 from pipeline.recognizer import Recognizer
 from pipeline.types import AlignedFaces, Decision, Templates
@@ -62,6 +63,23 @@ def test_they_are_named_by_the_old_model(services: Services, tmp_path: Path) -> 
     assert "the gallery's model of before" in found[0].reason
     assert found[2].best is not None
     assert found[2].best[0] in ("Ada", "Bob"), "the runner-up of an unknown face is of one model, too"
+
+
+def test_where_everybody_was_left_behind_nobody_is_said_to_be_lost(services: Services, tmp_path: Path) -> None:
+    assert "left behind" not in services.stages_note()
+    services.remove("Ada")
+    services.remove("Bob")
+    said = services.stages_note()
+    assert said.startswith(f"everybody here (1) was left behind by the change to {NEW.model_id}, and is searched with ")
+    assert OLD.model_id in said
+    found = decisions(services, tmp_path / "two.png", fakes.BLUE, fakes.YELLOW)
+    assert [(d.kind, d.subject, d.model_id) for d in found] == [
+        ("match", "Cleo", OLD.model_id),
+        ("unknown", None, OLD.model_id),
+    ]
+    assert "the gallery's model of before" in found[1].reason
+    with pytest.raises(CalibrationError, match=f"none of the 1 enrolled here has a template of {NEW.model_id}"):
+        of_gallery(services.gallery)
 
 
 def test_once_enrolled_again_they_are_searched_by_the_new_one(services: Services, tmp_path: Path) -> None:
