@@ -55,6 +55,15 @@ def is_video(source: Source) -> bool:
     return isinstance(source, (str, Path)) and Path(source).suffix.lower() in VIDEO_SUFFIXES
 
 
+def unfollowed_links(folder: Path) -> str:
+    """That links to folders are not followed, where `folder` holds one: for where no photo was found; else ""."""
+    try:
+        link = next((path for path in sorted(folder.iterdir()) if path.is_symlink() and is_folder(path)), None)
+    except OSError:
+        return ""
+    return f" (links to folders are not followed: {one_line(link.name)})" if link else ""
+
+
 def photos_in(folder: Path, *, videos: bool = False) -> list[Path]:
     """Every file below a folder whose suffix is that of a photo (or of a video), sorted.
 

@@ -88,10 +88,12 @@ def identify(
 
 def _identify(context: Context, paths: list[str], *, allow_repeats: bool) -> None:
     photos = list(_photos(paths))
+    from app.photos import unfollowed_links
     from app.results import identification_rows
 
     if not photos:
-        context.note("no photos were found there")
+        links = "".join(map(unfollowed_links, map(Path, paths)))
+        context.note(f"no photos were found there{links}")
     faces: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     rows: list[Identification] = []

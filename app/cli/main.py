@@ -176,7 +176,10 @@ def _run(words: list[str]) -> tuple[int, str]:
         app(args=words, prog_name="knownface")
     except SystemExit as leave:
         # a command line that is not valid ends the program while Typer handles the error that says why
-        message = getattr(leave.__context__, "format_message", str)
+        error = leave.__context__
+        if type(error).__name__ == "NoArgsIsHelpError":  # Click's, or Typer's copy of it; its message is the whole help
+            return _USAGE, f"a command is missing after `{error.ctx.command_path}`: see --help"  # type: ignore[union-attr]
+        message = getattr(error, "format_message", str)
         code = leave.code if isinstance(leave.code, int) else 0 if leave.code is None else _USAGE
         return code, " ".join(message().split())
     return 0, ""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.evaluation.records import Pair
-from app.photos import photos_in
+from app.photos import photos_in, unfollowed_links
 from pipeline.errors import ConfigError
 
 Photos = dict[str, list[str]]
@@ -28,7 +28,8 @@ def people_in(folder: Path) -> Photos:
         if len(name.parts) > 1:
             people[name.parts[0]].append(name.as_posix())
     if not people:
-        raise ConfigError(f"{folder}: holds no photos in sub-folders; a sub-folder per person is expected")
+        links = unfollowed_links(folder)
+        raise ConfigError(f"{folder}: holds no photos in sub-folders{links}; a sub-folder per person is expected")
     return dict(sorted(people.items()))
 
 

@@ -103,9 +103,11 @@ class FaceReader:
         found = next((here for place in sample_places(self._settings) if (here := present_samples(place))), [])
         chosen = [sample for sample in found if role in (None, sample.role)]
         if not chosen:
+            option = "--calibration-photos" if what == "calibration" else "--parity-photos"
+            purpose = "calibrate int8 with" if what == "calibration" else "compare on"
             raise ConfigError(
-                "no photos to compare on: name a folder with a sub-folder per person (--parity-photos DIR, for int8 "
-                "--calibration-photos DIR too), or fetch the sample photos with `knownface demo`"
+                f"no photos to {purpose}: name a folder with a sub-folder per person ({option} DIR; the same folder "
+                "may serve for both), or fetch the sample photos with `knownface demo`"
             )
         if self._aligned:
             raise ConfigError("--aligned goes with --parity-photos; the sample photos are whole photos")

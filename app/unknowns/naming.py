@@ -63,6 +63,8 @@ def members(services: Services, registry: Registry, number: int) -> list[Member]
     """
     wanted = set(registry.clusters().get(number, ()))
     if not wanted:
+        if not registry.holds(number):
+            raise UnknownClusterError(f"there is no unknown person {label(number)} any more: no run holds a face of it")
         subject = registry.subjects().get(number)
         whom = f": they are recognised as {subject}" if subject else ""
         raise UnknownClusterError(f"no face of {label(number)} is unknown any more{whom}")

@@ -76,6 +76,11 @@ class Registry:
         with schema.connected(self.file) as connection:
             return dict(connection.execute("select number, subject from clusters where subject is not null"))
 
+    def holds(self, number: int) -> bool:
+        """Whether a run holds a face of this cluster, unknown or known by now."""
+        with schema.connected(self.file) as connection:
+            return bool(_faces(connection, number))
+
     def resolve(self, text: str) -> int:
         """The number of the cluster that a label means, an alias included.
 

@@ -556,6 +556,12 @@ def test_wrong_usage_exits_2_and_says_so_on_stderr(cli: Cli, arguments: tuple[st
     assert "Usage" in result.err or "requires an argument" in result.err
 
 
+def test_a_missing_sub_command_is_said_without_the_help_text(cli: Cli) -> None:
+    result = cli("--json", "runs")
+    assert (result.code, result.document["error"]) == (2, "usage")
+    assert result.document["message"].endswith("a command is missing after `knownface runs`: see --help")
+
+
 def test_an_enrol_folder_that_is_not_there_or_has_no_photos(cli: Cli, tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         result = cli("--json", "enrol", "--folder", folder)

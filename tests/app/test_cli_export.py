@@ -242,3 +242,13 @@ def test_only_single_embedders_that_were_not_exported(export: Cli, cli: Cli, pho
     assert (again.code, again.document["error"]) == (3, "card_invalid")
     assert "export the model it was made from" in again.document["message"]
     assert cli("--json", "export", "no.such", "--out", tmp_path / "out").document["error"] == "card_invalid"
+
+
+def test_int8_says_which_photos_are_missing(cli: Cli, source: Card, photos: Path, tmp_path: Path) -> None:
+    words = ("--json", "export", NAME, "--out", tmp_path / "out", "--precision", "int8")
+    said = cli(*words, "--aligned", "--parity-photos", photos).document["message"]
+    assert said.startswith("no photos to calibrate int8 with: ")
+    assert "--calibration-photos DIR" in said
+    said = cli(*words, "--aligned", "--calibration-photos", photos).document["message"]
+    assert said.startswith("no photos to compare on: ")
+    assert "--parity-photos DIR" in said

@@ -80,3 +80,13 @@ def test_people_are_sub_folders(tmp_path: Path) -> None:
         people_in(tmp_path / "Bob")
     with pytest.raises(ConfigError, match="sub-folder"):
         people_in(tmp_path / "nowhere")
+
+
+def test_links_to_folders_are_said_not_to_be_followed(tmp_path: Path) -> None:
+    write_bars(tmp_path / "real" / "ann" / "1.png", (255, 0, 0))
+    (tmp_path / "links").mkdir()
+    with pytest.raises(ConfigError, match="holds no photos in sub-folders; a sub"):
+        people_in(tmp_path / "links")
+    (tmp_path / "links" / "ann").symlink_to(tmp_path / "real" / "ann")
+    with pytest.raises(ConfigError, match=r"holds no photos in sub-folders \(links to folders are not followed: ann\)"):
+        people_in(tmp_path / "links")

@@ -106,6 +106,13 @@ def test_a_name_is_in_the_report_at_once_and_gone_with_the_subject(cli: Cli, tmp
     assert subjects(out) == before
 
 
+def test_a_number_that_no_face_has_any_more_is_said_not_to_be_there(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "p/c.png").unlink()  # the only photo of U-0003
+    assert cli("identify", tmp_path / "p", "--run", "r").code == 0
+    said = cli("--json", "unknown", "show", "U-3").document["message"]
+    assert said == "there is no unknown person U-0003 any more: no run holds a face of it"
+
+
 def test_merge_and_split(cli: Cli, tmp_path: Path) -> None:
     merged = cli("--json", "unknown", "merge", "U-0003", "U-0002").document
     assert (merged["merged"], merged["into"], merged["faces"]) == ("U-0003", "U-0002", 3)

@@ -127,6 +127,7 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path) -> None:
         registry.split(2, ["d" * 16 + "-1", "e" * 16 + "-2"])
     with pytest.raises(UnknownClusterError, match="no unknown person U-0099"):
         registry.resolve("U-99")
+    assert (registry.holds(1), registry.holds(99)) == (True, False)
     registry.name(1, "Ann")
     registry.name(2, "Bob")
     with pytest.raises(UnknownClusterError, match="different names"):
