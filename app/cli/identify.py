@@ -42,7 +42,7 @@ def identify(
         typer.Option("--run", metavar="NAME", help="Keep a ledger; the same again does only the rest."),
     ] = None,
     replace_paths: Annotated[
-        bool, typer.Option("--replace-paths", help="Let the run go of what lies below other paths than these.")
+        bool, typer.Option("--replace-paths", help="Let the run go of what these paths and patterns leave out.")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the result into this folder.")] = None,
     formats: Annotated[

@@ -171,6 +171,8 @@ class _Teller:
         summary = run.summary()
         if not self._context.machine:
             show_run(self._context, run, summary, self._written)
+            if self._wanted.run and summary["decisions"].get("unknown"):
+                self._context.note("who the unknown faces are, in clusters: knownface unknown list")
         beside, failed = write_beside(self._context, run, self._wanted.beside, self._services.settings.max_bytes)
         if self._context.json:
             self._document(run, summary | beside)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from app.cli.context import counted
 from app.runs.session import Standing
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class RunProgress:
         self._context, self._clock = context, clock
         self._bar: tuple[Progress, TaskID] | None = None
         self._last, self._start, self._phase = clock(), clock(), ""
+        self._watches = False
 
     def note(self, text: str) -> None:
         """A line for people; for programs an event."""
@@ -70,6 +72,9 @@ class RunProgress:
             said: dict[str, Any] = {name: getattr(standing, name) for name in Standing.__slots__}
             files_per_s, left_s = round(rate, 2), None if left is None else round(left, 1)
             self._event("progress", **said, files_per_s=files_per_s, left_s=left_s)
+        elif changed and standing.phase == "watching":
+            self._context.note(_watched(standing) if self._watches else "watching for new files; Ctrl-C ends it")
+            self._watches = True
         elif not changed and standing.phase == "running":
             rest = "" if left is None else f", {_duration(left)} left"
             self._context.note(f"{_words(standing)}, {rate:.1f} files a second{rest}")
@@ -112,6 +117,13 @@ class RunProgress:
 def _words(standing: Standing) -> str:
     said = f"{standing.done:,} of {standing.total:,} files, {standing.faces:,} faces, {standing.named:,} named"
     return said + (f", {standing.failed:,} failed" if standing.failed else "")
+
+
+def _watched(standing: Standing) -> str:
+    done = standing.done - standing.before
+    if not done:
+        return "the gallery was changed, so everything is decided anew"
+    return f"{counted(done, 'more file')} done: {counted(standing.faces, 'face')}, {standing.named:,} named"
 
 
 def _duration(seconds: float) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli.context import Context, cell
+from app.cli.context import Context, cell, counted
+from app.runs.output.source import unused
 from app.runs.records import FaceRow, Run
 
 if TYPE_CHECKING:
@@ -22,16 +23,27 @@ def show_run(context: Context, run: Run, summary: dict[str, Any], written: Seque
     if not written and summary["faces"] <= _FACES:
         _show_faces(context, run)
     decisions = summary["decisions"]
+    named, people = decisions.get("match", 0), summary["subjects"]
     others = ", ".join(f"{count:,} {kind}" for kind, count in decisions.items() if kind != "match")
     context.say(
-        f"{summary['files']:,} files, {summary['faces']:,} faces: {decisions.get('match', 0):,} named "
-        f"({summary['subjects']:,} people)" + (f", {others}" if others else "")
+        f"{counted(summary['files'], 'file')}, {counted(summary['faces'], 'face')}: {named:,} named "
+        f"({counted(people, 'person', 'people')})" + (f", {others}" if others else "")
     )
+    if said := _without(run):
+        context.say(said)
     if written or summary["faces"] > _FACES:
         _show_people(context, run)
     for file in written:
         context.say(f"written: {file}")
     _show_failures(context, run, summary["failed"])
+
+
+def _without(run: Run) -> str:
+    """The files that the report lists as without a result: more than those that failed."""
+    codes = Counter(code for _, code, _ in unused(run))
+    failed, faceless = codes.total() - codes["no_face"], codes["no_face"]
+    parts = (f"{failed:,} failed" if failed else "", f"{faceless:,} without a face" if faceless else "")
+    return f"{counted(codes.total(), 'file')} without a result: {', '.join(filter(None, parts))}" if codes else ""
 
 
 def _show_faces(context: Context, run: Run) -> None:
@@ -45,7 +57,8 @@ def _show_faces(context: Context, run: Run) -> None:
             threshold = "" if face.threshold is None else f"{face.threshold:.3f}"
             who = cell(face.subject or f"({face.decision})")
             table.add_row(cell(path), _number(face), who, _scored(face.best), threshold, _scored(face.runner_up))
-    context.console().print(table)
+    if table.row_count:
+        context.console().print(table)
 
 
 def _number(face: FaceRow) -> str:
@@ -76,4 +89,4 @@ def _show_failures(context: Context, run: Run, failed: int) -> None:
             context.note(file.message or file.path)
             shown += 1
     if failed > shown:
-        context.note(f"and {failed - shown:,} more files that could not be used")
+        context.note(f"and {counted(failed - shown, 'more file')} that could not be used")

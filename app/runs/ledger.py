@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +167,12 @@ class Ledger:
         query = f"select count(*), min(path) from files where sha256 is not null and not ({where})"  # noqa: S608 - constants
         count, first = self._db.execute(query, bounds).fetchone()
         return count, path_text(first) if count else ""
+
+    def left_out(self, is_reached: Callable[[str], bool]) -> tuple[int, str]:
+        """As `outside`, of the files whose absolute path is not reached any more."""
+        paths = self._db.execute("select path from files where sha256 is not null order by path")
+        lost = [path for (path,) in paths if not is_reached(path_text(path))]
+        return len(lost), path_text(lost[0]) if lost else ""
 
     def to_do(self, kind: Kind) -> Iterator[str]:
         """Paths of this kind that are to be done, in order, a page at a time: the ledger may be written meanwhile."""

@@ -82,7 +82,7 @@ class Plan:
         allow_repeats: Name one person more than once in a photo.
         home: The data folder that keeps the ledger, None for that of the settings.
         engine: Who analyses: this process, or the workers of a Ray cluster.
-        replace_paths: Let go of what is done below paths that are not among the roots now.
+        replace_paths: Let go of what is done that is not below the roots, or not chosen, now.
     """
 
     name: str
@@ -104,7 +104,8 @@ class Session:
 
     Raises:
         RunNameError, RunBusyError, RunDamagedError: As `Ledger`.
-        RunPathsError: Files that are done lie outside the roots, and nobody said that they may be let go.
+        RunPathsError: Files that are done lie outside the roots, or are not chosen any more, and nobody said that they
+            may be let go.
     """
 
     def __init__(self, services: Services, plan: Plan, listener: Listener) -> None:
@@ -123,11 +124,17 @@ class Session:
     def _check_paths(self) -> None:
         """A path with a typing error must not cost what took hours: files that leave a run are erased from it."""
         plan = self._plan
-        lost, first = (0, "") if plan.replace_paths else self._ledger.outside(plan.roots)
+        if plan.replace_paths:
+            return
+        where, way_out = "outside these paths", "name their folder too"
+        lost, first = self._ledger.outside(plan.roots)
+        if not lost and (plan.chosen.include or plan.chosen.exclude):
+            where, way_out = "that --include and --exclude leave out", "widen the patterns"
+            lost, first = self._ledger.left_out(lambda path: plan.chosen.reaches(path, plan.roots))
         if lost:
             raise RunPathsError(
-                f"the run {plan.name} holds {lost} files outside these paths, such as {one_line(first)}: name their "
-                "folder too, give this run another --run name, or let go of them with --replace-paths"
+                f"the run {plan.name} holds {_files(lost)} {where}, such as {one_line(first)}: {way_out}, give this "
+                "run another --run name, or let go of them with --replace-paths"
             )
 
     def __enter__(self) -> Self:
@@ -149,6 +156,9 @@ class Session:
         self._begin()
         self._phase("walking")
         self._walk(walk(self._plan.roots, self._plan.chosen), retry_failed=True)
+        counts = self._ledger.counts()
+        if (done := counts.get("done")) and counts.get("pending"):
+            self._listener.note(f"going on: {done:,} of {_files(sum(counts.values()))} are done")
         self._work()
 
     def watch(self, wait: Callable[[float], None] = time.sleep) -> None:
@@ -197,7 +207,8 @@ class Session:
         while part := list(islice(found, _WALKED)):
             self._ledger.seen(part, number, retry_failed=retry_failed)
             unlisted |= {one.path: (one.error, one.message or "") for one in part if one.error}
-            self._standing.total += len(part)
+            if self._standing.phase == "walking":
+                self._standing.total += len(part)
             self._listener.standing(self._standing)
         self._ledger.still_there(self._kept, number)
         self._kept.clear()
@@ -205,8 +216,8 @@ class Session:
             if not os.path.lexists(root):  # a disk that is not there now: what it holds is kept
                 unlisted[root] = (PhotoNotFoundError.code, f"{one_line(root)}: there is no such file; check the path")
         if gone := self._ledger.unseen(number, unlisted):
-            are = "1 file is" if gone == 1 else f"{gone} files are"
-            self._listener.note(f"{are} no longer there, and left the result")
+            are = "is" if gone == 1 else "are"
+            self._listener.note(f"{_files(gone)} {are} no longer there, and left the result")
 
     def _stable(self, found: Iterable[Found]) -> Iterator[Found]:
         """What was the same for two looks; what was not stays as it was."""
@@ -272,6 +283,10 @@ class Session:
         self._standing.phase = phase
         self._ledger.set_meta(state=phase)
         self._listener.standing(self._standing)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def _now() -> str:

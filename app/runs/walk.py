@@ -55,6 +55,22 @@ class Chosen:
         """Whether a file or folder at this path is left out with all that is in it."""
         return any(pattern.fullmatch(relative) for pattern in self._excluded)
 
+    def reaches(self, path: str, roots: Sequence[str]) -> bool:
+        """Whether the patterns let a walk from these roots come upon a file, wherever it is found below one of them.
+
+        Args:
+            path: Absolute path of the file.
+            roots: Absolute paths of files and folders.
+        """
+        if path in roots:
+            return True
+        starts = (os.path.join(root, "") for root in roots)  # noqa: PTH118 - with the slash at its end
+        return any(self._reaches(path[len(s) :].replace(os.sep, "/")) for s in starts if path.startswith(s))
+
+    def _reaches(self, relative: str) -> bool:
+        folders = (relative[: slash.start()] for slash in re.finditer("/", relative))
+        return self.takes(relative) and not any(self.leaves_out(folder) for folder in folders)
+
 
 def kind_of(name: str) -> Kind | None:
     """Photo or video, by the suffix; None for neither."""

@@ -78,6 +78,20 @@ def test_files_that_cannot_be_used_are_rows_and_exit_3(cli: Cli, photos: Path, t
     assert cli("identify", photos, tmp_path / "missing.jpg", "--run", "r2").code == 3
 
 
+def test_a_summary_counts_what_gave_no_result(cli: Cli, tmp_path: Path) -> None:
+    write_bars(tmp_path / "p/nobody.png", (0, 0, 0))
+    result = cli("identify", tmp_path / "p", "--run", "r")
+    assert result.out == "1 file, 0 faces: 0 named (0 people)\n1 file without a result: 1 without a face\n"
+    assert "unknown list" not in result.err
+    write_bars(tmp_path / "p/a.png", BLUE)
+    (tmp_path / "p/broken.jpg").write_bytes(b"nothing")
+    result = cli("identify", tmp_path / "p", "--run", "r")
+    assert "3 files, 1 face: 0 named (0 people), 1 unknown\n" in result.out
+    assert "2 files without a result: 1 failed, 1 without a face\n" in result.out
+    assert "going on: 1 of 3 files are done\n" in result.err
+    assert "knownface unknown list" in result.err
+
+
 def test_without_a_name_nothing_is_kept(cli: Cli, photos: Path, tmp_path: Path, isolated_home: Path) -> None:
     result = cli("identify", photos, "--out", tmp_path / "out", "--format", "csv")
     assert result.code == 0

@@ -168,8 +168,9 @@ def test_an_interruption_keeps_what_was_complete(
     progress = session.run.progress()
     assert progress["state"] == "stopped"
     assert 6 <= progress["done"] < progress["total"] == 45
-    with Session(services, Plan("r", (str(photos),)), Told()) as session:
+    with Session(services, Plan("r", (str(photos),)), told := Told()) as session:
         session.once()
+    assert told.notes == [f"going on: {progress['done'] - 1} of 45 files are done"], "one that failed is tried again"
     assert session.run.progress()["done"] == 45
     assert session.run.meta()["analysed"] == 43
 
