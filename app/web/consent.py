@@ -39,7 +39,8 @@ def ask(service: Services, subject: str | None, key: str) -> Asked:
     rule = service.policy.consent
     in_force = subject is not None and service.gallery.has_consent(subject)
     needed = rule.required and rule.default is None and not in_force
-    with st.expander(words.consent_title, expanded=needed):
+    begun = bool(st.session_state.get(f"{key}_given"))  # what is being filled in stays open
+    with st.expander(words.consent_title, expanded=needed or begun):
         if in_force:
             st.html(markup.note("info", markup.text(words.consent_in_force)))
         given = st.checkbox(words.consent_given, key=f"{key}_given")

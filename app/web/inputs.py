@@ -68,15 +68,16 @@ def _unpacked(files: Sequence[UploadedFile], max_bytes: int | None) -> Iterator[
 def look_all(service: Services, uploads: Sequence[Uploaded]) -> list[Seen]:
     """Looks at photos one after the other and shows how far it is."""
     state.forget_others({upload.file_id for upload in uploads})
+    place = st.empty()  # always there, so that what stands below keeps its place and stays open
     new = sum(not state.remembered(upload) for upload in uploads)
     if not new:
         return [state.look(service, upload) for upload in uploads]
-    bar = st.progress(0.0, text=words.looking)
+    bar = place.progress(0.0, text=words.looking)
     seen = []
     for number, upload in enumerate(uploads, 1):
         bar.progress((number - 1) / len(uploads), text=words.working.format(number=number, total=len(uploads)))
         seen.append(state.look(service, upload))
-    bar.empty()
+    place.empty()
     return seen
 
 

@@ -55,7 +55,7 @@ def judge(service: Services, faces: Faces, chosen: int | None, subject: str | No
     poor = _quality(service, face)
     alone = words.judge_face if poor else words.judge_good
     sentence = alone if len(faces) == 1 else words.judge_chosen
-    lines = [("good", fill(sentence, width=width, number=chosen)), *poor]
+    lines = [("info" if poor else "good", fill(sentence, width=width, number=chosen)), *poor]
     alike, already = _alike(service, face, subject)
     return Verdict(True, (*lines, *alike), already)
 

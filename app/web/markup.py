@@ -201,7 +201,7 @@ def identified(crop: str, number: int | None, decision: Decision) -> str:
     alt = text(words.crop_alt.format(number=number or 1))
     return (
         f'<div class="kf kf-face {tone}"><img src="{crop}" alt="{alt}"><div>'
-        f"<h3>{mark}<span>{count}{who}</span>{tag}</h3>{bar}<small>{figures}</small>"
+        f"<h2>{mark}<span>{count}{who}</span>{tag}</h2>{bar}<small>{figures}</small>"
         f'<p class="kf-reason">{foreign(decision.reason)}</p></div></div>'
     )
 

@@ -119,7 +119,7 @@ def _shown(detail: str) -> str:
 
 
 def _verify(service: Services) -> None:
-    st.subheader(words.audit_whole_title, anchor=False)
+    st.header(words.audit_whole_title, anchor=False)
     st.html(f'<p class="kf">{markup.text(words.audit_whole_means)}</p>')
     if st.button(words.audit_verify, key="audit_verify"):
         with st.spinner(words.audit_verifying):
@@ -139,7 +139,7 @@ def _verify(service: Services) -> None:
 
 
 def _export(service: Services, filters: dict[str, Any]) -> None:
-    st.subheader(words.audit_export, anchor=False)
+    st.header(words.audit_export, anchor=False)
     st.html(f'<p class="kf">{markup.text(words.audit_export_does)}</p>')
     with st.container(horizontal=True):
         for name, mime, as_csv in (("jsonl", "application/jsonl", False), ("csv", "text/csv", True)):

@@ -33,7 +33,7 @@ def show() -> None:
         if service.actor.role >= Role.OPERATOR:
             _new(service)
         there = batch.batches(service.settings.home)
-        st.subheader(words.batch_list, anchor=False)
+        st.header(words.batch_list, anchor=False)
         if not there:
             may = service.actor.role >= Role.OPERATOR
             st.html(markup.note("info", markup.text(words.batch_none if may else words.batch_none_viewer)))

@@ -42,7 +42,7 @@ def show() -> None:
 def _in_force(service: Services) -> None:
     """The thresholds that are used now, and the way back to the model's own."""
     with st.container(border=True):
-        st.subheader(words.calibrate_now, anchor=False)
+        st.header(words.calibrate_now, anchor=False)
         rows = []
         for task in ("verify", "identify"):
             try:
@@ -71,7 +71,7 @@ def _people(service: Services) -> Measured | None:
         "zip": words.calibrate_of_zip,
         "folder": words.calibrate_of_folder,
     }
-    st.subheader(words.calibrate_people, anchor=False)
+    st.header(words.calibrate_people, anchor=False)
     kind = st.segmented_control(
         words.calibrate_people,
         list(labels),
@@ -99,7 +99,7 @@ def _measured(service: Services, measured: Measured) -> None:
         f'<p class="kf kf-file">{markup.fill(words.calibrate_found, people=measured.people, photos=usable)}'
         f"{_left_out(measured)}</p>"
     )
-    st.subheader(words.calibrate_wish, anchor=False)
+    st.header(words.calibrate_wish, anchor=False)
     labels: dict[Task, str] = {"verify": words.calibrate_verify, "identify": words.calibrate_identify}
     task: Task = (
         st.segmented_control(

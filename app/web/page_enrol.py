@@ -67,7 +67,8 @@ def _photos(service: Services, photos: list[Seen], subject: str | None) -> list[
                     ready.append((seen, pick_face(seen.faces, number or 1)))
             else:
                 left.html(f'<p class="kf kf-file">{markup.name(seen.name)}</p>')
-    _compare_photos(service, photos, ready, places)
+    known = subject is not None and judge.samples_of(service, subject) > 0
+    _compare_photos(service, photos, ready, places, known=known)
     return [face for _, face in ready]
 
 
@@ -84,9 +85,18 @@ def _verdict(service: Services, seen: Seen, subject: str | None) -> tuple[Verdic
 
 
 def _compare_photos(
-    service: Services, photos: list[Seen], ready: list[tuple[Seen, Faces]], places: list[DeltaGenerator]
+    service: Services,
+    photos: list[Seen],
+    ready: list[tuple[Seen, Faces]],
+    places: list[DeltaGenerator],
+    *,
+    known: bool,
 ) -> None:
-    """Warns of a photo that comes twice, and of one that looks like none of the others."""
+    """Warns of a photo that comes twice, and of one that looks like none of the others.
+
+    The latter only of a new person: photos of one who is `known` were held against those that are here already, and
+    a second opinion would contradict it wherever a stranger's photo lies among them.
+    """
     place_of = {seen.key: place for seen, place in zip(photos, places, strict=True)}
     first: dict[tuple[str, bytes], str] = {}
     different = []
@@ -97,6 +107,8 @@ def _compare_photos(
         else:
             first[same] = seen.key
             different.append((seen, face))
+    if known:
+        return
     alone = judge.apart([face for _, face in different], service.verify_point().threshold)
     for (seen, _), apart in zip(different, alone, strict=True):
         if apart:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import streamlit as st
 
+from app.access import Role
 from app.report import data_uri
 from app.results import as_csv, as_json
 from app.services import Identification, Services
@@ -24,12 +27,19 @@ def show() -> None:
         with st.spinner(words.loading, show_time=False):
             service.identify_point()
         if not len(service.gallery):
-            st.html(markup.note("warn", markup.text(words.identify_empty)))
+            st.html(markup.note("warn", markup.text(words.identify_empty) + _way_to_enrol()))
         else:
             inputs.notes(service)
         photos = inputs.look_all(service, inputs.several("identify", MAX_PHOTOS, unpack=service.settings.max_bytes))
         if photos:
             _results(photos, _identify(service, photos))
+
+
+def _way_to_enrol() -> str:
+    """A link to where somebody is enrolled, for those who may."""
+    if state.actor().role < Role.OPERATOR:
+        return ""
+    return f' <a href="/enrol" target="_self">{markup.text(words.go_enrol)}</a>'
 
 
 def _identify(service: Services, photos: list[Seen]) -> list[Identification]:
@@ -42,8 +52,8 @@ def _identify(service: Services, photos: list[Seen]) -> list[Identification]:
 
 
 def _results(photos: list[Seen], results: list[Identification]) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(f'<p class="kf" role="status"><b>{_summary(results)}</b></p>')
+    st.html(f'<p class="kf" role="status"><b>{_summary(results)}</b></p>')
+    with st.container(horizontal=True):
         csv = as_csv(results).encode("utf-8-sig")
         st.download_button(words.download_csv, csv, "faces.csv", "text/csv", on_click="ignore")
         st.download_button(words.download_json, as_json(results), "faces.json", "application/json", on_click="ignore")
@@ -73,14 +83,14 @@ def _report(photos: list[Seen], results: list[Identification], spoken: str) -> b
 
 
 def _summary(results: list[Identification]) -> str:
-    kinds = [decision.kind for result in results for decision in result.decisions]
-    said = words.identify_summary.format(
-        photos=words.photos(len(results)),
-        named=kinds.count("match"),
-        unknown=kinds.count("unknown"),
-        ambiguous=kinds.count("ambiguous"),
-        failed=sum(result.error is not None for result in results),
+    kinds: Counter[str] = Counter(decision.kind for result in results for decision in result.decisions)
+    kinds["failed"] = sum(result.error is not None for result in results)
+    said = [
+        sentence.format(count=kinds[kind])
+        for kind, sentence in words.identify_counts.items()
+        if kinds[kind] or kind == "match"
+    ]
+    sentence = words.identify_summary.format(
+        photos=words.photos(len(results)), counts=words.identify_between.join(said)
     )
-    if poor := kinds.count("poor_image"):
-        said += words.identify_summary_poor.format(poor=poor)
-    return markup.text(said)
+    return markup.text(sentence)

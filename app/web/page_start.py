@@ -47,7 +47,7 @@ def show(pages: Mapping[str, StreamlitPage]) -> None:
     for row in (cards[:2], cards[2:]):
         for column, (address, title, does, go) in zip(st.columns(2, gap="medium"), row, strict=False):
             with column, st.container(border=True, height="stretch"):
-                st.subheader(title, anchor=False)
+                st.header(title, anchor=False)
                 st.html(f'<p class="kf">{markup.text(does)}</p>')
                 if st.button(go, key=f"go_{address}", type="primary" if address == "enrol" else "secondary"):
                     st.switch_page(pages[address])

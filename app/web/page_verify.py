@@ -29,6 +29,8 @@ def show() -> None:
             return
         result = service.verify_faces(a[0].faces, b[0].faces, face_a=a[1], face_b=b[1])
         st.html(markup.verification(result.decision, point))
+        if a[0].faces.photo_sha256 == b[0].faces.photo_sha256:
+            st.html(markup.note("info", markup.text(words.verify_same_photo)))
         with st.expander(words.details):
             basis = markup.fill(
                 words.rate_basis,
@@ -43,7 +45,7 @@ def show() -> None:
 
 def _side(service: Services, key: str, title: str) -> tuple[Seen, int] | None:
     """One half of the page: the photo with its faces, and the number of the face that is compared."""
-    st.subheader(title, anchor=False)
+    st.header(title, anchor=False)
     upload = inputs.one(key, title)
     if upload is None:
         return None

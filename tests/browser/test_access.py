@@ -97,7 +97,7 @@ def test_two_roles_at_once_and_what_a_viewer_may_not(
         expect(refused).to_be_visible()
         viewer.goto(f"{guarded}/identify")
         upload(viewer, photos["barack-obama-2010"])
-        expect(viewer.locator(".kf-face h3")).to_contain_text("Barack Obama")
+        expect(viewer.locator(".kf-face h2")).to_contain_text("Barack Obama")
     page.goto(f"{guarded}/gallery")
     expect(page.get_by_text("Barack Obama", exact=True)).to_be_visible()
 

@@ -71,7 +71,7 @@ class TestOneGallery:
         expect(page.get_by_text("is Barack Obama: 2 of 2 faces were enrolled, 2 are recognised now.")).to_be_visible()
         page.goto(f"{server}/identify")
         upload(page, photos["barack-obama-2012"])
-        expect(page.locator(".kf-face h3")).to_contain_text("Barack Obama")
+        expect(page.locator(".kf-face h2")).to_contain_text("Barack Obama")
 
     def test_two_people_are_merged(self, page: Page, server: str, photos: dict[str, Path]) -> None:
         enrol(page, server, "B. Obama", photos["barack-obama-senate"])

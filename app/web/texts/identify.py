@@ -13,7 +13,17 @@ class English:
         "alike enough."
     )
     identify_empty = "Nobody is enrolled yet, so every face would stay unknown. Enrol somebody first."
-    identify_summary = "{photos}: {named} named, {unknown} unknown, {ambiguous} undecided, {failed} without a result"
+    #: What became of the photos; {counts} are those below that are not zero, and the first.
+    identify_summary = "{photos}: {counts}"
+    identify_between = ", "
+    identify_counts: ClassVar[dict[str, str]] = {
+        "match": "{count} named",
+        "unknown": "{count} unknown",
+        "ambiguous": "{count} undecided",
+        "poor_image": "{count} too poor to say",
+        "not_live": "{count} not live",
+        "failed": "{count} without a result",
+    }
     kinds: ClassVar[dict[str, str]] = {
         "match": "found",
         "unknown": "unknown",
@@ -27,7 +37,6 @@ class English:
     undecided_person = "Undecided"
     not_live_person = "Picture of a face, not a live one"
     poor_person = "Too poor a picture to say"
-    identify_summary_poor = ", {poor} too poor to say"
     next_best = "next best: {name}, {score}"
     download_csv, download_json, download_html = "Download CSV", "Download JSON", "Download report"
     report_title = "Who is in these photos"
@@ -38,7 +47,16 @@ class Chinese(English):
 
     identify_lead = "请提供照片，或一个照片的 zip。每张脸都会得到人员库中的名字；没有足够相像的人时保持未知。"
     identify_empty = "还没有登记任何人，所以每张脸都会是未知。请先登记。"
-    identify_summary = "{photos}：{named} 已命名，{unknown} 未知，{ambiguous} 未定，{failed} 没有结果"
+    identify_summary = "{photos}：{counts}"
+    identify_between = "，"
+    identify_counts: ClassVar[dict[str, str]] = {
+        "match": "{count} 已命名",
+        "unknown": "{count} 未知",
+        "ambiguous": "{count} 未定",
+        "poor_image": "{count} 照片太差",
+        "not_live": "{count} 不是真人",
+        "failed": "{count} 没有结果",
+    }
     kinds: ClassVar[dict[str, str]] = {
         "match": "找到",
         "unknown": "未知",
@@ -52,7 +70,6 @@ class Chinese(English):
     undecided_person = "未定"
     not_live_person = "脸的图片，不是真人"
     poor_person = "照片太差，无法判断"
-    identify_summary_poor = "，{poor} 照片太差"
     next_best = "其次：{name}，{score}"
     download_csv, download_json, download_html = "下载 CSV", "下载 JSON", "下载报告"
     report_title = "照片里有谁"

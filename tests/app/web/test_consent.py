@@ -41,6 +41,7 @@ def test_without_a_policy_it_may_be_recorded_and_need_not_be(page: Page, service
     at.checkbox[0].check().run()
     assert at.button(key="enrol_go").disabled
     assert "Say what the consent is for" in seen(at)
+    assert [part.proto.expanded for part in at.expander] == [True], "what is being filled in stays open"
     at.text_input(key="enrol_consent_0_purpose").set_value("<b>door</b>").run()
     at.button(key="enrol_go").click().run()
     assert not at.exception

@@ -85,6 +85,7 @@ def test_what_would_make_a_photo_better_is_said(
     for said_first in ("turned to the side", "is blurred", "is small in the photo"):
         assert said_first in seen(at)
     assert "compressed" not in seen(at), "three hints are enough"
+    assert "✓" not in seen(at), "a poor photo gets no tick"
     monkeypatch.setattr(judge, "advice", lambda *_: [])
     assert "One clear face, " in seen(at.run())
 
@@ -93,6 +94,16 @@ def test_photos_brought_together_are_held_against_each_other(page: Page) -> None
     at = bring(page("enrol"), photo(RED), photo(RED, note=1), photo(BLUE, note=2), photo(BLUE, note=2))
     assert seen(at).count("Does not look like any of the other photos brought here") == 1
     assert seen(at).count("The same photo as one above") == 1
+
+
+def test_photos_of_somebody_known_are_held_against_those_that_are_here_only(page: Page, enrolled: Callable) -> None:
+    enrolled("Ada", RED)
+    at = bring(page("enrol"), photo(RED, note=4), photo(BLUE, note=2), photo(BLUE, note=2))
+    assert seen(at).count("any of the other photos brought here") == 2
+    at.text_input(key="enrol_name").set_value("Ada").run()
+    assert seen(at).count("Does not look like the photos of Ada") == 2
+    assert "any of the other photos brought here" not in seen(at), "one opinion a photo"
+    assert "The same photo as one above" in seen(at)
 
 
 def test_of_several_faces_one_is_chosen_by_its_number(page: Page, services: Services) -> None:

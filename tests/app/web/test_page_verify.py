@@ -90,3 +90,9 @@ def test_a_poor_picture_cannot_tell(page: Page, services: Services) -> None:
     assert "This picture cannot tell" in seen(at)
     assert "quality of its template is 9.0" in seen(at)
     assert "✓Same person" in seen(compare(page("verify"), photo(RED), photo(RED, note=1)))
+
+
+def test_the_same_file_twice_is_pointed_out(page: Page) -> None:
+    at = compare(page("verify"), photo(RED), photo(RED))
+    assert "Both sides show the same file." in seen(at)
+    assert "Both sides" not in seen(compare(page("verify"), photo(RED), photo(RED, note=3)))
