@@ -1,7 +1,7 @@
 """A whole run (`identify --run`) against a straightforward loop and against the bare runtimes; kills; memory.
 
-    scripts/bench batch [--photos DIR] [--count 480] [--large 24] [--rounds 5]   about 3 minutes on two cores
-    scripts/bench batch --kills 20 [--files 3000]                                about 4 minutes
+    scripts/bench batch [--photos DIR] [--count 160] [--large 12] [--rounds 3]   some minutes on two cores
+    scripts/bench batch --kills 20 [--files 3100]                                about 4 minutes
     scripts/bench batch --memory [--files 3000] [--real]                         about 5 minutes (estimated)
 
 `--memory` puts a stand-in in place of the recognition network, which stays loaded; with `--real` nothing is replaced,
@@ -49,9 +49,9 @@ _CHUNK = 8
 def run(arguments: list[str]) -> dict:
     parser = argparse.ArgumentParser(prog="bench batch")
     parser.add_argument("--photos", type=Path, default=Path("../shared/data/lfw-dev/images"))
-    parser.add_argument("--count", type=int, default=480)
-    parser.add_argument("--large", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=160)
+    parser.add_argument("--large", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kills", type=int)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--real", action="store_true")
