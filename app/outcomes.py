@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import KnownfaceError, PhotoError
-from pipeline.recognizer import Faces
 from pipeline.types import Decision, Detections
 
 if TYPE_CHECKING:
     from app.video.appearances import Appearances
+    from pipeline.recognizer import Faces
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,16 +40,26 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identification:
-    """One photo or video of a batch: its faces, or who appears in it, with a decision each; or an error."""
+    """One photo or video of a batch: its faces, or who appears in it, with a decision each; or an error.
+
+    Attributes:
+        photo: What it is called.
+        faces: What a photo shows, templates included; None where a server has looked, which keeps those to itself.
+        decisions: One for each face.
+        error: Why there are none.
+        appearances: Who appears in a video.
+        boxes: Where the faces are, as a server says.
+    """
 
     photo: str
     faces: Faces | None = None
     decisions: tuple[Decision, ...] = ()
     error: PhotoError | None = None
     appearances: Appearances | None = None
+    boxes: Detections | None = None
 
     @property
     def detections(self) -> Detections | None:
         """Where each decision's face is: in the photo, or in the best shot of the appearance."""
         shown = self.faces or self.appearances
-        return None if shown is None else shown.detections
+        return self.boxes if shown is None else shown.detections

@@ -69,6 +69,8 @@
     │   ├── KeyRefusedError              key_refused          an API key that is not known, or has ended
     │   ├── KeyExistsError               key_exists
     │   └── KeyNotFoundError             key_not_found
+    ├── ServiceError                     service_error        a server refused, or failed (`app.client`)
+    │   └── ServiceUnreachableError      service_unreachable  a server does not answer
     ├── ExtraMissingError                extra_missing        a package of an extra is needed and not installed
     ├── StreamError                      stream_lost          a camera or stream cannot be opened, or has ended
     ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
@@ -534,6 +536,28 @@ class KeyNotFoundError(AccessError):
     """There is no API key of this name."""
 
     code = "key_not_found"
+
+
+class ServiceError(KnownfaceError):
+    """A server refused a request by rules of its own, or failed; seen by `app.client` only.
+
+    Attributes:
+        problem: The code that the server gave, such as `rate_limited`; "" where it gave none.
+        status: The HTTP status; None where there was no answer.
+        request_id: Stands in the server's log too; "" where there is none.
+    """
+
+    code = "service_error"
+
+    def __init__(self, message: str, *, problem: str = "", status: int | None = None, request_id: str = "") -> None:
+        super().__init__(message)
+        self.problem, self.status, self.request_id = problem, status, request_id
+
+
+class ServiceUnreachableError(ServiceError):
+    """A server does not answer, or went away in the middle."""
+
+    code = "service_unreachable"
 
 
 class ExtraMissingError(KnownfaceError):

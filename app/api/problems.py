@@ -91,6 +91,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "key_exists": (409, "There is such a key already"),
     "key_not_found": (404, "There is no such key"),
     # the rest
+    "service_error": (502, "Another server refused, or failed"),
+    "service_unreachable": (502, "Another server does not answer"),
     "extra_missing": (501, "A package of an extra is not installed"),
     "stream_lost": (422, "The camera or stream cannot be read"),
     "no_operating_point": (409, "Nothing says which score is a match"),
