@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -31,6 +32,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _START_S = 30.0
 _ASK_S = 0.05  # whoever else asks holds the lock for a moment as well
 _LOG_TAIL = 4096
+_SIGNALS = 128  # exit codes from here on: it was stopped
 #: A clone that is not installed is found too, behind everything else.
 _CODE = f"import sys; sys.path.append({str(_ROOT)!r}); from app.job_process import main; main(sys.argv[1])"
 
@@ -56,6 +58,13 @@ class About:
     finished: str | None
     discard: bool
     note: str = ""
+
+    @property
+    def ended(self) -> Literal["done", "refused", "stopped"]:
+        """How it ended, where it is not alive; `refused` says why in its last words."""
+        if self.code == 0:
+            return "done"
+        return "stopped" if self.code is None or self.code >= _SIGNALS else "refused"
 
 
 class Job:

@@ -29,7 +29,6 @@ State = Literal["none", "starting", "embedding", "preparing", "done", "refused",
 #: What turns a task off, by the word `models use` knows.
 OFF = {"liveness": "no-liveness", "refiner": "none"}
 _EARLIER_US = 2_000_000
-_SIGNALS = 128  # exit codes from here on: it was stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +124,8 @@ def standing(services: Services) -> Standing:
     if about is not None and not _is_of(progress, about.started):
         if alive:
             return Standing("starting", True, True, what, by=by)
-        if about.code == 0:
-            return Standing("done", False, True, what, by=by)
-        refused = about.code is not None and about.code < _SIGNALS
-        said = job.last_words().removeprefix("knownface: ") if refused else ""
-        return Standing("refused" if refused else "stopped", False, True, what, message=said, by=by)
+        said = job.last_words().removeprefix("knownface: ") if about.ended == "refused" else ""
+        return Standing(about.ended, False, True, what, message=said, by=by)
     if progress is None:
         return Standing("none")
     ours = about is not None

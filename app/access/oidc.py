@@ -6,17 +6,16 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
 
-from app.access.roles import Actor, Role
+from app.access.roles import Actor, Label, Role
 from pipeline.config import parse_toml, read_text
 from pipeline.errors import ConfigError
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-Label = Literal["viewer", "operator", "admin"]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 

@@ -6,8 +6,11 @@ import getpass
 import os
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 from pipeline.errors import NotAllowedError
+
+Label = Literal["viewer", "operator", "admin"]
 
 
 class Role(IntEnum):
@@ -22,9 +25,10 @@ class Role(IntEnum):
     ADMIN = 3
 
     @property
-    def label(self) -> str:
-        """The word for it, as commands and settings write it: `viewer`, `operator` or `admin`."""
-        return self.name.lower()
+    def label(self) -> Label:
+        """The word for it, as commands and settings write it."""
+        labels: dict[Role, Label] = {Role.VIEWER: "viewer", Role.OPERATOR: "operator", Role.ADMIN: "admin"}
+        return labels[self]
 
     @classmethod
     def named(cls, label: str) -> Role:

@@ -110,6 +110,7 @@ OWN: dict[str, tuple[int, str]] = {
     "body_slow": (408, "The body came too slowly"),
     "key_in_progress": (409, "The same request is under way"),
     "body_too_large": (413, "The body is larger than the limit"),
+    "model_unknown": (422, "No such model is installed"),
     "request_invalid": (422, "The request is not valid"),
     "key_reused": (422, "The Idempotency-Key belongs to another request"),
     "rate_limited": (429, "Too many requests"),

@@ -203,13 +203,12 @@ def split(
 
 
 def _rewrite(context: Context, registry: Registry, services: Services) -> list[str]:
-    """Writes the results of the runs again where they were written before; returns the files."""
-    from app.runs.output.again import rewrite
-    from app.unknowns.clustering import runs_of_registry
+    """Writes the results of the runs again where they were; returns the files. Errors: `write_results`."""
+    from app.unknowns import write_again
 
-    written: list[str] = []
-    for run in runs_of_registry(services, registry):
-        for file in rewrite(run, services.gallery.picture):
-            written.append(str(file))
-            context.note(f"wrote {file}")
-    return written
+    files, errors = write_again(services, registry)
+    for file in files:
+        context.note(f"wrote {file}")
+    if errors:
+        raise errors[0]
+    return [str(file) for file in files]

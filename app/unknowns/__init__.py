@@ -2,7 +2,7 @@
 
 identity    which cluster keeps which number          registry    what is kept, and what people have said
 clustering  the faces of all runs into clusters       naming      what people say: who it is, merge, split
-sheet       a cluster's faces on one page
+sheet       a cluster's faces on one page               results     the runs' result files once more
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from app.unknowns.clustering import assign_clusters, refresh, registry_of
 from app.unknowns.identity import label
 from app.unknowns.naming import Named, members, merge_clusters, name_cluster, split_cluster
 from app.unknowns.registry import Registry, erase
+from app.unknowns.results import write_again
 
 __all__ = [
     "Named",
@@ -29,6 +30,7 @@ __all__ = [
     "registry_of",
     "rename",
     "split_cluster",
+    "write_again",
 ]
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.access import Role
 from app.services import Services
-from app.unknowns import Registry, label, members, merge_clusters, name_cluster, split_cluster
+from app.unknowns import Registry, label, members, merge_clusters, name_cluster, split_cluster, write_again
 from app.unknowns.naming import Member
 from app.unknowns.pictures import pictures
 from app.web import consent, markup, paging, state
@@ -105,7 +105,13 @@ def _name(service: Services, registry: Registry, number: int) -> None:
                 )
                 if left:
                     said += " " + markup.fill(words.unknowns_name_left, count=left, cluster=named.cluster)
-                _finish(None, said)
+                _finish(None, said + _write_again(service, registry))
+
+
+def _write_again(service: Services, registry: Registry) -> str:
+    """Writes the runs' result files again; returns what could not be written, in words."""
+    _, errors = write_again(service, registry)
+    return "".join(f" {markup.foreign(error.message)}" for error in errors)
 
 
 def _is_enrolled(service: Services, subject: str) -> bool:
@@ -135,7 +141,7 @@ def _merge(service: Services, registry: Registry, number: int) -> None:
             with state.sentences():
                 stays = label(merge_clusters(service, registry, number, other))
                 said = markup.fill(words.unknowns_merged, one=label(number), other=label(other), number=stays)
-                _finish(stays, said)
+                _finish(stays, said + _write_again(service, registry))
 
 
 def _split(service: Services, registry: Registry, number: int, faces: Sequence[str]) -> None:
@@ -150,4 +156,4 @@ def _split(service: Services, registry: Registry, number: int, faces: Sequence[s
             with state.sentences():
                 new = split_cluster(service, registry, number, [faces[place - 1] for place in chosen])
                 said = markup.fill(words.unknowns_split_done, cluster=label(number), new=label(new))
-                _finish(label(number), said)
+                _finish(label(number), said + _write_again(service, registry))

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Security
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from app import batch
 from app.access import Role
 from app.api import models
 from app.api.acting import BEARER, Acting, Shared
 from app.api.problems import RefusedError, documented
+from app.api.routes.pictures import PICTURE_JPEG
 from app.api.state import State
 from app.api.zips import photos_of
 from app.runs import Run
@@ -132,6 +133,20 @@ def results(services: Acting, name: Name) -> StreamingResponse:
 def _lines(run: Run) -> Iterator[str]:
     for row in chain(face_documents(run), error_documents(run)):
         yield json.dumps(row) + "\n"
+
+
+@router.get(
+    "/{name}/faces/{face_id}/picture",
+    response_class=Response,
+    responses={**documented(404, 409), 200: PICTURE_JPEG},
+)
+def show_picture(
+    services: Acting,
+    name: Name,
+    face_id: Annotated[str, Path(description="As the results say.", examples=["9f86d081884c7d65-1"], max_length=64)],
+) -> Response:
+    """The small picture (JPEG) of a face of a run."""
+    return Response(Run.open(services.settings.home, name).thumbnail(face_id), media_type="image/jpeg")
 
 
 @router.post("/{name}/stop", status_code=202, responses=documented(404))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Header, Path, Query, Security, UploadFile
+from fastapi import APIRouter, File, Form, Header, Query, Security, UploadFile
 from starlette.responses import Response
 
 from app.access import Role
 from app.api import enrolling, models
 from app.api.acting import BEARER, Acting, Shared, cursor_of, read_cursor
-from app.api.forms import InPath, PhotoRoute, uploads
+from app.api.forms import PhotoRoute, uploads
+from app.api.models.base import Line, Moment
 from app.api.problems import documented
+from app.api.routes.names import SubjectName as Name
+from app.api.routes.pictures import PICTURE_PNG
 from pipeline.errors import SubjectNotFoundError
 
 router = APIRouter(prefix="/v1/subjects", tags=["subjects"], dependencies=[Security(BEARER)], route_class=PhotoRoute)
-Name = Annotated[
-    InPath, Path(description="The subject's name; a slash in it is sent as `%2F`.", examples=["Ada Lovelace"])
-]
 
 
 @router.get("")
@@ -62,8 +61,8 @@ def enrol(
     name: Name,
     photos: Annotated[list[UploadFile], File(min_length=1, description="Photos that show one face each.")],
     face: Annotated[int | None, Form(ge=1, le=1000, description="Which face; 1 is the most prominent.")] = None,
-    consent_purpose: Annotated[str | None, Form(max_length=200, description="Record a consent for this.")] = None,
-    consent_until: Annotated[datetime | None, Form(description="When that consent ends.")] = None,
+    consent_purpose: Annotated[Line | None, Form(description="Record a consent for this.")] = None,
+    consent_until: Annotated[Moment | None, Form(description="When that consent ends.")] = None,
     idempotency_key: Annotated[
         str | None,
         Header(min_length=1, max_length=200, description="The same request under the same key enrols once; a day."),
@@ -78,6 +77,17 @@ def enrol(
     done = enrolling.enrol(state, services, asked, uploads(photos, state.limits.photos), idempotency_key)
     response.status_code = 201 if any(not one.already for one in done.enrolled) else 200
     return done
+
+
+@router.get("/{name}/picture", response_class=Response, responses={**documented(404), 200: PICTURE_PNG})
+def show_picture(services: Acting, name: Name) -> Response:
+    """The aligned face (PNG) of the oldest sample whose picture is kept (setting `keep_crops`)."""
+    gallery = services.gallery
+    known = gallery.subject(name).info.name
+    picture = gallery.picture(known)
+    if picture is None:
+        raise SubjectNotFoundError(f"{known}: no picture is kept (setting keep_crops)")
+    return Response(picture, media_type="image/png")
 
 
 @router.delete("/{name}/samples/{sample_id}", responses=documented(404, 409))
@@ -107,9 +117,3 @@ def merge(services: Acting, name: Name, target: models.Into) -> models.Moved:
 def remove(services: Acting, name: Name) -> models.Removed:
     """Remove a subject from the gallery. For admins. `POST .../erasure` looks through runs and caches too."""
     return models.Removed(removed=name, samples=services.remove(name))
-
-
-@router.post("/{name}/erasure", responses=documented(404, 409))
-def erase(services: Acting, name: Name, why: models.ErasureReason) -> models.Certificate:
-    """Erase a subject from gallery, runs and caches, and certify it. For admins."""
-    return models.Certificate(**services.erase(name, why.reason).as_dict())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Security
 from starlette.responses import Response
 
-from app.api.acting import BEARER, Shared
-from app.api.models import Health, Ready
+from app.api.acting import BEARER, Acting, Shared
+from app.api.models import Health, Me, Ready
 
 router = APIRouter(tags=["system"])
 
@@ -27,6 +27,13 @@ def ready(state: Shared) -> Ready:
     services = state.services
     _ = len(services.gallery)
     return Ready(status="ready", model_id=services.recognizer.model_id)
+
+
+@router.get("/v1/me", dependencies=[Security(BEARER)])
+def who(services: Acting) -> Me:
+    """Who asks, and what they may do."""
+    actor = services.actor
+    return Me(name=actor.name, role=actor.role.label)
 
 
 @router.get(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Security
+from starlette.responses import Response
 
 from app import unknowns
 from app.access import Role
@@ -12,6 +13,9 @@ from app.api import models
 from app.api.acting import BEARER, Acting
 from app.api.enrolling import consent_of
 from app.api.problems import documented
+from app.api.routes.pictures import PICTURE_JPEG
+from app.services import Services
+from app.unknowns import Registry
 
 router = APIRouter(prefix="/v1/unknowns", tags=["unknown faces"], dependencies=[Security(BEARER)])
 Name = Annotated[str, Path(description="What the cluster is called.", examples=["U-0001"], max_length=64)]
@@ -53,6 +57,19 @@ def show_cluster(services: Acting, cluster: Name) -> models.ClusterDetail:
     )
 
 
+@router.get(
+    "/{cluster}/picture",
+    response_class=Response,
+    responses={**documented(404, 409), 200: PICTURE_JPEG},
+)
+def show_picture(services: Acting, cluster: Name) -> Response:
+    """A small picture (JPEG) of an unknown person: the face of the best quality. The runs have those of all."""
+    registry = unknowns.refresh(services)
+    faces = unknowns.members(services, registry, registry.resolve(cluster))
+    best = max(faces, key=lambda face: -1.0 if face.row.quality is None else face.row.quality)
+    return Response(best.run.thumbnail(best.row.face_id), media_type="image/jpeg")
+
+
 @router.post("/{cluster}/name", responses=documented(404, 409))
 def name_cluster(services: Acting, cluster: Name, naming: models.Naming) -> models.Named:
     """Give an unknown person a name: the best few faces are enrolled, and every run is decided anew."""
@@ -61,12 +78,15 @@ def name_cluster(services: Acting, cluster: Name, naming: models.Naming) -> mode
     consent = consent_of(naming.consent_purpose, naming.consent_until)
     number = registry.resolve(cluster)
     done = unknowns.name_cluster(services, registry, number, naming.subject, naming.samples, consent)
+    written, not_written = _write_again(services, registry)
     return models.Named(
         cluster=done.cluster,
         subject=done.subject,
         sample_ids=done.sample_ids,
         faces=done.faces,
         recognised=done.recognised,
+        written=written,
+        not_written=not_written,
     )
 
 
@@ -76,7 +96,7 @@ def merge_clusters(services: Acting, cluster: Name, other: models.Other) -> mode
     services.require(Role.OPERATOR)
     registry = unknowns.refresh(services)
     one, two = registry.resolve(cluster), registry.resolve(other.cluster)
-    return models.NowCluster(cluster=unknowns.label(unknowns.merge_clusters(services, registry, one, two)))
+    return _now(services, registry, unknowns.merge_clusters(services, registry, one, two))
 
 
 @router.post("/{cluster}/split", responses=documented(404, 409))
@@ -85,4 +105,15 @@ def split_cluster(services: Acting, cluster: Name, split: models.SplitFaces) -> 
     services.require(Role.OPERATOR)
     registry = unknowns.refresh(services)
     number = unknowns.split_cluster(services, registry, registry.resolve(cluster), split.faces)
-    return models.NowCluster(cluster=unknowns.label(number))
+    return _now(services, registry, number)
+
+
+def _now(services: Services, registry: Registry, number: int) -> models.NowCluster:
+    written, not_written = _write_again(services, registry)
+    return models.NowCluster(cluster=unknowns.label(number), written=written, not_written=not_written)
+
+
+def _write_again(services: Services, registry: Registry) -> tuple[int, list[str]]:
+    """What was said of the faces holds already, so that a folder which cannot be written is no error of the request."""
+    files, errors = unknowns.write_again(services, registry)
+    return len(files), [error.message for error in errors]

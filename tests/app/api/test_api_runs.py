@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from app import jobs
+from app import jobs, unknowns
 from app.access import Role
 from app.api.state import State
+from app.runs.output.again import remember
+from app.runs.output.write import write_results
 from tests.api_server import client_of, key_for, made_state, photo
 from tests.asgi import TestClient
 from tests.fakes import RED
@@ -95,3 +97,26 @@ def test_a_run_is_followed_read_and_erased(client: TestClient, state: State) -> 
     assert [row["photo"] for row in rows] == ["/p/a.jpg", "/p/a.jpg", "/p/b.jpg"]
     assert client.delete("/v1/runs/summer").json() == {"removed": "summer"}
     assert client.get("/v1/runs/summer").status_code == 404
+
+
+def test_naming_an_unknown_writes_the_results_again(client: TestClient, state: State, tmp_path: Path) -> None:
+    home, out = state.services.settings.home, tmp_path / "out"
+    run = made_run(home, "summer", {"/p/a.jpg": ["x", "y"], "/p/b.jpg": ["x"], "/p/c.jpg": ["x#2"], "/p/d.jpg": ["y"]})
+    run.decide(state.services)
+    unknowns.assign_clusters(run, state.services)
+    write_results(run, out, ["jsonl"])
+    remember(run, out, ["jsonl"], assets=False)
+    listed = client.get("/v1/unknowns").json()["clusters"]
+    assert [(row["cluster"], row["faces"]) for row in listed] == [("U-0001", 3), ("U-0002", 2)]
+    assert client.get("/v1/unknowns/U-0001/picture").content[:2] == b"\xff\xd8"
+    said = client.post("/v1/unknowns/U-0001/name", json={"subject": "Xenia"}).json()
+    assert (said["recognised"], said["written"], said["not_written"]) == (3, 1, [])
+    subjects = [json.loads(line)["subject"] for line in (out / "results.jsonl").read_text().splitlines()]
+    assert subjects.count("Xenia") == 3
+    face = client.get("/v1/unknowns/U-0002").json()["faces"][0]["face_id"]
+    split = client.post("/v1/unknowns/U-0002/split", json={"faces": [face]}).json()
+    assert (split["cluster"], split["written"]) == ("U-0003", 1)
+    (out / "results.jsonl").unlink()
+    (out / "results.jsonl").mkdir()
+    merged = client.post("/v1/unknowns/U-0002/merge", json={"cluster": "U-0003"}).json()
+    assert (merged["cluster"], merged["written"], len(merged["not_written"])) == ("U-0002", 0, 1)

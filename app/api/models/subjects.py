@@ -1,0 +1,93 @@
+"""Subjects and their samples."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from app.api.models.base import BOX, In
+
+
+class Subject(BaseModel):
+    """Somebody enrolled."""
+
+    subject: str = Field(examples=["Ada Lovelace"])
+    samples: int = Field(examples=[3], description="Photos enrolled.")
+    created: datetime = Field(description="When the subject was first enrolled (UTC).")
+
+
+class Subjects(BaseModel):
+    """A page of subjects, by name."""
+
+    subjects: list[Subject]
+    next: str | None = Field(description="Cursor of the next page; null on the last.", examples=["QWRhIExvdmVsYWNl"])
+
+
+class Sample(BaseModel):
+    """An enrolled photo of a face."""
+
+    id: str = Field(examples=["0b5c2f9e4d7a4c1f8e6b3a2d1c0f9e8d"])
+    photo: str = Field(examples=["ada.jpg"], description="What the photo was called.")
+    box: tuple[float, float, float, float] = Field(description="x0, y0, x1, y1 in pixels.", examples=[BOX])
+    confidence: float = Field(examples=[0.93], description="The detector's, in [0, 1].")
+    quality: float | None = Field(examples=[0.71])
+    created: datetime
+    has_template: bool = Field(description="Whether the model in use can find it.")
+
+
+class SubjectDetail(BaseModel):
+    """A subject and its samples, oldest first."""
+
+    subject: str = Field(examples=["Ada Lovelace"])
+    created: datetime
+    samples: list[Sample]
+
+
+class Enrolled(BaseModel):
+    """A photo that is enrolled."""
+
+    subject: str = Field(examples=["Ada Lovelace"])
+    photo: str = Field(examples=["ada.jpg"])
+    sample_id: str = Field(examples=["0b5c2f9e4d7a4c1f8e6b3a2d1c0f9e8d"])
+    already: bool = Field(description="The subject had this very photo before.")
+
+
+class Failed(BaseModel):
+    """A photo that could not be used."""
+
+    photo: str = Field(examples=["group.jpg"])
+    error: str = Field(examples=["several_faces"])
+    message: str = Field(examples=["group.jpg: shows 3 faces: name one with --face N, or crop the photo"])
+
+
+class Enrolment(BaseModel):
+    """What became of each photo."""
+
+    enrolled: list[Enrolled]
+    failed: list[Failed]
+
+
+class NewName(In):
+    """Another name."""
+
+    name: str = Field(examples=["Ada King"])
+
+
+class Into(In):
+    """Who a subject is merged into."""
+
+    into: str = Field(examples=["Ada Lovelace"])
+
+
+class Moved(BaseModel):
+    """How many samples were moved."""
+
+    samples: int
+
+
+class Removed(BaseModel):
+    """What was removed."""
+
+    removed: str = Field(examples=["Ada Lovelace"])
+    samples: int = Field(description="How many samples it had.")
