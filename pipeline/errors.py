@@ -68,7 +68,9 @@
     │   ├── LastAdminError               last_admin           nobody would be left who may add and remove users
     │   ├── KeyRefusedError              key_refused          an API key that is not known, or has ended
     │   ├── KeyExistsError               key_exists
-    │   └── KeyNotFoundError             key_not_found
+    │   ├── KeyNotFoundError             key_not_found
+    │   ├── TokenRefusedError            token_refused        a bearer token that does not count, or not any more
+    │   └── ProviderError                provider_unreachable the provider of identities gives no usable answer
     ├── ServiceError                     service_error        a server refused, or failed (`app.client`)
     │   └── ServiceUnreachableError      service_unreachable  a server does not answer
     ├── ExtraMissingError                extra_missing        a package of an extra is needed and not installed
@@ -536,6 +538,18 @@ class KeyNotFoundError(AccessError):
     """There is no API key of this name."""
 
     code = "key_not_found"
+
+
+class TokenRefusedError(AccessError):
+    """A bearer token was not signed by the provider, is not meant for this server, or does not count at this time."""
+
+    code = "token_refused"
+
+
+class ProviderError(AccessError):
+    """The provider of identities is not there, or what it answers is none of what it should."""
+
+    code = "provider_unreachable"
 
 
 class ServiceError(KnownfaceError):

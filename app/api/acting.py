@@ -14,8 +14,9 @@ from app.api.problems import RefusedError
 from app.api.state import State
 from app.services import Services
 
+_BEARER = "A key (`knownface users key add NAME --role ROLE` makes one), or a token of the provider in `oidc.toml`."
 #: For the OpenAPI document; the gate has looked at the key before.
-BEARER = HTTPBearer(auto_error=False, description="`knownface users key add NAME --role ROLE` makes a key.")
+BEARER = HTTPBearer(auto_error=False, description=_BEARER)
 
 
 def _state(request: Request) -> State:

@@ -69,7 +69,7 @@ def make_app(state: State) -> FastAPI:
 
 
 def _named(request: Request, error: Any) -> Response:
-    return problems.of_error(request, error)
+    return problems.of_error(error, problems.request_id_of(request))
 
 
 def _refused(request: Request, error: Any) -> Response:

@@ -82,21 +82,22 @@ class Gate:
             again = problems.answer(refusal.code, refusal.detail, scope["request_id"], refusal.retry_s)
             await again(scope, receive, send)
         except KnownfaceError as error:
-            await problems.answer(error.code, error.message, scope["request_id"])(scope, receive, send)
+            await problems.of_error(error, scope["request_id"])(scope, receive, send)
 
     async def _who(self, request: HTTPConnection) -> Actor:
         """Who asks.
 
         Raises:
             KeyRefusedError: The key is not known, or has ended.
+            TokenRefusedError, NotAllowedError, ProviderError: As `Tokens.actor`.
             RefusedError: There is none, it comes from another site, or too often.
         """
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
         host = request.client.host if request.client else ""
         try:
             if scheme.lower() == "bearer" and shown.strip():
-                key, actor = await run_in_threadpool(self._state.keys.actor, shown.strip())
-                request.scope["key_id"] = caller = key.id
+                request.scope["key_id"], actor = await self._bearer(shown.strip())
+                caller = request.scope["key_id"]
             elif await run_in_threadpool(self._state.open_to_all):
                 self._require_own(request)
                 actor, caller = LOCAL, host
@@ -109,6 +110,13 @@ class Gate:
             raise
         self._wait(caller)
         return actor
+
+    async def _bearer(self, shown: str) -> tuple[str, Actor]:
+        """Who shows a key, or a token of the provider; and what the log calls it."""
+        if shown.count(".") == 2 and await run_in_threadpool(self._state.tokens.accepted):  # no key has a dot
+            return await self._state.tokens.actor(shown)
+        key, actor = await run_in_threadpool(self._state.keys.actor, shown)
+        return key.id, actor
 
     def _wait(self, caller: str) -> None:
         if wait := self._pace.take(caller, time.monotonic()):

@@ -88,6 +88,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "user_not_found": (404, "There is no such user"),
     "last_admin": (409, "Nobody would be left who may add and remove users"),
     "key_refused": (401, "The API key is not known, or has ended"),
+    "token_refused": (401, "The bearer token does not count here, or not any more"),
+    "provider_unreachable": (503, "The provider of identities gives no usable answer"),
     "key_exists": (409, "There is such a key already"),
     "key_not_found": (404, "There is no such key"),
     # the rest
@@ -160,17 +162,16 @@ def answer(code: str, detail: str, request_id: str, retry_s: float | None = None
     status, _ = TABLE[code]
     headers = {} if retry_s is None else {"Retry-After": str(max(1, round(retry_s)))}
     if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = "Bearer" if code == "key_needed" else 'Bearer error="invalid_token"'
     body = document(code, detail, request_id) | more
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
-def of_error(request: Request, error: KnownfaceError) -> Response:
+def of_error(error: KnownfaceError, request_id: str) -> Response:
     """The response of a named error."""
-    code = error.code
-    waits = 1.0 if TABLE[code][0] == 503 else None
+    waits = 1.0 if TABLE[error.code][0] == 503 else None
     more = {"problems": list(found)} if (found := getattr(error, "problems", ())) else {}
-    return answer(code, error.message, request_id_of(request), waits, **more)
+    return answer(error.code, error.message, request_id, waits, **more)
 
 
 def request_id_of(request: Request) -> str:

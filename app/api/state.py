@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.access import oidc
 from app.access.keys import Keys
+from app.access.tokens import Tokens
 from app.access.users import Users
 from app.api.batching import Batcher
 from app.api.idempotency import Requests
@@ -73,6 +74,7 @@ class State:
     def __post_init__(self) -> None:
         home = self.services.settings.home
         self.keys, self._users, self.requests = Keys(home), Users(home), Requests(home)
+        self.tokens = Tokens(home)
         self._home = home
         self.batcher = Batcher(
             lambda: self.services.recognizer,

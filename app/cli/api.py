@@ -31,13 +31,14 @@ def api(
     context: Context = ctx.obj
     settings = context.settings
     from app.access.keys import Keys
+    from app.access.tokens import Tokens
     from pipeline.errors import ConfigError, ExtraMissingError
 
     place = Place.listening(address, port)
-    if not place.local and not Keys(settings.home).any():
+    if not Tokens(settings.home).accepted() and not place.local and not Keys(settings.home).any():
         raise ConfigError(
             f"{place.address}: other machines would reach every face and name without a key: make one first "
-            "(`knownface users key add NAME --role operator`)"
+            "(`knownface users key add NAME --role operator`), or name a provider of tokens in oidc.toml"
         )
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     try:

@@ -37,7 +37,8 @@ class Guard:
 
     def __init__(self, settings: Settings, address: str, cookie: str) -> None:
         self.users = Users(settings.home)
-        self.provider = oidc.load(settings.home)
+        found = oidc.load(settings.home)
+        self.provider = found if found is not None and found.client_id else None  # else it is for programs only
         self.sessions = Sessions(60.0 * settings.session_idle_min, 60.0 * settings.session_max_min)
         self.cookie = cookie
         self._elsewhere = not is_loopback(address)

@@ -22,10 +22,16 @@ def test_with_a_key_there_is_no_way_without_and_roles_hold(tmp_path: Path) -> No
     shown = {role: key_for(state, role, role.label) for role in Role}
     files = [("photos", photo(tmp_path, RED))]
     with client_of(state) as client:
-        for headers in ({}, {"Authorization": "Bearer kf_a_b"}, {"Authorization": "Basic YTpi"}):
-            said = client.get("/v1/subjects", headers=headers)
+        wrong = 'Bearer error="invalid_token"'
+        for shown_as, challenge in (
+            ("", "Bearer"),
+            ("Bearer kf_a_b", wrong),
+            ("Bearer a.b.c", wrong),
+            ("Basic x", "Bearer"),
+        ):
+            said = client.get("/v1/subjects", headers={"Authorization": shown_as} if shown_as else {})
             assert said.status_code == 401
-            assert said.headers["www-authenticate"] == "Bearer"
+            assert said.headers["www-authenticate"] == challenge
         assert client.get("/healthz").status_code == 200
         assert client.get("/metrics").status_code == 401
 
