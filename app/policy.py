@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.config import Settings, parse_toml, read_text
 from pipeline.errors import ConfigError, ConsentMissingError
+from pipeline.gallery import private
 from pipeline.weights import data_dir
 
 if TYPE_CHECKING:
@@ -190,7 +191,8 @@ def install(settings: Settings, source: Path) -> Policy:
     place = settings.home / FILE
     temporary = place.with_name(f"{FILE}.tmp")
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        private.make_folder(settings.home)
+        private.new_file(temporary)  # who may write it could let anybody be enrolled
         temporary.write_bytes(source.read_bytes())
         temporary.replace(place)
     except OSError as error:

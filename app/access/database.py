@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pipeline.errors import AccessError
+from pipeline.gallery import private
 
 FILE = "access.sqlite3"
 _TIMEOUT_S = 10.0
@@ -32,7 +33,7 @@ def changing(file: Path) -> Iterator[sqlite3.Connection]:
         AccessError: The file cannot be read or written.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(file.parent)
         if not file.exists():
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
         with closing(sqlite3.connect(file, timeout=_TIMEOUT_S)) as db:

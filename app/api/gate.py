@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from urllib.parse import unquote, urlsplit
@@ -18,7 +19,9 @@ from app.api.state import State
 from pipeline.errors import KnownfaceError
 
 _OPEN = {"/healthz", "/readyz", "/openapi.json"}
-_PHOTOS = ("/verify", "/identify", "/samples")
+#: A subject may be called "zip" or "samples": what brings many bytes is told by the whole address.
+_ZIP = re.compile(r"/v1/runs/[^/]+/zip")
+_PHOTOS = re.compile(r"/v1/(verify|identify|subjects/[^/]+/samples)")
 _BURST_S = 10.0  # seconds' worth of requests that may come at once
 _MOST = 10_000  # callers whose pace is remembered
 #: Stands for a slash that is part of a name. It cannot be printed, so no name has it.
@@ -135,14 +138,14 @@ class Gate:
             raise RefusedError("host_refused", "this server answers to this machine, and not to pages of other sites")
 
     def _most(self, scope: Scope) -> int:
-        limits, path = self._state.limits, scope["path"]
-        if path.endswith("/zip"):
+        limits = self._state.limits
+        if _brings(scope, _ZIP):
             return limits.zip_bytes
-        return limits.photo_bytes if path.endswith(_PHOTOS) else limits.other_bytes
+        return limits.photo_bytes if _brings(scope, _PHOTOS) else limits.other_bytes
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         """Hands a request on; its body is counted, and timed, while it comes."""
-        size, done, kept = 0, False, not scope["path"].endswith("/zip")  # a zip goes to the disk
+        size, done, kept = 0, False, not _brings(scope, _ZIP)  # a zip goes to the disk
         claimed = HTTPConnection(scope).headers.get("content-length", "")
         if claimed.isascii() and claimed.isdecimal() and int(claimed) > most:
             raise _too_large(most)
@@ -169,6 +172,10 @@ class Gate:
             await self._app(scope, counted, send)
         finally:
             self._held -= size if kept else 0
+
+
+def _brings(scope: Scope, what: re.Pattern[str]) -> bool:
+    return scope["method"] == "POST" and what.fullmatch(scope["path"]) is not None
 
 
 def _too_large(most: int) -> RefusedError:

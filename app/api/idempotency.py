@@ -22,6 +22,7 @@ from typing import Any
 
 from app.api.problems import RefusedError
 from pipeline.errors import AccessError
+from pipeline.gallery import private
 
 KEPT_S = 24 * 3600.0
 _MOST = 100_000  # records: the oldest go first
@@ -102,7 +103,7 @@ class Requests:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.file.parent)
             if not self.file.exists():
                 os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
             with closing(sqlite3.connect(self.file, timeout=10.0)) as db:

@@ -14,6 +14,7 @@ import typer
 from app.audit_export import written
 from app.cli import when
 from app.cli.context import Context, cell
+from pipeline.gallery import private
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -143,7 +144,7 @@ def export(
             for line in lines:
                 sys.stdout.write(line)
         else:
-            with out.open("x", encoding="utf-8", newline="") as file:
+            with private.create(out, newline="") as file:
                 file.writelines(lines)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from app.cli import when
 from app.cli.context import Context
+from pipeline.gallery import private
 
 if TYPE_CHECKING:
     from app.rights import Erasure
@@ -148,7 +149,7 @@ def erase(
             context.confirm(f"erase {subject} and everything held about them, for good?")
         done = services.erase(subject)
     if certificate is not None:
-        with certificate.open("x", encoding="utf-8") as file:
+        with private.create(certificate) as file:
             json.dump(done.as_dict(), file, indent=2)
     if context.machine:
         context.emit({"erased": subject, **done.as_dict()})

@@ -40,11 +40,12 @@ def init(
 
     context: Context = ctx.obj
     place = _place(context, key_file, keyring, show_key)
-    context.note_no_gallery()
+    context.note_new_gallery()
     context.note(_LOST)
     if context.may_ask and not yes:
         context.confirm(f"encrypt the gallery {context.settings.gallery_location}?")
-    with closing(context.services(reading=True)) as services, watched(context, "sealing") as told:
+    # not only for reading: where there is none yet, one is made and begins encrypted, not a stand-in that goes again
+    with closing(context.services()) as services, watched(context, "sealing") as told:
         key = services.vault_init(place, told)
     _tell(context, place, key, "the gallery is encrypted")
 

@@ -10,7 +10,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -20,10 +20,13 @@ FOLDER_MODE = 0o700
 
 
 def make_folder(folder: Path) -> None:
-    """Makes the folder, and those above it, unless it is there."""
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(FOLDER_MODE, exist_ok=True)
+    """Makes the folder, and those above it that are not there: who may write those could swap what is in them."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(FOLDER_MODE, exist_ok=True)
 
 
 def touch(file: Path, *, beside: Path | None = None) -> int:
@@ -39,6 +42,16 @@ def new_file(file: Path, *, beside: Path | None = None) -> None:
     """Makes an empty file, with the mode of the one beside it, in place of what has this name; follows no link."""
     file.unlink(missing_ok=True)
     _make(file, beside)
+
+
+def create(file: Path, *, newline: str | None = None) -> TextIO:
+    """Opens a new text file to write to, UTF-8.
+
+    Raises:
+        FileExistsError: There is something of this name.
+    """
+    _make(file, None)
+    return file.open("w", encoding="utf-8", newline=newline)
 
 
 def lock(file: Path, timeout_s: float, *, beside: Path) -> BaseFileLock:

@@ -306,7 +306,7 @@ def list_subjects(
     mine = sa.select(sa.func.count()).where(samples.c.subject_id == subjects.c.id).scalar_subquery()
     query = sa.select(subjects.c.name, mine, subjects.c.created_us).order_by(subjects.c.folded, subjects.c.name)
     if sealer_of(connection.dialect) is not None:
-        return _list_sealed(connection, limit, offset, search)
+        return _list_sealed(connection, limit, offset, search, after)
     if search:
         query = query.where(subjects.c.folded.contains(names.folded(search.strip()), autoescape=True))
     if after is not None:
@@ -315,11 +315,15 @@ def list_subjects(
     return [SubjectInfo(name, number, as_time(created)) for name, number, created in rows]
 
 
-def _list_sealed(connection: Connection, limit: int | None, offset: int, search: str | None) -> list[SubjectInfo]:
+def _list_sealed(
+    connection: Connection, limit: int | None, offset: int, search: str | None, after: str | None
+) -> list[SubjectInfo]:
     """As `list_subjects` in an encrypted gallery: every name is opened, the database can neither search nor order."""
     wanted = names.folded(search.strip()) if search else ""
     rows = connection.execute(sa.select(subjects.c.id, subjects.c.name, subjects.c.created_us))
     found = by_name(connection, (row for row in rows if wanted in names.folded(row.name)), attrgetter("name"))
+    if after is not None:
+        found = [row for row in found if (names.folded(row.name), row.name) > (names.folded(after), after)]
     page = found[offset:] if limit is None else found[offset : offset + limit]
     counts: dict[int, int] = {}
     for chunk in chunks(row.id for row in page):

@@ -95,6 +95,12 @@ class Photo:
             self._decoded[wanted] = image
             return image
 
+    def let_go(self) -> None:
+        """Forgets the decoded pixels, which are decoded anew when they are asked for again."""
+        with self._lock:
+            if self._header is not None:
+                self._decoded.clear()
+
     def thumbnail(self, max_side: int) -> Image:
         """The photo with its longer side at most `max_side` pixels, area-resampled; never enlarged.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,5 +50,8 @@ def write_choice(file: Path, choice: Mapping[str, str]) -> None:
         raise ConfigError(f"{file}: cannot be changed safely; set {wanted} in it by hand")
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{uuid4().hex}")
-    temporary.write_text(head + tail, encoding="utf-8")
+    mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600  # it may hold a database's password
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(head + tail)
+    temporary.chmod(mode)
     temporary.replace(file)

@@ -74,6 +74,21 @@ def test_a_key_in_a_file(run: Run, place: Path, tmp_path: Path, monkeypatch: pyt
     assert (code, run("vault", "init", "--key-file", tmp_path / "no")[0], (tmp_path / "no").exists()) == (3, 3, False)
 
 
+def test_a_gallery_that_is_not_there_yet_begins_encrypted(
+    run: Run, models_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KNOWNFACE_HOME", str(models_home))
+    monkeypatch.setenv("KNOWNFACE_GALLERY", str(tmp_path / "new"))
+    monkeypatch.delenv("KNOWNFACE_VAULT_KEY", raising=False)
+    assert run("vault", "init", "--key-file", tmp_path / "key")[0] == 0
+    assert run("vault", "status")[0] == 0
+    monkeypatch.setenv("KNOWNFACE_VAULT_KEY", (tmp_path / "key").read_text())
+    model_id, dimension = embedder_identity(Settings.load())
+    assert not Gallery.open(tmp_path / "new", model_id, dimension, keys=KeyPlaces.of(Settings.load())).subjects()
+    monkeypatch.delenv("KNOWNFACE_VAULT_KEY")
+    assert "is encrypted and its key" in run("gallery", "list")[2]
+
+
 def test_a_key_that_is_shown_and_rotated(
     run: Run, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

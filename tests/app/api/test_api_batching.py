@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from app.api.batching import Batcher
 from app.api.problems import RefusedError
 from pipeline.errors import DegenerateLandmarksError, PhotoError
-from pipeline.images import Photo, from_array
+from pipeline.images import Photo, from_array, open_photo
 from pipeline.recognizer import Faces, Recognizer
 from pipeline.types import Detections
 from tests import fakes
@@ -40,6 +41,16 @@ def gated() -> tuple[Gated, Recognizer]:
 def some() -> list[Photo]:
     colours = [(RED,), (GREEN, BLUE), (DEGENERATE,), (BLUE,), (), (RED, GREEN)]
     return [from_array(bars(*one), f"{number}.png") for number, one in enumerate(colours)]
+
+
+def test_pixels_are_let_go_as_soon_as_a_photo_was_looked_at(tmp_path: Path) -> None:
+    """A request waits for up to a hundred photos, whose files may be a thousandth of their pixels."""
+    photos = [open_photo(fakes.write_bars(tmp_path / f"{n}.png", RED, note=n)) for n in range(3)]
+    batcher = Batcher(fakes.fake_recognizer, workers=1, most=2)
+    assert all(isinstance(one, Faces) for one in batcher.analyse_all(photos))
+    batcher.close()
+    assert [photo._decoded for photo in photos] == [{}] * 3
+    assert [photo.pixels().shape for photo in photos] == [bars(RED).shape] * 3  # decoded anew
 
 
 def test_what_waits_together_is_looked_at_together_with_the_same_results() -> None:

@@ -81,6 +81,24 @@ def test_without_keys_other_sites_and_names_are_refused(tmp_path: Path) -> None:
         assert client.get("/v1/subjects").status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("PATCH", "/v1/subjects/zip", 413),  # a subject of that name: no zip, so no 2 GiB
+        ("PATCH", "/v1/subjects/verify", 413),
+        ("POST", "/v1/unknowns/samples/merge", 413),
+        ("GET", "/v1/runs/x/zip", 413),
+        ("POST", "/v1/runs/x/zip", 400),
+        ("POST", "/v1/verify", 400),
+    ],
+)
+def test_many_bytes_only_where_photos_are_brought(tmp_path: Path, method: str, path: str, code: int) -> None:
+    state = made_state(tmp_path, zip_bytes=5000, photo_bytes=5000, other_bytes=1000)
+    with client_of(state) as client:
+        said = client.request(method, path, content=b'{"name":"' + b"x" * 2000 + b'"}')
+        assert said.status_code == code, said.text
+
+
 def test_the_pace_is_the_keys_own(tmp_path: Path) -> None:
     pace = Pace(60)
     assert [pace.take("a", 0.0) for _ in range(10)] == [0.0] * 10

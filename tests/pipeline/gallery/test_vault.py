@@ -53,6 +53,8 @@ def test_all_changes_of_an_encrypted_gallery(encrypted, location):
     assert [info.name for info in gallery.subjects()] == [ada, bob, zoe, orjan]
     assert [info.name for info in gallery.subjects(search="KACZ")] == [zoe]
     assert [info.name for info in gallery.subjects(limit=2, offset=1)] == [bob, zoe]
+    assert [info.name for info in gallery.subjects(limit=2, after=ada)] == [bob, zoe]
+    assert [info.name for info in gallery.subjects(after=zoe)] == [orjan]
     assert gallery.picture(zoe) == crop_of(zoe)
     with pytest.raises(SubjectNotFoundError, match=f"did you mean '{zoe}'"):
         gallery.subject("Zoe Kaczmarek")
