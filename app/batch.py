@@ -141,7 +141,8 @@ def start_brought(
         services: Acting for an operator.
         name: Of the run, a new one.
         photos: They are read one at a time; their names are cleaned and only shown.
-        keep: Keep them there until the run is removed; else they go when it ends.
+        keep: Keep them there until the run is removed; else, and in any case beside an encrypted gallery, they go when
+            it ends.
         config: The settings file in use.
 
     Returns:
@@ -158,8 +159,9 @@ def start_brought(
     if job.folder.parent.exists():
         raise RunNameError(f"there is a run {name} already: choose another name")
     try:
+        discard = not keep or services.file_keys.current() is not None  # photos are not encrypted: they do not stay
         count = _bring(photos, job.input)
-        _start(services, name, job.input, config, note=_BROUGHT, discard=not keep)
+        _start(services, name, job.input, config, note=_BROUGHT, discard=discard)
     except BaseException:
         shutil.rmtree(job.folder.parent, ignore_errors=True)
         raise

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from app.policy import Policy
     from pipeline.gallery import Gallery, NewConsent, NewSample, Problem
+    from pipeline.gallery.vault.files import FileKeys
     from pipeline.gallery.vault.master import MasterKey
 
 
@@ -53,6 +54,11 @@ class Changes(ABC):
     @abstractmethod
     def policy(self) -> Policy:
         """What is demanded and logged."""
+
+    @property
+    @abstractmethod
+    def file_keys(self) -> FileKeys:
+        """Where runs, clusters and caches get their key from, if the gallery is encrypted."""
 
     @abstractmethod
     def open(self, source: Source) -> Photo:
@@ -214,7 +220,7 @@ class Changes(ABC):
 
         self.require(Role.OPERATOR)
         self.gallery.rename(old, new)
-        call_anew(self.settings.home, old, new)
+        call_anew(self.settings.home, old, new, self.file_keys)
 
     def merge(self, source: str, target: str) -> int:
         """Moves every sample of `source` to `target`; returns how many. Errors: `Gallery.merge`."""
@@ -222,7 +228,7 @@ class Changes(ABC):
 
         self.require(Role.OPERATOR)
         moved = self.gallery.merge(source, target)
-        call_anew(self.settings.home, source, target)
+        call_anew(self.settings.home, source, target, self.file_keys)
         return moved
 
     def split(self, sample_ids: Sequence[str], new_name: str, consent: NewConsent | None = None) -> None:
@@ -253,7 +259,7 @@ class Changes(ABC):
 
         self.require(Role.ADMIN)
         self.gallery.require_erasable(subject)
-        forget_name(self.settings.home, self.gallery.subject(subject))
+        forget_name(self.settings.home, self.gallery.subject(subject), self.file_keys)
         return self.gallery.remove(subject)
 
     def remove_sample(self, sample_id: str) -> None:

@@ -13,6 +13,7 @@ from pipeline.errors import ModelMismatchError, ModelSwitchedError, NoOperatingP
 if TYPE_CHECKING:
     from app.services import Services
     from pipeline.gallery import SubjectDetail
+    from pipeline.gallery.vault.files import FileKeys
 
 
 def forget_person(services: Services, subject: str) -> int:
@@ -33,7 +34,7 @@ def forget_person(services: Services, subject: str) -> int:
         LegalHoldError: It is under a legal hold; nothing was erased.
         ConfigError, RunDamagedError, UnknownsDamagedError: A file cannot be written.
     """
-    gallery, home = services.gallery, services.settings.home
+    gallery, home, keys = services.gallery, services.settings.home, services.file_keys
     gallery.require_erasable(subject)
     photos = [sample.photo_sha256 for sample in gallery.subject(subject).samples]
     forget_photos(home, photos)
@@ -43,15 +44,15 @@ def forget_person(services: Services, subject: str) -> int:
     from app.runs.forget import forget
     from app.unknowns import forget as forget_unknowns
 
-    for run in runs_of(home):
+    for run in runs_of(home, keys):
         if not run.is_busy():
             with suppress(ModelMismatchError, ModelSwitchedError, NoOperatingPointError):
                 run.decide(services)
-    faces = forget_unknowns(home, photo_sha256s=photos, subject=subject)
-    return forget(home, photo_sha256s=photos, subject=subject, faces=faces)
+    faces = forget_unknowns(home, photo_sha256s=photos, subject=subject, keys=keys)
+    return forget(home, photo_sha256s=photos, subject=subject, faces=faces, keys=keys)
 
 
-def forget_name(home: Path, detail: SubjectDetail) -> None:
+def forget_name(home: Path, detail: SubjectDetail, keys: FileKeys) -> None:
     """Takes somebody's name out of runs and clusters, and the photos out of the cache; faces in runs stay, unnamed.
 
     Raises:
@@ -62,11 +63,11 @@ def forget_name(home: Path, detail: SubjectDetail) -> None:
         from app.runs.forget import forget
         from app.unknowns import rename as rename_unknowns
 
-        forget(home, subject=detail.info.name, keep=True)
-        rename_unknowns(home, detail.info.name, None)
+        forget(home, subject=detail.info.name, keep=True, keys=keys)
+        rename_unknowns(home, detail.info.name, None, keys)
 
 
-def call_anew(home: Path, old: str, new: str) -> None:
+def call_anew(home: Path, old: str, new: str, keys: FileKeys) -> None:
     """Renames somebody in runs and clusters, so that what they hold of a person is found under the person's name.
 
     Raises:
@@ -78,8 +79,8 @@ def call_anew(home: Path, old: str, new: str) -> None:
         from pipeline.gallery import normalise
 
         old, new = normalise(old), normalise(new)
-        rename(home, old, new)
-        rename_unknowns(home, old, new)
+        rename(home, old, new, keys)
+        rename_unknowns(home, old, new, keys)
 
 
 def _anything(home: Path) -> bool:

@@ -62,7 +62,7 @@ def _embedded(
     changes = {"embedder": member.name, "flip_fusion": member.flip, "crop_zooms": member.zooms}
     services = Services(settings.model_copy(update=changes))
     recipe = recipe_of(services, aligned=False)
-    cache = EmbeddingCache(cache_file(settings.home), recipe, services.recognizer.dimension)
+    cache = EmbeddingCache(cache_file(settings.home), recipe, services.recognizer.dimension, services.file_keys)
     return embed(services, watch(names, member.label), lambda name: services.open(folder / name), cache=cache)
 
 

@@ -116,7 +116,7 @@ class Rights(Changes):
         from app.subject_export import everything
 
         self.require(Role.OPERATOR)
-        return everything(self.gallery, self.settings.home, subject)
+        return everything(self.gallery, self.settings.home, subject, self.file_keys)
 
     def export_subject(self, subject: str, out: Path | None) -> int:
         """Logs that all that is held about a subject is given out; writes it to a new ZIP file where one is named.
@@ -128,7 +128,9 @@ class Rights(Changes):
 
         self.require(Role.OPERATOR)
         self.gallery.record("export", f"subject:{self.gallery.subject_id(subject)}")
-        return 0 if out is None else write_zip(self.gallery, self.settings.home, subject, out)
+        if out is None:
+            return 0
+        return write_zip(self.gallery, self.settings.home, subject, out, self.file_keys)
 
     # --- erasure ----------------------------------------------------------------------------------------------
 
@@ -137,7 +139,7 @@ class Rights(Changes):
         from app.runs.forget import held_of
 
         photos = [sample.photo_sha256 for sample in self.gallery.subject(subject).samples]
-        return held_of(self.settings.home, photo_sha256s=photos, subject=subject)
+        return held_of(self.settings.home, photo_sha256s=photos, subject=subject, keys=self.file_keys)
 
     def erase(self, subject: str, reason: str = "request") -> Erasure:
         """Erases a subject from gallery, runs and caches, looks for what might be left, and certifies that in the log.

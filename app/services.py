@@ -32,6 +32,7 @@ from pipeline.types import OperatingPoint
 if TYPE_CHECKING:
     from app.policy import Decisions, Policy
     from pipeline.gallery import Gallery, Model
+    from pipeline.gallery.vault.files import FileKeys
 
 __all__ = ["Enrolment", "Identification", "Services", "Verification", "only_face", "pick_face"]
 
@@ -212,6 +213,15 @@ class Services(Searches):
             PhotoError: It cannot be used.
         """
         return open_source(source, max_bytes=self.settings.max_bytes, max_pixels=self.settings.max_pixels)
+
+    @cached_property
+    def file_keys(self) -> FileKeys:
+        """Where runs, clusters and caches get their key from, if the gallery is encrypted."""
+        if self._origin is not None:
+            return self._origin.file_keys
+        from pipeline.gallery.vault.files import FileKeys
+
+        return FileKeys.of(self.settings)
 
     @cached_property
     def policy(self) -> Policy:

@@ -14,6 +14,7 @@ from pipeline.errors import GalleryError
 
 if TYPE_CHECKING:
     from pipeline.gallery import Gallery
+    from pipeline.gallery.vault.files import FileKeys
 
 _README = """Everything that this Knownface holds about one person.
 
@@ -26,7 +27,7 @@ run-faces/     the small pictures of runs.jsonl
 """
 
 
-def everything(gallery: Gallery, home: Path, subject: str) -> dict[str, Any]:
+def everything(gallery: Gallery, home: Path, subject: str, keys: FileKeys) -> dict[str, Any]:
     """All of it, as it goes into JSON; binary values in base64. Errors: `Gallery.export`."""
     held = gallery.export(subject)
     uid = gallery.subject_id(subject)
@@ -38,19 +39,19 @@ def everything(gallery: Gallery, home: Path, subject: str) -> dict[str, Any]:
         if one.subject == held["subject"]
     ]
     held["audit"] = [entry.as_dict() for entry in gallery.audit(subject_id=uid)]
-    named = ((run, face) for run in runs_of(home) for face in run.faces() if face.subject == held["subject"])
+    named = ((run, face) for run in runs_of(home, keys) for face in run.faces() if face.subject == held["subject"])
     held["runs"] = [_face(run, face) for run, face in named]
     return held
 
 
-def write_zip(gallery: Gallery, home: Path, subject: str, out: Path) -> int:
+def write_zip(gallery: Gallery, home: Path, subject: str, out: Path, keys: FileKeys) -> int:
     """Writes a new ZIP file that only its owner may read; returns how many files are in it.
 
     Raises:
         SubjectNotFoundError: There is no such subject.
         GalleryError: The file is there already, or cannot be written.
     """
-    held = everything(gallery, home, subject)
+    held = everything(gallery, home, subject, keys)
     crops = {sample["id"]: sample.pop("crop_png") for sample in held["samples"]}
     audit, runs = held.pop("audit"), held.pop("runs")
     try:

@@ -1,4 +1,4 @@
-"""Encrypting the gallery of the settings: where its key comes from, and where a new one goes."""
+"""Encrypting the gallery of the settings and its data folder: where the key comes from, and where a new one goes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.vault_files import open_files, seal_files
 from pipeline.config import Settings
 from pipeline.errors import VaultLockedError
 
 if TYPE_CHECKING:
     from pipeline.gallery import Gallery
     from pipeline.gallery.vault.master import MasterKey
+    from pipeline.gallery.vault.work import Vaulting
 
 Progress = Callable[[int, int], None]
 
@@ -48,18 +50,24 @@ def init(gallery: Gallery, settings: Settings, place: KeyPlace | None, told: Pro
     Raises:
         VaultLockedError: There is no key, or it is not that of the half encrypted gallery.
         VaultError: It is encrypted already, or the key cannot be put there.
-        GalleryBusyError: Another process is at it.
+        GalleryBusyError: Another process is at it, or at a file of the data folder; the rest is encrypted.
     """
     work = gallery.vault()
-    work.require_plain()
     begun = work.master_id()
-    key = _there(settings, begun) if place is None or begun is not None else _put(settings, place)
-    work.init(key, told)
+    if begun is not None and work.is_on() and open_files(settings.home, work.vault_id()):
+        key = _there(settings, begun)
+    else:
+        work.require_plain()
+        key = _there(settings, begun) if place is None or begun is not None else _put(settings, place)
+        work.init(key, told)
+    _seal_files(work, settings, key, told)
     return key
 
 
 def rotate(gallery: Gallery, settings: Settings, place: KeyPlace | None, told: Progress | None = None) -> MasterKey:
     """Encrypts everything with a new data key; where a place is given, under a new key that is put there.
+
+    Files of the data folder keep their keys, which come from one that is wrapped anew; those in the open are encrypted.
 
     Returns:
         The key that opens the gallery from now on. Arguments and errors as `init`.
@@ -68,7 +76,17 @@ def rotate(gallery: Gallery, settings: Settings, place: KeyPlace | None, told: P
     old = _there(settings, work.require_encrypted())
     new = None if place is None else _put(settings, place)
     work.rotate(old, new, told)
+    _seal_files(work, settings, new or old, told)
     return new or old
+
+
+def _seal_files(work: Vaulting, settings: Settings, key: MasterKey, told: Progress | None) -> None:
+    from pipeline.gallery.vault.files import FileKeys
+    from pipeline.gallery.vault.master import KeyPlaces
+
+    keys = FileKeys(settings.gallery_location, KeyPlaces(key.text))
+    if keys.current() is not None:  # None: it was encrypted by a version that made no key for files; rotate makes it
+        seal_files(settings.home, work.vault_id(), keys, told)
 
 
 def _there(settings: Settings, master_id: str | None) -> MasterKey:

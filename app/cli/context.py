@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from app.services import Services
     from pipeline.config import Settings
+    from pipeline.gallery.vault.files import FileKeys
     from pipeline.loading import Expect
 
 Item = TypeVar("Item")
@@ -53,6 +54,13 @@ class Context:
     def machine(self) -> bool:
         """Whether a program reads stdout."""
         return self.json or self.json_lines
+
+    @property
+    def file_keys(self) -> FileKeys:
+        """Where runs get their key from, if the gallery is encrypted; for who needs no services."""
+        from pipeline.gallery.vault.files import FileKeys
+
+        return FileKeys.of(self.settings)
 
     def services(self, expect: Expect = "many", *, reading: bool = False) -> Services:
         """Recognizer and gallery, built when first used; `few` photos start fast, `many` run fast.

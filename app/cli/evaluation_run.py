@@ -142,7 +142,8 @@ class EvaluationRun:
         if not self._cached:
             return None
         recipe = recipe_of(self.services, aligned=self._aligned)
-        return EmbeddingCache(cache_file(self._context.settings.home), recipe, self.services.recognizer.dimension)
+        file, dimension = cache_file(self._context.settings.home), self.services.recognizer.dimension
+        return EmbeddingCache(file, recipe, dimension, self.services.file_keys)
 
     def _watch(self, names: Sequence[str]) -> Iterable[str]:
         return self._context.progress(names, len(names), "embedding")

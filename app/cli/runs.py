@@ -59,7 +59,7 @@ def show(ctx: typer.Context, name: Name) -> None:
     from app.runs import Run
 
     context: Context = ctx.obj
-    run = Run.open(context.settings.home, name)
+    run = Run.open(context.settings.home, name, context.file_keys)
     progress, summary = run.progress(), run.summary()
     if context.machine:
         context.emit({**progress, "roots": run.meta().get("roots", []), "summary": summary})
@@ -96,7 +96,7 @@ def report(
     if out is None and sort_into is None and not write_xmp:
         raise typer.BadParameter("nothing is to be written: give --out DIR, --sort-into DIR or --write-xmp")
     chosen = wanted_formats(formats, out)
-    run = Run.open(context.settings.home, name)
+    run = Run.open(context.settings.home, name, context.file_keys)
     with closing(context.services(reading=True)) as services:
         decided = run.decide(services)
         try:

@@ -75,12 +75,14 @@ def rotate(
 @app.command()
 def status(ctx: typer.Context) -> None:
     """Say whether the gallery is encrypted, and which key it needs. It takes no key. Exit code 1: not wholly."""
+    from app.vault_files import open_files
     from pipeline.gallery.vault.work import status_of
 
     context: Context = ctx.obj
     found = status_of(context.settings.gallery_location)
+    waiting = [] if found.vault is None else open_files(context.settings.home, found.vault.vault_id)
     if context.machine:
-        context.emit(found.as_dict())
+        context.emit(found.as_dict() | ({} if found.vault is None else {"open_files": waiting}))
     elif found.vault is None:
         context.say("the gallery is not encrypted")
     else:
@@ -88,7 +90,9 @@ def status(ctx: typer.Context) -> None:
         if found.vault.state != "on":
             command = "init" if found.vault.state == "encrypting" else "rotate"
             context.say(f"{found.waiting} rows are not under that key yet: run `knownface vault {command}`")
-    raise typer.Exit(0 if found.vault is not None and found.vault.state == "on" else 1)
+        if waiting:
+            context.say(f"not encrypted yet: {', '.join(waiting)}: run `knownface vault init` once more")
+    raise typer.Exit(0 if found.vault is not None and found.vault.state == "on" and not waiting else 1)
 
 
 def _place(context: Context, file: Path | None, keyring: bool, shown: bool) -> KeyPlace | None:

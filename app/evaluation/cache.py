@@ -1,8 +1,8 @@
 """Templates kept between evaluations, by the photo's content and everything that makes the template.
 
 They are personal data: the file is in the user's data folder, readable by its owner only, holds no names (only hashes
-of photos), and goes with `knownface evaluate cache --clear`. SQLite keeps it whole when a process is killed, or two run
-at once.
+of photos), and goes with `knownface evaluate cache --clear`. Where the gallery is encrypted they are sealed
+(`app.sealed`); what stood there before is removed. SQLite keeps it whole when a process is killed, or two run at once.
 """
 
 from __future__ import annotations
@@ -13,17 +13,22 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app import sealed
 from app.kept import TIMEOUT_S, cache_file
+from app.sealed import Connection, transaction
 from app.services import Services
 from pipeline.errors import ConfigError, NoFaceError, PhotoError
 from pipeline.gallery import private
 from pipeline.types import F32, UNIT_TOLERANCE
 from pipeline.version import __version__
 from pipeline.weights import ModelStore
+
+if TYPE_CHECKING:
+    from pipeline.gallery.vault.files import FileKeys
 
 _FORMAT = 1
 #: Settings that do not change a template. Any other one does, and one that is added later is taken to.
@@ -39,13 +44,17 @@ _WITHOUT_EFFECT = {
     "index",
     "index_url",
     "index_method",
+    "vault_key_file",
+    "vault_keyring",
 }
 _ASKED = 500  # SQLite allows a limited number of parameters in a statement
 _SCHEMA = """
+create table if not exists meta (key text primary key, value text not null) without rowid;
 create table if not exists templates (
     recipe text not null, photo text not null, vector blob, primary key (recipe, photo)
-) without rowid
+) without rowid;
 """
+_VECTOR = "cache.vector"
 
 
 def recipe_of(services: Services, *, aligned: bool) -> str:
@@ -75,23 +84,31 @@ class EmbeddingCache:
         file: The database; made, with its folder, if need be.
         recipe: What the templates are made by (`recipe_of`).
         dimension: Length of a template.
+        keys: Of the gallery, where it may be encrypted.
+
+    Raises:
+        ConfigError: The cache cannot be used.
+        VaultLockedError: It is, or would be, encrypted, and the key is missing.
     """
 
-    def __init__(self, file: Path, recipe: str, dimension: int) -> None:
-        self._file, self._recipe, self._dimension = file, recipe, dimension
+    def __init__(self, file: Path, recipe: str, dimension: int, keys: FileKeys | None = None) -> None:
+        self._file, self._recipe, self._dimension, self._keys = file, recipe, dimension, keys
         private.make_folder(file.parent)
         private.touch(file)
-        with self._open() as connection:
-            connection.execute(_SCHEMA)
+        if keys is None:
+            _create(file)
+        else:
+            empty_and_seal(file, keys)
 
     def get(self, photos: Iterable[str]) -> dict[str, F32 | None]:
         """What is known of photos, by their SHA-256: (D,) float32 of unit length, or None where no face was found."""
         wanted, found = list(dict.fromkeys(photos)), dict[str, F32 | None]()
         with self._open() as connection:
+            vector_sql = connection.seal.reads("vector", _VECTOR, "recipe || photo")
             for start in range(0, len(wanted), _ASKED):
                 part = wanted[start : start + _ASKED]
                 marks = ",".join("?" * len(part))
-                query = f"select photo, vector from templates where recipe = ? and photo in ({marks})"  # noqa: S608 - marks
+                query = f"select photo, {vector_sql} from templates where recipe = ? and photo in ({marks})"  # noqa: S608 - marks
                 for photo, blob in connection.execute(query, (self._recipe, *part)):
                     if blob is None:
                         found[photo] = None
@@ -102,12 +119,16 @@ class EmbeddingCache:
     def put(self, results: Iterable[tuple[str, F32 | PhotoError]]) -> None:
         """Keeps templates, and that no face was found; other failures are found again as quickly."""
         rows = [
-            (self._recipe, photo, None if isinstance(result, NoFaceError) else result.astype("<f4").tobytes())
+            (photo, None if isinstance(result, NoFaceError) else result.astype("<f4").tobytes())
             for photo, result in results
             if isinstance(result, (np.ndarray, NoFaceError))
         ]
         with self._open() as connection:
-            connection.executemany("insert or replace into templates values (?, ?, ?)", rows)
+            kept = [
+                (self._recipe, photo, connection.seal.value(vector, _VECTOR, self._recipe + photo))
+                for photo, vector in rows
+            ]
+            connection.executemany("insert or replace into templates values (?, ?, ?)", kept)
 
     def _vector(self, blob: Any) -> F32 | None:
         """The template, or None where what is stored cannot be one: then it is made again."""
@@ -117,17 +138,47 @@ class EmbeddingCache:
         return vector if abs(float(np.linalg.norm(vector)) - 1) < UNIT_TOLERANCE else None
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self) -> Iterator[Connection]:
         """A connection whose changes are committed together."""
-        try:
-            with closing(sqlite3.connect(self._file, timeout=TIMEOUT_S)) as connection, connection:
-                connection.execute("pragma secure_delete = on")
-                yield connection
-        except sqlite3.Error as error:
-            raise ConfigError(
-                f"{self._file}: the cache of templates cannot be used ({error}): "
-                "remove it with `knownface evaluate cache --clear`, or go without: --no-cache"
-            ) from error
+        with _connected(self._file, self._keys) as connection, transaction(connection):
+            yield connection
+
+
+def _create(file: Path) -> None:
+    with _connected(file, None, look=False) as connection:
+        connection.executescript(f"begin immediate; {_SCHEMA} commit;")
+
+
+def empty_and_seal(file: Path, keys: FileKeys) -> bool:
+    """Empties a cache that stands in the open beside an encrypted gallery; what comes into it then is sealed.
+
+    Returns:
+        Whether nothing stands in the open any more.
+
+    Raises:
+        ConfigError: The cache cannot be used.
+        VaultLockedError: The key is missing.
+    """
+    _create(file)
+    with _connected(file, keys) as connection:
+        if not connection.seal.is_on:
+            with transaction(connection):
+                if not connection.mark(keys, is_new=False):
+                    return True
+                connection.execute("delete from templates")
+        return connection.clean()
+
+
+@contextmanager
+def _connected(file: Path, keys: FileKeys | None, *, look: bool = True) -> Iterator[Connection]:
+    try:
+        with sealed.connected(file, keys, TIMEOUT_S, look=look) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise ConfigError(
+            f"{file}: the cache of templates cannot be used ({error}): "
+            "remove it with `knownface evaluate cache --clear`, or go without: --no-cache"
+        ) from error
 
 
 def cache_state(home: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 
 from app import trail
 from app.runs import rows, schema
+from app.sealed import Connection, Seal
 from pipeline.decide import decide_photo
 from pipeline.errors import ModelMismatchError, ModelSwitchedError
 from pipeline.types import F32, Decision, OperatingPoint, Templates
@@ -66,7 +66,7 @@ def decide(run: Run, services: Services, told: Callable[[int], None] = lambda _:
         ModelSwitchedError: The gallery is being switched to another model at this moment.
         NoOperatingPointError: Nothing says which score is a match.
     """
-    with schema.connected(run.file) as connection:
+    with run.connected() as connection:
         return Decider(connection, services, run.name).decide(told)
 
 
@@ -79,7 +79,7 @@ class Decider:
         name: Of the run.
     """
 
-    def __init__(self, connection: sqlite3.Connection, services: Services, name: str) -> None:
+    def __init__(self, connection: Connection, services: Services, name: str) -> None:
         said, gallery = rows.meta(connection), services.gallery
         model_id = said.get("model_id")
         if model_id not in (None, gallery.model_id):
@@ -120,7 +120,7 @@ class Decider:
             self._connection.executemany(
                 "insert or replace into decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    _row(face, self.basis, decision)
+                    _row(self._connection.seal, face, self.basis, decision)
                     for photo, decisions in decided
                     for face, decision in zip(photo.faces, decisions, strict=True)
                 ],
@@ -136,8 +136,10 @@ class Decider:
         return [sha256 for (sha256,) in found]
 
     def _photos(self, sha256s: Sequence[str]) -> Iterator[_Photo]:
+        self._connection.look_up()
+        vector = self._connection.seal.reads("t.vector", schema.VECTOR, "t.face")
         query = (
-            "select f.sha256, c.kind, f.id, f.norm, t.vector from faces f join contents c on c.sha256 = f.sha256 "
+            f"select f.sha256, c.kind, f.id, f.norm, {vector} from faces f join contents c on c.sha256 = f.sha256 "  # noqa: S608
             "join templates t on t.face = f.id where f.sha256 in (select value from json_each(?)) "
             "order by f.sha256, f.number"
         )
@@ -159,10 +161,11 @@ class Decider:
             yield photo, decide_photo(candidates, self._point, self._size, norms=photo.norms, allow_repeats=repeats)
 
 
-def _row(face: int, basis: str, decision: Decision) -> tuple[Any, ...]:
+def _row(seal: Seal, face: int, basis: str, decision: Decision) -> tuple[Any, ...]:
     runner_up, best = decision.runner_up or (None, None), decision.best or (None, None)
-    said = (decision.kind, decision.subject, decision.score, decision.threshold)
-    return (face, basis, *said, *runner_up, *best, decision.reason, decision.origin)
+    subject, second, first = (seal.key(name, schema.SUBJECT) for name in (decision.subject, runner_up[0], best[0]))
+    said = (decision.kind, subject, decision.score, decision.threshold, second, runner_up[1], first, best[1])
+    return (face, basis, *said, seal.value(decision.reason, schema.REASON, face), decision.origin)
 
 
 def _point(point: OperatingPoint) -> dict[str, Any]:

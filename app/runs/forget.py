@@ -6,12 +6,16 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from app.runs import place, rows, schema
 from app.runs.records import Run, runs_of
 from pipeline.errors import RunBusyError
+
+if TYPE_CHECKING:
+    from pipeline.gallery.vault.files import FileKeys
 
 
 def forget(
@@ -21,6 +25,7 @@ def forget(
     subject: str | None = None,
     faces: Iterable[str] = (),
     keep: bool = False,
+    keys: FileKeys | None = None,
 ) -> int:
     """Erases faces from every run: templates, pictures, names and clusters; what they were is overwritten.
 
@@ -33,6 +38,7 @@ def forget(
             taken back; the next `identify --run` or `runs report` makes it anew.
         faces: Faces by their `face_id`, whoever they are.
         keep: Faces that were named so stay, and only decisions are taken back.
+        keys: Of the gallery, where ledgers may be encrypted.
 
     Returns:
         How many faces were erased.
@@ -42,59 +48,67 @@ def forget(
     """
     photos = json.dumps(sorted(set(photo_sha256s)))
     names = sorted(set(faces))
-    return sum(_forget(run, photos, subject, names, keep=keep) for run in runs_of(home))
+    return sum(_forget(run, photos, subject, names, keep=keep) for run in runs_of(home, keys))
 
 
-def held_of(home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None = None) -> int:
+def held_of(
+    home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None = None, keys: FileKeys | None = None
+) -> int:
     """How many faces `forget` would erase, by what was decided so far.
 
     Raises:
         RunDamagedError: A ledger cannot be read.
     """
     photos, count = json.dumps(sorted(set(photo_sha256s))), 0
-    for run in runs_of(home):
-        with schema.snapshot(run.file) as connection:
+    for run in runs_of(home, keys):
+        with run.snapshot() as connection:
             (held,) = connection.execute(
                 "select count(*) from faces where sha256 in (select value from json_each(?)) "
                 "or id in (select face from decisions where subject = ?)",
-                (photos, subject),
+                (photos, connection.seal.key(subject, schema.SUBJECT)),
             ).fetchone()
             count += held
     return count
 
 
 def _forget(run: Run, photos: str, subject: str | None, names: Sequence[str], *, keep: bool) -> int:
-    with schema.connected(run.file) as connection:
+    with run.connected() as connection:
         with schema.transaction(connection):
+            name = connection.seal.key(subject, schema.SUBJECT)
+            reason = connection.seal.reads("reason", schema.REASON, "face")
             chosen = json.dumps([rows.id_of(connection, name) for name in names])
             erased = connection.execute(
                 "delete from faces where sha256 in (select value from json_each(?)) "
                 "or id in (select face from decisions where subject = ?) or id in (select value from json_each(?))",
-                (photos, None if keep else subject, chosen),
+                (photos, None if keep else name, chosen),
             ).rowcount
             named = connection.execute(
-                "delete from decisions where ? in (best, runner_up, subject) or instr(reason, ?) > 0",
-                (subject, subject),
+                f"delete from decisions where ? in (best, runner_up, subject) or instr({reason}, ?) > 0",  # noqa: S608
+                (name, subject),
             ).rowcount
         if erased or named:
             connection.execute("pragma wal_checkpoint(truncate)")
     return erased
 
 
-def rename(home: Path, old: str, new: str) -> None:
+def rename(home: Path, old: str, new: str, keys: FileKeys | None = None) -> None:
     """Puts another name in place of a person's in the decisions of every run, until they are made anew.
 
     Raises:
         RunDamagedError: A ledger cannot be written.
     """
-    for run in runs_of(home):
-        with schema.connected(run.file) as connection, schema.transaction(connection):
+    for run in runs_of(home, keys):
+        with run.connected() as connection, schema.transaction(connection):
+            seal = connection.seal
+            reason = f"replace({seal.reads('reason', schema.REASON, 'face')}, ?, ?)"
+            before, after = seal.key(old, schema.SUBJECT), seal.key(new, schema.SUBJECT)
             connection.execute(
-                "update decisions set reason = replace(reason, ?, ?) where ? in (subject, best, runner_up)",
-                (old, new, old),
+                f"update decisions set reason = {seal.writes(reason, schema.REASON, 'face')} "  # noqa: S608 - constants
+                "where ? in (subject, best, runner_up)",
+                (old, new, before),
             )
             for column in ("subject", "best", "runner_up"):
-                connection.execute(f"update decisions set {column} = ? where {column} = ?", (new, old))  # noqa: S608
+                connection.execute(f"update decisions set {column} = ? where {column} = ?", (after, before))  # noqa: S608
 
 
 def remove_run(run: Run) -> None:
@@ -108,10 +122,11 @@ def remove_run(run: Run) -> None:
     try:
         with lock:
             try:
-                with schema.connected(run.file) as connection:
-                    with schema.transaction(connection):
-                        for table in ("faces", "files", "contents", "meta"):
-                            connection.execute(f"delete from {table}")  # noqa: S608 - constants
+                with schema.connected(run.file, look=False) as connection:  # takes no key
+                    connection.execute("begin immediate")
+                    for table in ("faces", "files", "contents", "meta"):
+                        connection.execute(f"delete from {table}")  # noqa: S608 - constants
+                    connection.execute("commit")
                     connection.execute("pragma wal_checkpoint(truncate)")
             finally:
                 for file in (run.file, *(run.file.with_name(f"{run.file.name}{end}") for end in ("-wal", "-shm"))):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -17,8 +16,12 @@ from filelock import FileLock, Timeout
 from app.runs import place, rows, schema
 from app.runs.row_types import Content, Kind, NewFace
 from app.runs.schema import path_bytes, path_text
+from app.sealed import Connection
 from pipeline.errors import RunBusyError
 from pipeline.gallery import private
+
+if TYPE_CHECKING:
+    from pipeline.gallery.vault.files import FileKeys
 
 _PAGE = 500
 
@@ -58,14 +61,16 @@ class Ledger:
     Args:
         home: The data folder.
         name: Of the run, which is made if need be.
+        keys: Of the gallery; where that is encrypted the ledger is, or is made so now.
 
     Raises:
         RunNameError: The name cannot be used.
         RunBusyError: Another process works on this run.
         RunDamagedError: The ledger cannot be used.
+        VaultLockedError: It is encrypted, and the key is missing.
     """
 
-    def __init__(self, home: Path, name: str) -> None:
+    def __init__(self, home: Path, name: str, keys: FileKeys | None = None) -> None:
         self.file = place.ledger_file(home, name)
         self._stack = ExitStack()
         private.make_folder(self.file.parent)
@@ -76,8 +81,8 @@ class Ledger:
                 f"another process works on the run {name}: wait for it, or give this one another --run name"
             ) from error
         try:
-            schema.create(self.file)
-            self._db: sqlite3.Connection = self._stack.enter_context(schema.connected(self.file))
+            schema.create(self.file, keys)
+            self._db: Connection = self._stack.enter_context(schema.connected(self.file, keys))
         except BaseException:
             self._stack.close()
             raise
@@ -120,14 +125,14 @@ class Ledger:
                     message = coalesce(:message, files.message)""",  # noqa: S608 - constants
                 [
                     {
-                        "path": path_bytes(one.path),
+                        "path": (path := self._kept(one.path)),
                         "kind": one.kind,
                         "size": one.size,
                         "mtime_ns": one.mtime_ns,
                         "walk": walk,
                         "state": "pending" if one.error is None else "failed",
                         "error": one.error,
-                        "message": one.message,
+                        "message": self._db.seal.value(one.message, schema.FAILED, _hex(path)),
                     }
                     for one in found
                 ],
@@ -136,16 +141,24 @@ class Ledger:
     def still_there(self, paths: Iterable[str], walk: int) -> None:
         """Notes that a walk came upon paths, whatever they look like by now."""
         with schema.transaction(self._db):
-            self._db.executemany("update files set seen = ? where path = ?", [(walk, path_bytes(p)) for p in paths])
+            self._db.executemany("update files set seen = ? where path = ?", [(walk, self._kept(p)) for p in paths])
 
     def signature(self, path: str) -> tuple[int | None, int | None] | None:
         """Size and date of a path when it was last taken, None for one that is new."""
         query = "select size, mtime_ns from files where path = ?"
-        found: tuple[int | None, int | None] | None = self._db.execute(query, (path_bytes(path),)).fetchone()
+        found: tuple[int | None, int | None] | None = self._db.execute(query, (self._kept(path),)).fetchone()
         return found
 
+    def _kept(self, path: str) -> bytes:
+        """A path as the ledger has it."""
+        return self._db.seal.key(path_bytes(path), schema.PATH)
+
+    def _paths(self) -> str:
+        """SQL that reads a path."""
+        return self._db.seal.reads("path", schema.PATH)
+
     @property
-    def connection(self) -> sqlite3.Connection:
+    def connection(self) -> Connection:
         """To the ledger, for those who decide."""
         return self._db
 
@@ -164,18 +177,27 @@ class Ledger:
             inside.append("path = ? or (path >= ? and path < ?)")
             bounds += [path_bytes(root), start, start[:-1] + bytes([start[-1] + 1])]
         where = " or ".join(inside) or "false"
-        query = f"select count(*), min(path) from files where sha256 is not null and not ({where})"  # noqa: S608 - constants
+        paths = f"select {self._paths()} as path from files where sha256 is not null"  # noqa: S608 - constants
+        query = f"select count(*), min(path) from ({paths}) where not ({where})"  # noqa: S608 - constants
         count, first = self._db.execute(query, bounds).fetchone()
         return count, path_text(first) if count else ""
 
     def left_out(self, is_reached: Callable[[str], bool]) -> tuple[int, str]:
         """As `outside`, of the files whose absolute path is not reached any more."""
-        paths = self._db.execute("select path from files where sha256 is not null order by path")
+        query = f"select {self._paths()} from files where sha256 is not null order by 1"  # noqa: S608 - constants
+        paths = self._db.execute(query)
         lost = [path for (path,) in paths if not is_reached(path_text(path))]
         return len(lost), path_text(lost[0]) if lost else ""
 
     def to_do(self, kind: Kind) -> Iterator[str]:
-        """Paths of this kind that are to be done, in order, a page at a time: the ledger may be written meanwhile."""
+        """Paths of this kind that are to be done, in order: the ledger may be written meanwhile.
+
+        A page at a time; of an encrypted ledger, which cannot be asked for a page, those there are now.
+        """
+        if self._db.seal.is_on:
+            query = f"select {self._paths()} from files where state = 'pending' and kind = ? order by 1"  # noqa: S608
+            yield from (path_text(path) for (path,) in self._db.execute(query, (kind,)).fetchall())
+            return
         last = b""
         query = "select path from files where state = 'pending' and kind = ? and path > ? order by path limit ?"
         while page := self._db.execute(query, (kind, last, _PAGE)).fetchall():
@@ -200,20 +222,26 @@ class Ledger:
                     when :error is null and not exists
                         (select 1 from contents where sha256 = :sha256 and error is not null)
                     then 'done' else 'failed' end where path = :path""",
-                [
-                    {"path": path_bytes(one.path), "sha256": one.sha256, "error": one.error, "message": one.message}
-                    for one in done
-                ],
+                [self._became(one) for one in done],
             )
             if made := sum(content.error is None for content in contents):
                 rows.set_meta(self._db, analysed=rows.meta(self._db).get("analysed", 0) + made)
 
+    def _became(self, one: Done) -> dict[str, Any]:
+        path = self._kept(one.path)
+        message = self._db.seal.value(one.message, schema.FAILED, _hex(path))
+        return {"path": path, "sha256": one.sha256, "error": one.error, "message": message}
+
     def _put_contents(self, contents: Sequence[Content]) -> None:
+        seal = self._db.seal
         self._db.executemany("delete from faces where sha256 = ?", [(content.sha256,) for content in contents])
         self._db.executemany(
             "insert into contents values (?, ?, ?, ?, ?, ?) on conflict (sha256) do update set kind = excluded.kind, "
             "error = excluded.error, message = excluded.message, height = excluded.height, width = excluded.width",
-            [(c.sha256, c.kind, c.error, c.message, *(c.image_hw or (None, None))) for c in contents],
+            [
+                (c.sha256, c.kind, c.error, seal.value(c.message, schema.SAID, c.sha256), *(c.image_hw or (None, None)))
+                for c in contents
+            ],
         )
         (last,) = self._db.execute("select coalesce(max(id), 0) from faces").fetchone()
         found = [(one.sha256, number, face) for one in contents for number, face in enumerate(one.faces, 1)]
@@ -225,10 +253,14 @@ class Ledger:
         )
         self._db.executemany(
             "insert into templates values (?, ?)",
-            [(face_id, np.ascontiguousarray(face.vector, "<f4").tobytes()) for face_id, _, _, face in faces],
+            [
+                (face_id, seal.value(np.ascontiguousarray(face.vector, "<f4").tobytes(), schema.VECTOR, face_id))
+                for face_id, _, _, face in faces
+            ],
         )
         self._db.executemany(
-            "insert into thumbnails values (?, ?)", [(face_id, face.thumbnail) for face_id, _, _, face in faces]
+            "insert into thumbnails values (?, ?)",
+            [(face_id, seal.value(face.thumbnail, schema.PICTURE, face_id)) for face_id, _, _, face in faces],
         )
 
     def start(self, recipe: Mapping[str, Any], **said: Any) -> bool:
@@ -262,13 +294,14 @@ class Ledger:
             unlisted: Such folders, with the error's code and message.
         """
         with schema.transaction(self._db):
+            message = self._db.seal.writes("?", schema.FAILED, "hex(path)")
+            failed = (
+                f"update files set state = 'failed', error = ?, message = {message}, seen = ? "  # noqa: S608 - constants
+                f"where seen <> ? and {self._paths()} >= ? and {self._paths()} < ?"
+            )
             for folder, error in unlisted.items():
                 start = path_bytes(os.path.join(folder, ""))  # noqa: PTH118 - with the slash at its end
-                self._db.execute(
-                    "update files set state = 'failed', error = ?, message = ?, seen = ? "
-                    "where seen <> ? and path >= ? and path < ?",
-                    (*error, walk, walk, start, start[:-1] + bytes([start[-1] + 1])),
-                )
+                self._db.execute(failed, (*error, walk, walk, start, start[:-1] + bytes([start[-1] + 1])))
             return self._db.execute("delete from files where seen <> ?", (walk,)).rowcount
 
     def tidy(self) -> None:
@@ -277,6 +310,11 @@ class Ledger:
             self._db.execute(
                 "delete from contents where sha256 not in (select sha256 from files where sha256 is not null)"
             )
+
+
+def _hex(path: bytes) -> str:
+    """What the message of a path is bound to, as SQL's `hex` says it."""
+    return path.hex().upper()
 
 
 def _face_values(face: NewFace) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,11 +11,13 @@ from filelock import FileLock, Timeout
 
 from app.runs import place, rows, schema
 from app.runs.row_types import Box, Content, FaceRow, FileRow, Kind, Landmarks, NewFace, face_id
+from app.sealed import Connection
 from pipeline.errors import RunNotFoundError
 from pipeline.types import F32, DecisionKind
 
 if TYPE_CHECKING:
     from app.services import Services
+    from pipeline.gallery.vault.files import FileKeys
 
 __all__ = ["Box", "Content", "FaceRow", "FileRow", "Kind", "Landmarks", "NewFace", "Run", "face_id", "runs_of"]
 
@@ -25,21 +27,22 @@ class Run:
 
     Args:
         folder: The folder of the run, `<home>/runs/NAME`.
+        keys: Where the key comes from if the ledger is encrypted; without, reading one raises VaultLockedError.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.name = folder, folder.name
+    def __init__(self, folder: Path, keys: FileKeys | None = None) -> None:
+        self.folder, self.name, self.keys = folder, folder.name, keys
         self.file = folder / place.LEDGER
 
     @classmethod
-    def open(cls, home: Path, name: str) -> Self:
+    def open(cls, home: Path, name: str, keys: FileKeys | None = None) -> Self:
         """Opens a run of a data folder.
 
         Raises:
             RunNameError: The name cannot be used.
             RunNotFoundError: There is no such run.
         """
-        run = cls(place.run_folder(home, name))
+        run = cls(place.run_folder(home, name), keys)
         if not _is_made(run.file):
             there = ", ".join(other.name for other in runs_of(home)[:5]) or "none"
             raise RunNotFoundError(
@@ -47,9 +50,17 @@ class Run:
             )
         return run
 
+    def connected(self) -> AbstractContextManager[Connection]:
+        """A connection to its ledger. As `schema.connected`."""
+        return schema.connected(self.file, self.keys)
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """A connection that sees one state of it. As `schema.snapshot`."""
+        return schema.snapshot(self.file, self.keys)
+
     def files(self, only: Sequence[str] | None = None) -> Iterator[FileRow]:
         """Every file that is finished, by its path; or only these paths, as they are named."""
-        with schema.snapshot(self.file) as connection:
+        with self.snapshot() as connection:
             yield from rows.files(connection, only)
 
     def faces(self, only: Sequence[str] | None = None) -> Iterator[FaceRow]:
@@ -58,7 +69,7 @@ class Run:
         Args:
             only: SHA-256 of the contents that are wanted; None for all.
         """
-        with schema.snapshot(self.file) as connection:
+        with self.snapshot() as connection:
             yield from rows.faces(connection, only)
 
     def thumbnail(self, face: str) -> bytes:
@@ -76,7 +87,7 @@ class Run:
         Raises:
             RunNotFoundError: The run has no such face.
         """
-        with schema.snapshot(self.file) as connection:
+        with self.snapshot() as connection:
             for face in faces:
                 row = rows.thumbnail(connection, face)
                 if row is None:
@@ -90,7 +101,7 @@ class Run:
             The face_ids, and the vectors (N, D) float32 of unit length: those asked for in the order they were asked
             for (one that is not there is left out), else in the order of `faces`.
         """
-        with schema.snapshot(self.file) as connection:
+        with self.snapshot() as connection:
             return rows.vectors(connection, which)
 
     def summary(self) -> dict[str, Any]:
@@ -99,17 +110,17 @@ class Run:
         `files`, `photos`, `videos`, `failed`, `errors` (code: files), `faces`, `decisions` (kind: faces), `subjects`
         (how many are named), `model_id`, `dimension`, `recipe`, `gallery` (generation, subjects), `operating_point`.
         """
-        with schema.snapshot(self.file) as connection:
+        with self.snapshot() as connection:
             return rows.summary(connection)
 
     def progress(self) -> dict[str, Any]:
         """How far it is: `state`, `total`, `done`, `failed`, `faces`, `pid`, `started`, `finished` (ISO, or None).
 
         `state`: `walking`, `running`, `deciding`, `watching`, `finished`, or `stopped` where its process is gone before
-        the end. `total` may still grow while it is walking.
+        the end. `total` may still grow while it is walking. It takes no key.
         """
-        with schema.snapshot(self.file) as connection:
-            meta = rows.meta(connection)
+        with schema.snapshot(self.file, look=False) as connection:
+            meta = rows.open_meta(connection)
             counts = dict(connection.execute("select state, count(*) from files group by state").fetchall())
             (faces,) = connection.execute("select count(*) from faces").fetchone()
         state = meta.get("state", "stopped")
@@ -135,12 +146,12 @@ class Run:
 
     def meta(self) -> dict[str, Any]:
         """What the ledger says about the run as a whole: its `roots`, `model_id`, `recipe` and the like."""
-        with schema.connected(self.file) as connection:
+        with self.snapshot() as connection:
             return rows.meta(connection)
 
     def set_clusters(self, clusters: Mapping[str, str | None]) -> None:
         """Keeps which cluster each face belongs to, None for none; faces that are not named keep theirs."""
-        with schema.connected(self.file) as connection, schema.transaction(connection):
+        with self.connected() as connection, schema.transaction(connection):
             for name, cluster in clusters.items():
                 rows.set_cluster(connection, name, cluster)
 
@@ -159,12 +170,12 @@ class Run:
         return decide(self, services)
 
 
-def runs_of(home: Path) -> list[Run]:
+def runs_of(home: Path, keys: FileKeys | None = None) -> list[Run]:
     """Every run of a data folder, by its name."""
     folder = place.runs_folder(home)
     if not folder.is_dir():
         return []
-    return [Run(one) for one in sorted(folder.iterdir()) if _is_made(one / place.LEDGER)]
+    return [Run(one, keys) for one in sorted(folder.iterdir()) if _is_made(one / place.LEDGER)]
 
 
 def _is_made(ledger: Path) -> bool:

@@ -8,7 +8,9 @@
     decisions  who they are, at one state of the gallery      clusters  which unknown ones are alike
 
 Paths are stored as the bytes the system has them in, so every file name is possible, and rows come in their order.
-What is erased is overwritten (secure_delete), and no log that outlives a commit holds a copy.
+What is erased is overwritten (secure_delete), and no log that outlives a commit holds a copy. Where the gallery is
+encrypted, paths, templates, pictures, names, reasons and most of `meta` are sealed (`app.sealed`); hashes of photos,
+places of faces in them, and which faces have the same name are not.
 """
 
 from __future__ import annotations
@@ -18,9 +20,17 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from app import sealed
+from app.sealed import VAULT, Connection, transaction
 from pipeline.errors import RunDamagedError
 from pipeline.gallery import private
+
+if TYPE_CHECKING:
+    from pipeline.gallery.vault.files import FileKeys
+
+__all__ = ["Connection", "connected", "create", "path_bytes", "path_text", "seal", "snapshot", "transaction"]
 
 #: Seconds to wait for another process that writes.
 TIMEOUT_S = 60.0
@@ -68,38 +78,85 @@ def path_text(stored: bytes) -> str:
     return os.fsdecode(stored)
 
 
-def create(file: Path) -> None:
-    """Makes the ledger, readable by its owner only, unless it is there.
+def create(file: Path, keys: FileKeys | None = None) -> None:
+    """Makes the ledger, readable by its owner only, unless it is there; encrypted where the gallery is.
+
+    Args:
+        file: The ledger, which nobody else is writing.
+        keys: Of the gallery; None where it is not encrypted.
 
     Raises:
         RunDamagedError: What is there is no ledger, or one of a newer version.
+        VaultLockedError: It is, or would be, encrypted, and the key is missing.
     """
     private.make_folder(file.parent)
     private.touch(file)
-    with connected(file) as connection:
+    with connected(file, keys, look=False) as connection:
         # in one transaction, and only then with a log: who reads finds an empty file or the whole schema
         connection.executescript(
             f"begin immediate; {SCHEMA} insert or ignore into meta values ('format', '1'); commit;"  # noqa: S608
         )
         connection.execute("pragma journal_mode = wal")
+    if keys is not None:
+        seal(file, keys)
+
+
+def seal(file: Path, keys: FileKeys) -> bool:
+    """Encrypts a ledger that nobody else is writing, where the gallery is encrypted; nothing where it is sealed.
+
+    Returns:
+        Whether nothing stands in the open any more; not so while others hold SQLite's log open.
+
+    Raises:
+        RunDamagedError: The ledger cannot be used.
+        VaultLockedError: The key is missing.
+    """
+    with connected(file, keys) as connection:
+        if not connection.seal.is_on:
+            with transaction(connection):
+                is_new = connection.execute("select not exists (select 1 from files)").fetchone()[0]
+                if not connection.mark(keys, is_new=bool(is_new)):
+                    return True
+                for change in _SEALING:
+                    connection.execute(change)
+        return connection.clean()
+
+
+#: What is sealed, and what the seal of each value is bound to.
+PATH, FAILED, SAID, ABOUT = "files.path", "files.message", "contents.message", "meta.value"
+VECTOR, PICTURE, SUBJECT, REASON = "templates.vector", "thumbnails.jpeg", "decisions.subject", "decisions.reason"
+#: What `meta` says that says nothing of a person.
+OPEN = ("format", VAULT, "state", "pid", "started", "finished", "walks", "analysed")
+_SEALING = (
+    "update files set message = sealed(message, 'files.message', hex(sealed_key(path, 'files.path'))), "
+    "path = sealed_key(path, 'files.path')",
+    "update contents set message = sealed(message, 'contents.message', sha256)",
+    "update templates set vector = sealed(vector, 'templates.vector', face)",
+    "update thumbnails set jpeg = sealed(jpeg, 'thumbnails.jpeg', face)",
+    "update decisions set subject = sealed_key(subject, 'decisions.subject'), "
+    "best = sealed_key(best, 'decisions.subject'), runner_up = sealed_key(runner_up, 'decisions.subject'), "
+    "reason = sealed(reason, 'decisions.reason', face)",
+    f"update meta set value = sealed(value, 'meta.value', key) where key not in {OPEN}",  # noqa: S608 - constants
+)
 
 
 @contextmanager
-def connected(file: Path) -> Iterator[sqlite3.Connection]:
+def connected(file: Path, keys: FileKeys | None = None, *, look: bool = True) -> Iterator[Connection]:
     """A connection in autocommit mode, closed at the end; its errors name the file.
+
+    Args:
+        file: The ledger.
+        keys: Where its key comes from.
+        look: Ask for the key where it is encrypted; not for what only removes.
 
     Raises:
         RunDamagedError: The ledger cannot be read or written.
+        VaultLockedError: It is encrypted, and the key is missing.
     """
     try:
-        connection = sqlite3.connect(file, timeout=TIMEOUT_S, isolation_level=None)
-        try:
-            connection.execute("pragma foreign_keys = on")
-            connection.execute("pragma secure_delete = on")
+        with sealed.connected(file, keys, TIMEOUT_S, look=look) as connection:
             connection.execute("pragma synchronous = full")
             yield connection
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         raise RunDamagedError(
             f"{file}: the ledger of this run cannot be used ({error}): free space on the disk, or remove the run with "
@@ -108,20 +165,10 @@ def connected(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def snapshot(file: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that sees one state of the ledger throughout, whatever is written meanwhile."""
-    with connected(file) as connection:
+def snapshot(file: Path, keys: FileKeys | None = None, *, look: bool = True) -> Iterator[Connection]:
+    """A connection that sees one state of the ledger throughout, whatever is written meanwhile. As `connected`."""
+    with connected(file, keys, look=False) as connection:
         connection.execute("begin")
+        if look:
+            connection.look_up()
         yield connection
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Changes that become durable together, or not at all."""
-    connection.execute("begin immediate")
-    try:
-        yield
-    except BaseException:
-        connection.execute("rollback")
-        raise
-    connection.execute("commit")

@@ -111,8 +111,8 @@ class Session:
     def __init__(self, services: Services, plan: Plan, listener: Listener) -> None:
         self._services, self._plan, self._listener = services, plan, listener
         home = plan.home or services.settings.home
-        self.run = Run(run_folder(home, plan.name))
-        self._ledger = Ledger(home, plan.name)
+        self.run = Run(run_folder(home, plan.name), services.file_keys)
+        self._ledger = Ledger(home, plan.name, services.file_keys)
         with ExitStack() as on_error:
             on_error.push(self._ledger)
             self._check_paths()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.unknowns import schema
 from app.unknowns.clustering import assign_clusters, refresh, registry_of
@@ -16,6 +17,9 @@ from app.unknowns.identity import label
 from app.unknowns.naming import Named, members, merge_clusters, name_cluster, split_cluster
 from app.unknowns.registry import Registry, erase
 from app.unknowns.results import write_again
+
+if TYPE_CHECKING:
+    from pipeline.gallery.vault.files import FileKeys
 
 __all__ = [
     "Named",
@@ -34,13 +38,16 @@ __all__ = [
 ]
 
 
-def forget(home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None = None) -> set[str]:
+def forget(
+    home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None = None, keys: FileKeys | None = None
+) -> set[str]:
     """Erases, for every gallery and model, what is kept of faces; their bytes are overwritten.
 
     Args:
         home: The data folder.
         photo_sha256s: Faces of these photos and videos.
         subject: Faces of clusters that were given this name and not all recognised.
+        keys: Of the gallery, where the names may be encrypted.
 
     Returns:
         The face_ids that were erased, so that the ledgers of the runs can forget them too.
@@ -50,16 +57,17 @@ def forget(home: Path, *, photo_sha256s: Iterable[str] = (), subject: str | None
     """
     photos, gone = list(photo_sha256s), set[str]()
     for file in sorted(schema.folder(home).glob("*.sqlite3")):
-        gone |= erase(file, photos, subject)
+        gone |= erase(file, photos, subject, keys)
     return gone
 
 
-def rename(home: Path, old: str, new: str | None) -> None:
+def rename(home: Path, old: str, new: str | None, keys: FileKeys | None = None) -> None:
     """Puts another name in place of a subject's, or none, for every gallery and model.
 
     Raises:
         UnknownsDamagedError: A file cannot be written.
     """
     for file in sorted(schema.folder(home).glob("*.sqlite3")):
-        with schema.connected(file) as connection, schema.transaction(connection):
-            connection.execute("update clusters set subject = ? where subject = ?", (new, old))
+        with schema.connected(file, keys) as connection, schema.transaction(connection):
+            names = tuple(connection.seal.key(name, schema.SUBJECT) for name in (new, old))
+            connection.execute("update clusters set subject = ? where subject = ?", names)

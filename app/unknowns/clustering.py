@@ -25,7 +25,8 @@ def registry_of(services: Services, home: Path | None = None) -> Registry:
     from pipeline.gallery import label_of
 
     settings = services.settings
-    return Registry(home or settings.home, label_of(settings.gallery_location), services.gallery.model_id)
+    gallery = label_of(settings.gallery_location)
+    return Registry(home or settings.home, gallery, services.gallery.model_id, services.file_keys)
 
 
 def assign_clusters(run: Run, services: Services, registry: Registry | None = None) -> dict[str, str]:
@@ -83,7 +84,7 @@ def runs_of_registry(services: Services, registry: Registry) -> list[Run]:
     found = []
     for name in registry.runs():
         try:
-            run = Run.open(registry.home, name)
+            run = Run.open(registry.home, name, registry.keys)
         except RunNotFoundError:
             continue
         if run.meta().get("model_id") == services.gallery.model_id:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from app.runs import rows, schema
+from app.runs import rows
 from app.unknowns.clustering import runs_of_registry
 from app.unknowns.registry import Registry
 
@@ -26,7 +26,7 @@ def pictures(services: Services, registry: Registry, faces: Iterable[str]) -> di
         missing = [face for face in wanted if face not in found]
         if not missing:
             break
-        with schema.snapshot(run.file) as connection:
+        with run.snapshot() as connection:
             for face in missing:
                 if (picture := rows.thumbnail(connection, face)) is not None:
                     found[face] = picture

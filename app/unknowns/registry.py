@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from app.sealed import Connection
 from app.unknowns import schema
 from app.unknowns.identity import Identities, identify, label, number_of
 from pipeline.errors import UnknownClusterError, UnknownsBusyError
 from pipeline.gallery import private
+
+if TYPE_CHECKING:
+    from pipeline.gallery.vault.files import FileKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +37,19 @@ class Registry:
         home: The data folder.
         gallery: The gallery's label.
         model_id: The model whose templates are clustered.
+        keys: Of the gallery, where it may be encrypted.
 
     Raises:
         UnknownsDamagedError: The file cannot be used.
+        VaultLockedError: It is encrypted, and the key is missing.
     """
 
-    def __init__(self, home: Path, gallery: str, model_id: str) -> None:
-        self.home, self.file = home, schema.file_of(home, gallery, model_id)
-        schema.create(self.file, gallery, model_id)
+    def __init__(self, home: Path, gallery: str, model_id: str, keys: FileKeys | None = None) -> None:
+        self.home, self.file, self.keys = home, schema.file_of(home, gallery, model_id), keys
+        schema.create(self.file, gallery, model_id, keys)
+
+    def _connected(self) -> AbstractContextManager[Connection]:
+        return schema.connected(self.file, self.keys)
 
     @contextmanager
     def held(self, timeout_s: float = 600.0) -> Iterator[None]:
@@ -60,12 +69,12 @@ class Registry:
 
     def runs(self) -> list[str]:
         """Names of the runs whose unknown faces are clustered."""
-        with schema.connected(self.file) as connection:
+        with self._connected() as connection:
             return [name for (name,) in connection.execute("select name from runs order by name")]
 
     def clusters(self) -> dict[int, list[str]]:
         """The faces that are unknown now, by the number of their cluster; both in order."""
-        with schema.connected(self.file) as connection:
+        with self._connected() as connection:
             found: dict[int, list[str]] = {}
             for number, face in connection.execute("select number, face from faces where here order by number, face"):
                 found.setdefault(number, []).append(face)
@@ -73,12 +82,14 @@ class Registry:
 
     def subjects(self) -> dict[int, str]:
         """The clusters that were given a name."""
-        with schema.connected(self.file) as connection:
-            return dict(connection.execute("select number, subject from clusters where subject is not null"))
+        with self._connected() as connection:
+            subject = connection.seal.reads("subject", schema.SUBJECT)
+            query = f"select number, {subject} from clusters where subject is not null"  # noqa: S608 - constants
+            return dict(connection.execute(query))
 
     def holds(self, number: int) -> bool:
         """Whether a run holds a face of this cluster, unknown or known by now."""
-        with schema.connected(self.file) as connection:
+        with self._connected() as connection:
             return bool(_faces(connection, number))
 
     def resolve(self, text: str) -> int:
@@ -87,19 +98,19 @@ class Registry:
         Raises:
             UnknownClusterError: It is no label, or was never given.
         """
-        with schema.connected(self.file) as connection:
+        with self._connected() as connection:
             return _resolved(connection, number_of(text))
 
     def aliases(self, number: int) -> list[int]:
         """Numbers that are aliases of this one."""
-        with schema.connected(self.file) as connection:
+        with self._connected() as connection:
             found = connection.execute("select number from clusters where alias is not null order by number")
             return [one for (one,) in found.fetchall() if _resolved(connection, one) == number]
 
     def constraints(self, ids: Collection[str]) -> Constraints:
         """What people have said about these faces, which are to be clustered."""
         here = set(ids)
-        with schema.connected(self.file) as connection:
+        with self._connected() as connection:
             groups: dict[int, list[str]] = {}
             for person, face in connection.execute("select person, face from pins order by person, face"):
                 if face in here:
@@ -115,12 +126,12 @@ class Registry:
 
     def add_run(self, name: str) -> None:
         """From now on this run's unknown faces are clustered too."""
-        with schema.connected(self.file) as connection:
+        with self._connected() as connection:
             connection.execute("insert or ignore into runs values (?)", (name,))
 
     def keep_only(self, runs: Collection[str], faces: Collection[str], subjects: Collection[str]) -> None:
         """Forgets runs that are gone, faces that no run holds any more, and names nobody in the gallery has."""
-        with schema.connected(self.file) as connection, schema.transaction(connection):
+        with self._connected() as connection, schema.transaction(connection):
             for table, column, kept in (("runs", "name", runs), ("faces", "face", faces)):
                 text = json.dumps(list(kept))
                 connection.execute(
@@ -131,12 +142,12 @@ class Registry:
                 connection.execute(f"delete from {table} where face not in (select face from faces)")  # noqa: S608
             connection.execute(
                 "update clusters set subject = null where subject not in (select value from json_each(?))",
-                (json.dumps(list(subjects)),),
+                (json.dumps([connection.seal.key(name, schema.SUBJECT) for name in subjects]),),
             )
 
     def update(self, blocks: Sequence[Sequence[str]]) -> dict[str, int]:
         """Takes over a clustering of the faces that are unknown now; returns the number of each face."""
-        with schema.connected(self.file) as connection, schema.transaction(connection):
+        with self._connected() as connection, schema.transaction(connection):
             before = dict(connection.execute("select face, number from faces"))
             (last,) = connection.execute("select coalesce(max(number), 0) from clusters").fetchone()
             found = identify(blocks, before, last + 1)
@@ -152,7 +163,7 @@ class Registry:
         older, younger = min(one, other), max(one, other)
         if older == younger:
             raise UnknownClusterError(f"{label(one)} is one unknown person already: name two that differ")
-        with schema.connected(self.file) as connection, schema.transaction(connection):
+        with self._connected() as connection, schema.transaction(connection):
             query = "select distinct subject from clusters where number in (?, ?) and subject is not null"
             subjects = [subject for (subject,) in connection.execute(query, (one, other))]
             if len(subjects) > 1:
@@ -174,7 +185,7 @@ class Registry:
             UnknownClusterError: A face is not in the cluster, or none would be left.
         """
         chosen = sorted(set(faces))
-        with schema.connected(self.file) as connection, schema.transaction(connection):
+        with self._connected() as connection, schema.transaction(connection):
             members = _faces(connection, number)
             here = [face for (face,) in connection.execute("select face from faces where number=? and here", (number,))]
             if strangers := [face for face in chosen if face not in members]:
@@ -193,15 +204,17 @@ class Registry:
 
     def name(self, number: int, subject: str) -> None:
         """Says that a cluster is this subject: its faces are one person from now on."""
-        with schema.connected(self.file) as connection, schema.transaction(connection):
+        with self._connected() as connection, schema.transaction(connection):
             _pin(connection, _faces(connection, number))
-            connection.execute("update clusters set subject = ? where number = ?", (subject, number))
+            kept = connection.seal.key(subject, schema.SUBJECT)
+            connection.execute("update clusters set subject = ? where number = ?", (kept, number))
 
 
-def erase(file: Path, contents: Iterable[str], subject: str | None) -> set[str]:
+def erase(file: Path, contents: Iterable[str], subject: str | None, keys: FileKeys | None = None) -> set[str]:
     """Erases faces of these photos (SHA-256) and of the clusters of a subject; returns the faces that were erased."""
     starts = {sha256[:16] for sha256 in contents}
-    with schema.connected(file) as connection, schema.transaction(connection):
+    with schema.connected(file, keys) as connection, schema.transaction(connection):
+        subject = connection.seal.key(subject, schema.SUBJECT)
         rows = connection.execute(
             "select face, subject is not null and subject = ? from faces join clusters using (number)", (subject,)
         )
@@ -212,12 +225,12 @@ def erase(file: Path, contents: Iterable[str], subject: str | None) -> set[str]:
     return gone
 
 
-def _faces(connection: sqlite3.Connection, number: int) -> list[str]:
+def _faces(connection: Connection, number: int) -> list[str]:
     """Every face of a cluster, those that are known by now included."""
     return [face for (face,) in connection.execute("select face from faces where number = ? order by face", (number,))]
 
 
-def _resolved(connection: sqlite3.Connection, number: int) -> int:
+def _resolved(connection: Connection, number: int) -> int:
     while True:
         row = connection.execute("select alias from clusters where number = ?", (number,)).fetchone()
         if row is None:
@@ -229,7 +242,7 @@ def _resolved(connection: sqlite3.Connection, number: int) -> int:
         number = int(row[0])
 
 
-def _pin(connection: sqlite3.Connection, faces: Sequence[str]) -> int:
+def _pin(connection: Connection, faces: Sequence[str]) -> int:
     """Makes one group of these faces and of all the groups they were in; returns its number.
 
     What was said to the contrary before is forgotten.
@@ -251,7 +264,7 @@ def _pin(connection: sqlite3.Connection, faces: Sequence[str]) -> int:
     return person
 
 
-def _named_apart(connection: sqlite3.Connection, here: set[str]) -> list[tuple[str, str]]:
+def _named_apart(connection: Connection, here: set[str]) -> list[tuple[str, str]]:
     """A face of each named cluster with one of each that has another name (each cluster's faces are pinned)."""
     first: dict[int, tuple[str, str]] = {}
     query = """select number, face, subject from faces join clusters using (number)
@@ -262,7 +275,7 @@ def _named_apart(connection: sqlite3.Connection, here: set[str]) -> list[tuple[s
     return [(a, b) for (a, one), (b, other) in combinations(first.values(), 2) if one != other]
 
 
-def _write(connection: sqlite3.Connection, found: Identities) -> None:
+def _write(connection: Connection, found: Identities) -> None:
     numbers: Mapping[str, int] = found.numbers
     connection.executemany(
         "insert or ignore into clusters (number) values (?)", [(number,) for number in sorted(set(numbers.values()))]

@@ -6,7 +6,8 @@
     apart      faces that are not the person of a group, likewise
     runs       the runs whose unknown faces are clustered
 
-It holds no vectors: those stay in the ledgers of the runs. What is erased is overwritten (secure_delete).
+It holds no vectors: those stay in the ledgers of the runs. What is erased is overwritten (secure_delete). Where the
+gallery is encrypted the names are sealed (`app.sealed`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,20 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from app import sealed
+from app.sealed import Connection, transaction
 from pipeline.errors import UnknownsDamagedError
 from pipeline.gallery import private
 
+if TYPE_CHECKING:
+    from pipeline.gallery.vault.files import FileKeys
+
+__all__ = ["Connection", "connected", "create", "file_of", "folder", "seal", "transaction"]
+
+#: The names, as the seal knows them.
+SUBJECT = "clusters.subject"
 #: Seconds to wait for another process that writes.
 TIMEOUT_S = 60.0
 
@@ -51,46 +62,56 @@ def file_of(home: Path, gallery: str, model_id: str) -> Path:
     return folder(home) / f"{digest[:16]}.sqlite3"
 
 
-def create(file: Path, gallery: str, model_id: str) -> None:
-    """Makes the file, readable by its owner only, unless it is there."""
+def create(file: Path, gallery: str, model_id: str, keys: FileKeys | None = None) -> None:
+    """Makes the file, readable by its owner only, unless it is there; encrypted where the gallery is."""
     private.make_folder(file.parent)
     private.touch(file)
-    with connected(file) as connection:
+    with connected(file, look=False) as connection:
         connection.executescript(_SCHEMA)
         connection.executemany(
             "insert or ignore into meta values (?, ?)", [("format", "1"), ("gallery", gallery), ("model_id", model_id)]
         )
+    if keys is not None:
+        seal(file, keys)
+
+
+def seal(file: Path, keys: FileKeys) -> bool:
+    """Encrypts the names in it, where the gallery is encrypted; nothing where they are.
+
+    Returns:
+        Whether nothing stands in the open any more.
+
+    Raises:
+        UnknownsDamagedError: The file cannot be used.
+        VaultLockedError: The key is missing.
+    """
+    with connected(file, keys) as connection:
+        if not connection.seal.is_on:
+            with transaction(connection):
+                if not connection.mark(keys, is_new=False):
+                    return True
+                connection.execute(f"update clusters set subject = sealed_key(subject, '{SUBJECT}')")  # noqa: S608
+        return connection.clean()
 
 
 @contextmanager
-def connected(file: Path) -> Iterator[sqlite3.Connection]:
+def connected(file: Path, keys: FileKeys | None = None, *, look: bool = True) -> Iterator[Connection]:
     """A connection in autocommit mode, closed at the end; its errors name the file.
+
+    Args:
+        file: The clusters of a gallery and a model.
+        keys: Where the key comes from, if the file is encrypted.
+        look: Ask for it where it is.
 
     Raises:
         UnknownsDamagedError: The file cannot be read or written.
+        VaultLockedError: It is encrypted, and the key is missing.
     """
     try:
-        connection = sqlite3.connect(file, timeout=TIMEOUT_S, isolation_level=None)
-        try:
-            connection.execute("pragma foreign_keys = on")
-            connection.execute("pragma secure_delete = on")
+        with sealed.connected(file, keys, TIMEOUT_S, look=look) as connection:
             yield connection
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         raise UnknownsDamagedError(
             f"{file}: the clusters of unknown faces cannot be used ({error}): free space on the disk, or remove the "
             "file; the faces are then clustered anew, under new names"
         ) from error
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Changes that become durable together, or not at all."""
-    connection.execute("begin immediate")
-    try:
-        yield
-    except BaseException:
-        connection.execute("rollback")
-        raise
-    connection.execute("commit")

@@ -97,7 +97,7 @@ def _results(service: Services, name: str, folder: Path, kind: str) -> Path:
     from app.runs.output import write_results
     from app.unknowns import assign_clusters
 
-    run = Run.open(service.settings.home, name)
+    run = Run.open(service.settings.home, name, service.file_keys)
     if run.is_busy():
         raise RunBusyError(f"the run {name} is under way: its result is there when it is finished")
     run.decide(service)

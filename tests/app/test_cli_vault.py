@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from app.cli.main import main
+from app.runs.ledger import Ledger
 from pipeline.build import embedder_identity
 from pipeline.config import Settings
 from pipeline.gallery import Gallery, KeyPlaces, NewSample
+from tests.made_runs import made_run
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -31,9 +33,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-def place(models_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def place(isolated_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The folder of a gallery with one person, without a photo having been looked at."""
-    monkeypatch.setenv("KNOWNFACE_HOME", str(models_home))
+    monkeypatch.setenv("KNOWNFACE_HOME", str(isolated_home))
     monkeypatch.setenv("KNOWNFACE_GALLERY", str(tmp_path / "gallery"))
     monkeypatch.delenv("KNOWNFACE_VAULT_KEY", raising=False)
     model_id, dimension = embedder_identity(Settings.load())
@@ -111,6 +113,30 @@ def test_a_key_that_is_shown_and_rotated(
     actions = [json.loads(line)["action"] for line in run("audit", "show", "--json-lines")[1].splitlines()]
     assert actions[-6:] == ["vault_init", "vault_done", *["vault_rotate", "vault_done"] * 2]
     assert place.is_dir()
+
+
+def test_the_data_folder_is_encrypted_as_well(
+    run: Run, place: Path, isolated_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_run(isolated_home, "earlier", {"/photos/Zwetschkenbaum.jpg": ["ada"]})
+    monkeypatch.setattr("app.vault_files._LOCK_S", 0.1)
+    with Ledger(isolated_home, "earlier"):
+        code, _, err = run("vault", "init", "--key-file", tmp_path / "key")
+        assert (code, "not yet the run earlier, where another process is at work" in err) == (3, True)
+    monkeypatch.setenv("KNOWNFACE_VAULT_KEY", (tmp_path / "key").read_text())
+    code, out, _ = run("vault", "status")
+    assert (code, "not encrypted yet: the run earlier: run `knownface vault init`" in out) == (1, True)
+    assert run("vault", "init")[0] == 0
+    code, out, _ = run("--json", "vault", "status")
+    assert (code, json.loads(out)["open_files"]) == (0, [])
+    assert (run("vault", "init")[0], place.is_dir()) == (3, True)
+    assert run("vault", "rotate", "--key-file", tmp_path / "new")[0] == 0
+    assert run("runs", "show", "earlier")[0] == 3
+    monkeypatch.setenv("KNOWNFACE_VAULT_KEY", (tmp_path / "new").read_text())
+    assert json.loads(run("--json", "runs", "show", "earlier")[1])["summary"]["faces"] == 1
+    monkeypatch.delenv("KNOWNFACE_VAULT_KEY")
+    assert json.loads(run("--json", "runs", "list")[1])["runs"][0]["faces"] == 1
+    assert run("runs", "remove", "earlier", "--yes")[0] == 0
 
 
 @pytest.mark.usefixtures("place")

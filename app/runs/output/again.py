@@ -15,7 +15,7 @@ _KEY = "results"
 
 def remember(run: Run, out: Path, formats: Sequence[Format], *, assets: bool) -> None:
     """Notes in the ledger where a run's results were written, and how."""
-    with schema.connected(run.file) as connection, schema.transaction(connection):
+    with run.connected() as connection, schema.transaction(connection):
         written = {"out": str(out.absolute()), "formats": list(formats), "assets": assets}
         rows.set_meta(connection, **{_KEY: written})
 

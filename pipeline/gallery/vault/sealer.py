@@ -75,11 +75,11 @@ class Sealer:
     def _ciphers(self) -> dict[str, AESGCM]:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - 30 ms
 
-        return {key_id: AESGCM(_derived(key, b"knownface values 1")) for key_id, key in self.data_keys.items()}
+        return {key_id: AESGCM(derived(key, b"knownface values 1")) for key_id, key in self.data_keys.items()}
 
     @cached_property
     def _name_key(self) -> bytes:
-        return _derived(self.data_keys[self.key_id], b"knownface names 1")
+        return derived(self.data_keys[self.key_id], b"knownface names 1")
 
     def blind(self, name: str) -> str:
         """What a name is found by: HMAC-SHA-256 in hex."""
@@ -110,6 +110,19 @@ class Sealer:
     def seal_text(self, plain: str, column: str, identity: str) -> str:
         """Encrypts a text for one column of one row."""
         return self.text_prefix + base64.b64encode(self.seal(_utf8(plain), column, identity)[_HEAD:]).decode()
+
+    def seal_same(self, plain: bytes, column: str) -> bytes:
+        """Encrypts bytes that a row is found by: the same bytes of one column always become the same.
+
+        The nonce is the beginning of an HMAC-SHA-256 of column and bytes, in place of a random one (a synthetic nonce,
+        as in RFC 5297 and RFC 8452). Equal values can be told to be equal, and nothing else. The identity is "".
+        """
+        made = hmac.new(self._name_key, f"{column}\0".encode() + plain, hashlib.sha256).digest()[:_NONCE]
+        return self.prefix + made + self._ciphers[self.key_id].encrypt(made, plain, self._bound(column, ""))
+
+    def seal_same_text(self, plain: str, column: str) -> str:
+        """As `seal_same`, for a text."""
+        return self.text_prefix + base64.b64encode(self.seal_same(_utf8(plain), column)[_HEAD:]).decode()
 
     def open_text(self, sealed: str, column: str, identity: str) -> str:
         """Decrypts what `seal_text` made. Errors as `open`."""
@@ -152,7 +165,8 @@ def _utf8(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def _derived(key: bytes, purpose: bytes) -> bytes:
+def derived(key: bytes, purpose: bytes) -> bytes:
+    """Another key of 32 bytes from one, for one purpose: HKDF with SHA-256 (RFC 5869)."""
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
 

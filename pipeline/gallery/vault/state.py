@@ -22,6 +22,7 @@ State = Literal["encrypting", "rotating", "cleaning", "on"]
 
 _NONCE = 12
 _READ = "SELECT vault_id, state, key_id, master_id, wrapped FROM vault"
+_FILES = "files"
 _STATES = ("encrypting", "rotating", "cleaning", "on")
 
 
@@ -34,7 +35,7 @@ class Vault:
         state: How far the encryption is.
         key_id: The data key that seals.
         master_id: The master key that wraps.
-        wrapped: The data keys by id, wrapped, in JSON.
+        wrapped: The data keys by id, and the key of the files beside the gallery, wrapped, in JSON.
     """
 
     vault_id: str
@@ -49,25 +50,40 @@ class Vault:
         Raises:
             GalleryDamagedError: They were altered.
         """
-        keys = {key_id: self._unwrap(master, key_id, text) for key_id, text in self._wrapped().items()}
-        if self.key_id not in keys:
+        wrapped = self._wrapped()
+        if self.key_id not in self.keys:
             raise _damaged()
+        keys = {key_id: self._unwrap(master, key_id, wrapped[key_id]) for key_id in self.keys}
         return Sealer(self.vault_id, self.key_id, keys, accepts_plain=self.state == "encrypting")
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The data keys there are, by id."""
-        return tuple(self._wrapped())
+        return tuple(key_id for key_id in self._wrapped() if key_id != _FILES)
+
+    def files_key(self, master: MasterKey) -> bytes | None:
+        """What the keys of files beside the gallery come from; it stays when the data key changes.
+
+        Returns:
+            32 bytes; None where the gallery was encrypted by a version that had none, until it is rotated.
+
+        Raises:
+            GalleryDamagedError: It was altered.
+        """
+        text = self._wrapped().get(_FILES)
+        return None if text is None else self._unwrap(master, _FILES, text)
 
     def with_new_key(self, master: MasterKey, state: State) -> Vault:
         """With one more data key, which seals from now on."""
         made, key = os.urandom(KEY_ID_BYTES).hex(), os.urandom(KEY_BYTES)
-        wrapped = self._wrapped() | {made: self._wrap(master, made, key)}
+        wrapped = {_FILES: self._wrap(master, _FILES, os.urandom(KEY_BYTES))} | self._wrapped()
+        wrapped[made] = self._wrap(master, made, key)
         return replace(self, state=state, key_id=made, wrapped=json.dumps(wrapped))
 
     def with_current_key_only(self, state: State) -> Vault:
         """Without the data keys that nothing is sealed with any more."""
-        return replace(self, state=state, wrapped=json.dumps({self.key_id: self._wrapped()[self.key_id]}))
+        kept = {key_id: text for key_id, text in self._wrapped().items() if key_id in (self.key_id, _FILES)}
+        return replace(self, state=state, wrapped=json.dumps(kept))
 
     def under(self, old: MasterKey, new: MasterKey) -> Vault:
         """The same data keys, wrapped by another master key."""

@@ -150,6 +150,16 @@ class Vaulting:
         now = self._now()
         return None if now is None else now.master_id
 
+    def is_on(self) -> bool:
+        """Whether the gallery is encrypted, wholly."""
+        now = self._now()
+        return now is not None and now.state == "on"
+
+    def vault_id(self) -> str:
+        """What its vault is called; "" where it is not encrypted."""
+        now = self._now()
+        return "" if now is None else now.vault_id
+
     def require_encrypted(self) -> str:
         """Which key the gallery needs.
 

@@ -1,0 +1,120 @@
+"""The keys of files beside a gallery that hold something of its people: ledgers of runs, clusters, caches.
+
+Each file has a key of its own, derived (HKDF, RFC 5869) from one that stands in the gallery, wrapped, and from the
+file's random id. That one stays through every rotation, and a backup brings it back: a data folder on another machine,
+or one whose disk is not there, need not know of a rotation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from pipeline.errors import VaultLockedError
+from pipeline.gallery import read_only
+from pipeline.gallery.engine import Place, label_of, make_engine, reading
+from pipeline.gallery.engine_errors import named_errors
+from pipeline.gallery.schema import vault
+from pipeline.gallery.vault import state
+from pipeline.gallery.vault.master import KeyPlaces
+from pipeline.gallery.vault.sealer import KEY_ID_BYTES, Sealer, derived
+from pipeline.gallery.vault.state import Vault
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+
+_ID_BYTES = 16
+
+
+@dataclass(frozen=True)
+class FilesKey:
+    """What the keys of a gallery's files come from.
+
+    Attributes:
+        vault_id: Of the gallery's vault.
+        value: 32 bytes.
+    """
+
+    vault_id: str
+    value: bytes = field(repr=False)
+
+    def sealer(self, file_id: str) -> Sealer:
+        """What seals the values of one file."""
+        key = derived(self.value, f"knownface file 1 {file_id}".encode())
+        key_id = hashlib.sha256(b"knownface file key 1" + key).hexdigest()[: 2 * KEY_ID_BYTES]
+        return Sealer(f"{self.vault_id}/{file_id}", key_id, {key_id: key})
+
+
+class FileKeys:
+    """Asks a gallery for the key of the files beside it, when somebody needs it.
+
+    Args:
+        location: Of the gallery, a folder or a URL.
+        places: Where its master key is looked for.
+    """
+
+    def __init__(self, location: str, places: KeyPlaces) -> None:
+        self._location, self._places = location, places
+        self._known: FilesKey | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> FileKeys:
+        """Those of the gallery that the settings name."""
+        return cls(settings.gallery_location, KeyPlaces.of(settings))
+
+    def current(self) -> FilesKey | None:
+        """The key that new files are sealed by; None where the gallery is not encrypted, or there is none.
+
+        Raises:
+            VaultLockedError: It is encrypted, and its key is missing or another.
+            GalleryError: It cannot be read.
+        """
+        now = _vault_of(self._location)
+        if now is None:
+            return None
+        value = now.files_key(self._places.need(label_of(self._location), now.master_id))
+        self._known = None if value is None else FilesKey(now.vault_id, value)
+        return self._known
+
+    def sealer(self, label: str, vault_id: str, file_id: str) -> Sealer:
+        """What opens and seals the values of a file that is there.
+
+        Args:
+            label: What messages call it.
+            vault_id: Of the vault that it belongs to.
+            file_id: Its own.
+
+        Raises:
+            VaultLockedError: The key is missing, or the file belongs to another gallery's vault.
+            GalleryError: The gallery cannot be read.
+        """
+        key = self._known if self._known is not None and self._known.vault_id == vault_id else self.current()
+        if key is None or key.vault_id != vault_id:
+            raise VaultLockedError(
+                f"{label}: is encrypted with the vault {vault_id[:8]}, which {label_of(self._location)} has not: name "
+                "the gallery that it was made with (--gallery), or remove it"
+            )
+        return key.sealer(file_id)
+
+
+def new_file_id() -> str:
+    """At random, 32 hex digits."""
+    return os.urandom(_ID_BYTES).hex()
+
+
+def _vault_of(location: str) -> Vault | None:
+    """The vault of a gallery, without opening it; None where there is neither."""
+    place = Place.of(location)
+    file = place.database
+    if file is not None and not file.is_file():
+        return None
+    engine = make_engine(place, read_only=file is not None and read_only.may_not_write(file))
+    try:
+        with named_errors(place.label), reading(engine) as connection:
+            return state.read(connection) if sa.inspect(connection).has_table(vault.name) else None
+    finally:
+        engine.dispose()

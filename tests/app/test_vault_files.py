@@ -1,0 +1,293 @@
+"""What lies beside an encrypted gallery: runs, unknown faces, the cache. The same as in the open, and unreadable."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.evaluation.cache import EmbeddingCache
+from app.kept import cache_file
+from app.runs import Run, runs_of, schema
+from app.runs.forget import forget, held_of, remove_run, rename
+from app.runs.ledger import Ledger
+from app.runs.output.again import remember
+from app.runs.session import Plan, Session
+from app.services import Services
+from app.subject_export import everything
+from app.traces import needles_of, scan
+from app.unknowns import assign_clusters, name_cluster, registry_of
+from app.vault_files import open_files, seal_files
+from pipeline.config import Settings
+from pipeline.errors import GalleryBusyError, NoFaceError, RunDamagedError, VaultLockedError
+from pipeline.gallery import Gallery, KeyPlaces
+from pipeline.gallery.vault.files import FileKeys
+from pipeline.gallery.vault.master import MasterKey
+from tests.app_runs import Told
+from tests.fakes import BLUE, DIMENSION, GREEN, MODEL_ID, RED, YELLOW, fake_recognizer, points, write_bars
+
+KEY = MasterKey(bytes(range(32)))
+ANN, EVE = "Annegret Zwetschkenbaum", "Evelina Quastenflosser"
+TEXTS = ("Zwetschkenbaum", "Quastenflosser", "holiday-in-Ulm", "broken-Xaver")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "holiday-in-Ulm"
+    for number in range(3):
+        write_bars(folder / ANN / f"{number}.png", RED, note=number)
+        write_bars(folder / EVE / f"{number}.png", GREEN, BLUE, note=number)
+    write_bars(folder / "a" / "both.png", YELLOW, RED)
+    (folder / "a" / "copy.png").write_bytes((folder / ANN / "0.png").read_bytes())
+    (folder / "broken-Xaver.jpg").write_bytes(b"\xff\xd8\xffnothing")
+    (folder / os_name(b"caf\xe9.png")).write_bytes((folder / "a" / "both.png").read_bytes())
+    return folder
+
+
+def os_name(name: bytes) -> str:
+    import os
+
+    return os.fsdecode(name)
+
+
+def made(home: Path, monkeypatch: pytest.MonkeyPatch, *, encrypted: bool) -> Services:
+    services = Services(Settings(home=home, workers=2, keep_crops=True))
+    services._recognizer = fake_recognizer()
+    services._gallery = Gallery.open(home / "gallery", MODEL_ID, DIMENSION, keys=KeyPlaces(KEY.text))
+    services.__dict__["points"] = points()
+    monkeypatch.setenv("KNOWNFACE_VAULT_KEY", KEY.text)
+    if encrypted:
+        services.gallery.vault().init(KEY)
+    return services
+
+
+@pytest.fixture
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    one = made(tmp_path / "home", monkeypatch, encrypted=True)
+    yield one
+    one.close()
+
+
+def looked_at(services: Services, photos: Path, name: str = "r") -> Run:
+    with Session(services, Plan(name, (str(photos),)), Told()) as session:
+        session.once()
+    return session.run
+
+
+def lived(services: Services, photos: Path) -> None:
+    """A run, somebody enrolled afterwards, an unknown person who is named, renamed; results; a cache."""
+    run = looked_at(services, photos)
+    services.enrol(ANN, [photos / ANN / "0.png"])
+    run.decide(services)
+    assign_clusters(run, services)
+    registry = registry_of(services)
+    name_cluster(services, registry, min(registry.clusters()), "Evelina")
+    services.rename("Evelina", EVE)
+    remember(run, photos / "out", ("csv",), assets=False)
+    vectors = run.vectors()[1]
+    EmbeddingCache(cache_file(services.settings.home), "recipe", DIMENSION, services.file_keys).put(
+        [("a" * 64, vectors[0]), ("b" * 64, NoFaceError("b", "nobody"))]
+    )
+
+
+def seen(services: Services) -> dict[str, Any]:
+    """Everything that can be asked of the files beside the gallery."""
+    home, keys = services.settings.home, services.file_keys
+    found: dict[str, Any] = {}
+    for run in runs_of(home, keys):
+        faces = list(run.faces())
+        ids, vectors = run.vectors()
+        summary = run.summary() | {"gallery": None}
+        meta = {key: run.meta()[key] for key in ("roots", "recipe", "results", "model_id") if key in run.meta()}
+        found[run.name] = [faces, list(run.files()), ids, vectors.tolist(), summary, meta, run.progress()["total"]]
+        found[run.name] += [list(run.thumbnails(ids)), list(run.faces([faces[0].sha256]))]
+        found[run.name] += [list(run.files([row.path])) for row in run.files()]
+        found[run.name].append(run.vectors([face.face_id for face in faces[:3]])[1].tolist())
+    registry = registry_of(services)
+    found["clusters"] = (registry.clusters(), registry.subjects())
+    cache = EmbeddingCache(cache_file(home), "recipe", DIMENSION, keys)
+    kept = cache.get(["a" * 64, "b" * 64])
+    found["cache"] = {photo: None if vector is None else vector.tolist() for photo, vector in kept.items()}
+    found["held"] = held_of(home, subject=EVE, keys=keys)
+    return found
+
+
+def readable(services: Services, needles: list[Any]) -> set[str]:
+    """What of people stands in any file of the data folder, or of the gallery in it."""
+    home = services.settings.home
+    found: set[str] = {trace.what for trace in scan([home], needles).traces}
+    for file in home.rglob("*"):
+        data = file.read_bytes() if file.is_file() else b""
+        found |= {text for text in TEXTS if text.encode() in data}
+    return found
+
+
+def needles(services: Services) -> list[Any]:
+    """Names, vectors and crops of all; and the pictures of the run, whose middles look like nothing else."""
+    found = [
+        needle for info in services.gallery.subjects() for needle in needles_of(services.gallery.export(info.name))
+    ]
+    run = Run.open(services.settings.home, "r", services.file_keys)
+    for picture in run.thumbnails(run.vectors()[0]):
+        found += [type(found[0])("crop", picture[-60:-20])]
+    return found
+
+
+def test_the_same_as_in_the_open(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = made(tmp_path / "plain", monkeypatch, encrypted=False)
+    lived(plain, photos)
+    in_the_open = seen(plain)
+    plain.close()
+    hidden = made(tmp_path / "home", monkeypatch, encrypted=True)
+    lived(hidden, photos)
+    in_hiding = seen(hidden)
+    assert in_hiding.keys() == in_the_open.keys()
+    for key in in_the_open:
+        assert in_hiding[key] == in_the_open[key], key
+    assert len(in_the_open["r"][0]) > 6
+    assert EVE in in_the_open["clusters"][1].values() or not in_the_open["clusters"][1]
+    hidden.close()
+
+
+def test_nothing_is_readable_whenever_the_gallery_was_encrypted(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = made(tmp_path / "home", monkeypatch, encrypted=False)
+    lived(plain, photos)
+    held, before = needles(plain), seen(plain)
+    assert readable(plain, held) == {"vector", "crop", "name", *TEXTS}
+    home, vault = plain.settings.home, plain.gallery.vault()
+    vault.init(KEY)
+    assert open_files(home, vault.vault_id()) == ["the run r", "the unknown faces", "the cache of evaluations"]
+    seal_files(home, vault.vault_id(), plain.file_keys)
+    assert open_files(home, vault.vault_id()) == []
+    assert readable(plain, held) == set()
+    after = seen(plain)
+    assert after.pop("cache") == {}, "what stood in the open is gone"
+    before.pop("cache")
+    assert after == before
+    looked_at(plain, photos, "another")
+    lived_on = needles(plain)
+    plain.gallery.save_index()
+    assert readable(plain, held + lived_on) == set()
+    vault.rotate(KEY, MasterKey(b"n" * 32))
+    assert readable(plain, held + lived_on) == set()
+    plain.close()
+
+
+def test_a_run_goes_on_is_renamed_and_erased(services: Services, photos: Path) -> None:
+    lived(services, photos)
+    home, keys = services.settings.home, services.file_keys
+    (photos / ANN / "2.png").unlink()
+    write_bars(photos / "later.png", RED, GREEN, note=9)
+    run = looked_at(services, photos)
+    assert {Path(row.path).name for row in run.files()} >= {"later.png", "broken-Xaver.jpg", os_name(b"caf\xe9.png")}
+    assert not any(row.path.endswith("2.png") and ANN in row.path for row in run.files())
+    with Ledger(home, "r", keys) as ledger:
+        assert ledger.outside([str(photos / ANN)])[0] == 8
+        assert ledger.left_out(lambda path: "later" not in path) == (1, str(photos / "later.png"))
+        assert ledger.signature(str(photos / "later.png")) is not None
+        ledger.seen([], 99)
+        assert ledger.unseen(99, {str(photos): ("photo_not_found", f"{photos}: gone")}) == 0
+    assert {row.message for row in run.files()} == {f"{photos}: gone"}
+    run = looked_at(services, photos)
+    people = everything(services.gallery, home, ANN, keys)["runs"]
+    assert {face["decision"] for face in people} == {"match"}
+    rename(home, ANN, "Anna", keys)
+    assert {row.subject for row in run.faces()} >= {"Anna", EVE}
+    assert any("Anna" in row.reason for row in run.faces())
+    assert not any(ANN in row.reason for row in run.faces())
+    count = held_of(home, subject="Anna", keys=keys)
+    assert forget(home, subject="Anna", keys=keys) == count == len(people)
+    assert "Anna" not in {row.subject for row in run.faces()}
+
+
+def test_without_the_key(services: Services, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lived(services, photos)
+    home = services.settings.home
+    monkeypatch.delenv("KNOWNFACE_VAULT_KEY")
+    locked = FileKeys.of(services.settings)
+    run = Run.open(home, "r", locked)
+    for act in (
+        run.summary,
+        run.meta,
+        run.vectors,
+        lambda: list(run.faces()),
+        lambda: forget(home, subject=EVE, keys=locked),
+    ):
+        with pytest.raises(VaultLockedError, match=f"its key {KEY.id} is missing"):
+            act()
+    with pytest.raises(VaultLockedError, match="its key was not asked for"):
+        Run.open(home, "r").summary()
+    with pytest.raises(VaultLockedError):
+        Ledger(home, "r", locked)
+    with pytest.raises(VaultLockedError):
+        EmbeddingCache(cache_file(home), "recipe", DIMENSION, locked)
+    assert (run.progress()["state"], run.progress()["failed"]) == ("finished", 1), "how far it is takes no key"
+    remove_run(run)
+    assert runs_of(home) == []
+
+
+def test_what_was_altered_or_put_elsewhere_is_not_believed(services: Services, photos: Path) -> None:
+    lived(services, photos)
+    run = Run.open(services.settings.home, "r", services.file_keys)
+    with closing(sqlite3.connect(run.file)) as database, database:
+        low, high = database.execute("select min(face), max(face) from templates").fetchone()
+        database.execute(
+            "update templates set vector = (select vector from templates where face = ?) where face = ?", (low, high)
+        )
+    with pytest.raises(RunDamagedError, match="a value in it was altered, or belongs elsewhere"):
+        run.vectors()
+    with closing(sqlite3.connect(run.file)) as database, database:
+        database.execute("update templates set vector = ?", (np.ones(DIMENSION, "<f4").tobytes(),))
+    with pytest.raises(RunDamagedError, match="is not encrypted"):
+        run.vectors()
+    with closing(sqlite3.connect(run.file)) as database, database:
+        database.execute("delete from meta where key = 'vault'")
+    with pytest.raises(RunDamagedError, match="what it says of the run was altered"):
+        run.meta()
+
+
+def test_a_run_under_way_and_another_gallery(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = made(tmp_path / "home", monkeypatch, encrypted=False)
+    home = services.settings.home
+    looked_at(services, photos)
+    monkeypatch.setattr("app.vault_files._LOCK_S", 0.1)
+    vault = services.gallery.vault()
+    with Ledger(home, "r") as ledger:
+        vault.init(KEY)
+        with pytest.raises(GalleryBusyError, match=r"not yet the run r, where another process is at work"):
+            seal_files(home, vault.vault_id(), services.file_keys)
+        ledger.set_meta(state="running")
+    run = Run.open(home, "r", services.file_keys)
+    with schema.snapshot(run.file) as reader:  # an old reader keeps what stood in the open
+        reader.execute("select count(*) from files").fetchone()
+        with pytest.raises(GalleryBusyError):
+            seal_files(home, vault.vault_id(), services.file_keys)
+    assert open_files(home, vault.vault_id())[0] == "the run r"
+    seal_files(home, vault.vault_id(), services.file_keys)
+    assert open_files(home, vault.vault_id()) == []
+    assert run.summary()["files"] == 10
+    other = made(tmp_path / "other", monkeypatch, encrypted=True)
+    seal_files(home, other.gallery.vault().vault_id(), other.file_keys)
+    with pytest.raises(VaultLockedError, match=r"is encrypted with the vault .*--gallery"):
+        Run.open(home, "r", other.file_keys).summary()
+    other.close()
+    services.close()
+
+
+def test_a_run_that_was_begun_in_the_open_is_encrypted_when_it_goes_on(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = made(tmp_path / "home", monkeypatch, encrypted=False)
+    looked_at(services, photos)
+    services.gallery.vault().init(KEY)
+    run = looked_at(services, photos)
+    assert run.summary()["files"] == 10
+    assert b"holiday-in-Ulm" not in run.file.read_bytes()
+    services.close()
