@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from app import in_use
@@ -27,25 +27,24 @@ class Asked:
     Attributes:
         subject: The name.
         face: Number of the face.
-        purpose: Of the consent, None for none.
-        until: When that ends.
+        consent: What is agreed to; None for none.
     """
 
     subject: str
     face: int | None
-    purpose: str | None
-    until: datetime | None
-
-    def consent(self) -> NewConsent | None:
-        """The consent that is given, None for none."""
-        return consent_of(self.purpose, self.until)
+    consent: NewConsent | None
 
 
-def consent_of(purpose: str | None, until: datetime | None) -> NewConsent | None:
-    """A consent, None without a purpose; a time without a zone is UTC."""
-    if purpose is None:
-        return None
-    return NewConsent(purpose, expires=until if until is None or until.tzinfo else until.replace(tzinfo=UTC))
+def consent_of(
+    purpose: str | None,
+    until: datetime | None,
+    basis: str = "consent",
+    text_version: str | None = None,
+    evidence: str | None = None,
+    given_by: str | None = None,
+) -> NewConsent | None:
+    """A consent as `NewConsent` has it, None without a purpose."""
+    return None if purpose is None else NewConsent(purpose, basis, until, text_version, evidence, given_by)
 
 
 def enrol(
@@ -63,7 +62,7 @@ def enrol(
     if key is None:
         return _answer(subject, _enrol(state, services, subject, asked, photos))
     actor = services.actor.name
-    parts = asdict(asked) | {"subject": subject, "until": None if asked.until is None else asked.until.isoformat()}
+    parts = asdict(replace(asked, subject=subject))
     before = state.requests.begin(actor, key, fingerprint(parts, [(photo.name, photo.data) for photo in photos]))
     if before is not None:
         return _again(subject, photos, before)
@@ -80,12 +79,12 @@ def enrol(
 
 
 def _enrol(state: State, services: Services, subject: str, asked: Asked, photos: Sequence[Upload]) -> list[Enrolment]:
-    consent, rows = asked.consent(), []
+    rows = []
     for photo, faces in zip(photos, state.look(photos), strict=True):
         if isinstance(faces, PhotoError):
             rows.append(Enrolment(subject, photo.name, error=faces))
             continue
-        act = partial(services.enrol_faces, subject, face=asked.face, consent=consent)
+        act = partial(services.enrol_faces, subject, face=asked.face, consent=asked.consent)
         rows.append(in_use.retried(services, faces, photo, act, partial(_not_enrolled, subject, photo.name)))
     return rows
 

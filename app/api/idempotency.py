@@ -117,7 +117,7 @@ class Requests:
 def fingerprint(parts: dict[str, Any], photos: list[tuple[str, bytes]]) -> bytes:
     """The hash of a request: of its parts, and of each photo's name and bytes."""
     hashed = [[name, sha256(data).hexdigest()] for name, data in photos]
-    return sha256(json.dumps([parts, hashed], sort_keys=True).encode()).digest()
+    return sha256(json.dumps([parts, hashed], sort_keys=True, default=str).encode()).digest()
 
 
 def _name(actor: str, key: str) -> str:

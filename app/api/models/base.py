@@ -5,9 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 BOX = [91.0, 72.5, 260.4, 300.1]
+#: Five points.
+Landmarks = Annotated[
+    list[tuple[float, float]],
+    Field(
+        description="x, y in pixels: left eye, right eye, nose, left and right mouth corner, as the viewer sees them.",
+        examples=[[(136.2, 161.0), (214.8, 160.1), (175.3, 206.9), (142.0, 249.5), (209.1, 248.7)]],
+    ),
+]
 
 
 class In(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from app.api.models.base import BOX
+from app.api.models.base import BOX, Landmarks
 from app.api.models.subjects import Failed
 
 
@@ -43,6 +43,12 @@ class Face(BaseModel):
     runner_up: Scored | None
     reason: str
     operating_point: str
+    model_id: str = Field(examples=["sface.2021dec@1a2b3c4d"])
+    probability: float | None
+    log_likelihood_ratio: float | None
+    confidence: float = Field(examples=[0.93], description="The detector's, in [0, 1]; no match score.")
+    landmarks: Landmarks
+    image_hw: tuple[int, int] = Field(description="Height and width of the photo in pixels.", examples=[(768, 1024)])
 
 
 class Identified(BaseModel):

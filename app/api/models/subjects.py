@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from app.api.models.base import BOX, In
+from app.api.models.base import BOX, In, Landmarks
 
 
 class Subject(BaseModel):
@@ -29,7 +29,10 @@ class Sample(BaseModel):
 
     id: str = Field(examples=["0b5c2f9e4d7a4c1f8e6b3a2d1c0f9e8d"])
     photo: str = Field(examples=["ada.jpg"], description="What the photo was called.")
+    photo_sha256: str = Field(description="Hash of the photo's bytes.")
+    image_hw: tuple[int, int] = Field(description="Height and width of the photo in pixels.", examples=[(768, 1024)])
     box: tuple[float, float, float, float] = Field(description="x0, y0, x1, y1 in pixels.", examples=[BOX])
+    landmarks: Landmarks
     confidence: float = Field(examples=[0.93], description="The detector's, in [0, 1].")
     quality: float | None = Field(examples=[0.71])
     created: datetime

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Security, UploadFile
 
@@ -85,6 +86,22 @@ def identify(
         for decision in row.decisions:
             state.measures.decided("identify", decision.kind)
         documents, error = identification_rows(replace(row, photo=photo.name))
-        faces += [models.Face(**one) for one in documents]
+        faces += [models.Face(**one, **more) for one, more in zip(documents, _details(row), strict=True)]
         errors += [models.Failed(**error)] if error else []
     return models.Identified(faces=faces, errors=errors)
+
+
+def _details(row: Identification) -> Iterator[dict[str, Any]]:
+    """What a program is told of each face besides what the command line prints."""
+    if row.detections is None:
+        return
+    found = row.detections
+    for number, decision in enumerate(row.decisions):
+        yield {
+            "model_id": decision.model_id,
+            "probability": decision.probability,
+            "log_likelihood_ratio": decision.log_ratio,
+            "confidence": float(found.confidences[number]),
+            "landmarks": found.landmarks[number].tolist(),
+            "image_hw": found.image_hw,
+        }

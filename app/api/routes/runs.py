@@ -131,8 +131,9 @@ def results(services: Acting, name: Name) -> StreamingResponse:
 
 
 def _lines(run: Run) -> Iterator[str]:
+    model_id = run.summary()["model_id"]
     for row in chain(face_documents(run), error_documents(run)):
-        yield json.dumps(row) + "\n"
+        yield json.dumps(row | {"model_id": model_id}) + "\n"
 
 
 @router.get(

@@ -42,7 +42,10 @@ def show_subject(services: Acting, name: Name) -> models.SubjectDetail:
         models.Sample(
             id=one.id,
             photo=one.source,
+            photo_sha256=one.photo_sha256,
+            image_hw=one.image_hw,
             box=one.box,
+            landmarks=one.landmarks.tolist(),
             confidence=one.confidence,
             quality=one.quality,
             created=one.created,
@@ -63,6 +66,10 @@ def enrol(
     face: Annotated[int | None, Form(ge=1, le=1000, description="Which face; 1 is the most prominent.")] = None,
     consent_purpose: Annotated[Line | None, Form(description="Record a consent for this.")] = None,
     consent_until: Annotated[Moment | None, Form(description="When that consent ends.")] = None,
+    consent_basis: Annotated[Line, Form(description="The legal basis.")] = "consent",
+    consent_text_version: Annotated[Line | None, Form(description="Which wording was agreed to.")] = None,
+    consent_evidence: Annotated[Line | None, Form(description="Where the signed paper is.")] = None,
+    consent_given_by: Annotated[Line | None, Form(description="Who agreed, where it is not the subject.")] = None,
     idempotency_key: Annotated[
         str | None,
         Header(min_length=1, max_length=200, description="The same request under the same key enrols once; a day."),
@@ -73,7 +80,8 @@ def enrol(
     201 where something is new, 200 where all was there before. Each photo is a transaction of its own; one that cannot
     be used is in `failed`, and where none can be used the answer is the first one's error.
     """
-    asked = enrolling.Asked(name, face, consent_purpose, consent_until)
+    more = consent_basis, consent_text_version, consent_evidence, consent_given_by
+    asked = enrolling.Asked(name, face, enrolling.consent_of(consent_purpose, consent_until, *more))
     done = enrolling.enrol(state, services, asked, uploads(photos, state.limits.photos), idempotency_key)
     response.status_code = 201 if any(not one.already for one in done.enrolled) else 200
     return done

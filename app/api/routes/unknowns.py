@@ -11,7 +11,6 @@ from app import unknowns
 from app.access import Role
 from app.api import models
 from app.api.acting import BEARER, Acting
-from app.api.enrolling import consent_of
 from app.api.problems import documented
 from app.api.routes.pictures import PICTURE_JPEG
 from app.services import Services
@@ -75,7 +74,7 @@ def name_cluster(services: Acting, cluster: Name, naming: models.Naming) -> mode
     """Give an unknown person a name: the best few faces are enrolled, and every run is decided anew."""
     services.require(Role.OPERATOR)
     registry = unknowns.refresh(services)
-    consent = consent_of(naming.consent_purpose, naming.consent_until)
+    consent = naming.consent()
     number = registry.resolve(cluster)
     done = unknowns.name_cluster(services, registry, number, naming.subject, naming.samples, consent)
     written, not_written = _write_again(services, registry)

@@ -1,0 +1,41 @@
+"""The library as one object, here or on a server: a script moves from one to the other by changing one line.
+
+    with open_local() as faces:                                        # models and gallery of this machine
+    with Client("https://faces.example.org", key="kf_...") as faces:   # those of a server
+
+    protocol   what both can do                    local       on this machine
+    calls      each verb as a request              sync        of a server
+    run_calls  those about runs and people         asynchronous  likewise, for asyncio
+    reading    answers into the library's rows     problems    problem documents into its errors
+    retrying   what is sent again, and when        rows, photos, transport
+
+Importing it loads no model, no database and no server.
+"""
+
+from __future__ import annotations
+
+from app.client.asynchronous import AsyncClient
+from app.client.local import Local, open_local
+from app.client.photos import PhotoLike
+from app.client.protocol import FaceService
+from app.client.retrying import Retry
+from app.client.rows import FailedFile, NamedUnknown, RunFace, RunState, Status, Unknown, UnknownFace, UnknownInfo
+from app.client.sync import Client
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "FaceService",
+    "FailedFile",
+    "Local",
+    "NamedUnknown",
+    "PhotoLike",
+    "Retry",
+    "RunFace",
+    "RunState",
+    "Status",
+    "Unknown",
+    "UnknownFace",
+    "UnknownInfo",
+    "open_local",
+]

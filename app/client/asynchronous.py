@@ -1,0 +1,275 @@
+"""The client for asyncio: the same methods, to be awaited or iterated with `async for`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import httpx
+
+from app.client import calls, run_calls
+from app.client.calls import Call
+from app.client.photos import PhotoLike, in_order, opened, together, upload_of, uploads_of
+from app.client.problems import error_of, unreachable
+from app.client.reading import Page
+from app.client.retrying import Retry
+from app.client.rows import FailedFile, NamedUnknown, RunFace, RunState, Status, Unknown, UnknownInfo
+from app.client.transport import options
+from app.outcomes import Enrolment, Identification
+from pipeline.errors import PhotoError
+from pipeline.gallery.names import normalise
+
+if TYPE_CHECKING:
+    from app.rights import Erasure
+    from pipeline.gallery import Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
+    from pipeline.types import Decision, OperatingPoint
+
+Answer = TypeVar("Answer")
+Row = TypeVar("Row")
+
+
+class AsyncClient:
+    """`FaceService` on a server, for asyncio. Reading photos from the disk is done in between, and takes no thread.
+
+    Args:
+        url: Where the server is, such as `https://faces.example.org`.
+        key: What `knownface users key add` has shown; None for a server on this machine that wants none.
+        retry: What is sent again, and how often.
+        timeout_s: Longest silence of the server.
+        transport: How it is reached, for certificates or a proxy of one's own; by default as httpx does.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        retry: Retry | None = None,
+        timeout_s: float = 120.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(**options(url, key, timeout_s), transport=transport)
+        self._retry = retry or Retry()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    # --- photos: as `FaceService` says ------------------------------------------------------------------------
+
+    async def ready(self) -> str:
+        """As `FaceService.ready`."""
+        return await self._ask(calls.ready())
+
+    async def status(self) -> Status:
+        """As `FaceService.status`."""
+        return await self._ask(calls.status())
+
+    async def verify(
+        self, a: PhotoLike, b: PhotoLike, *, face_a: int | None = None, face_b: int | None = None
+    ) -> Decision:
+        """As `FaceService.verify`."""
+        return await self._ask(calls.verify(upload_of(a), upload_of(b), face_a, face_b))
+
+    async def identify(
+        self, photos: Iterable[PhotoLike], *, allow_repeats: bool | None = None
+    ) -> AsyncIterator[Identification]:
+        """As `FaceService.identify`; some photos go in each request."""
+        for part in together(photos):
+            uploads = uploads_of(part)
+            rows = await self._ask(calls.identify(uploads, allow_repeats)) if uploads else []
+            for row in in_order(part, rows):
+                yield row
+
+    async def enrol(
+        self,
+        subject: str,
+        photos: Iterable[PhotoLike],
+        *,
+        face: int | None = None,
+        consent: NewConsent | None = None,
+    ) -> list[Enrolment]:
+        """As `FaceService.enrol`; each photo goes under an idempotency key, so that a retry enrols it once."""
+        subject, rows = normalise(subject), []
+        for photo in photos:
+            found = opened(photo)
+            if isinstance(found, PhotoError):
+                rows.append(Enrolment(subject, str(photo), error=found))
+            else:
+                rows.append(await self._ask(calls.enrol(subject, found, face, consent)))
+        return rows
+
+    # --- subjects ---------------------------------------------------------------------------------------------
+
+    def subjects(self, *, search: str | None = None) -> AsyncIterator[SubjectInfo]:
+        """As `FaceService.subjects`."""
+        return self._pages(lambda cursor: calls.subjects(search, cursor))
+
+    async def subject(self, name: str) -> SubjectDetail:
+        """As `FaceService.subject`."""
+        return await self._ask(calls.subject(name))
+
+    async def rename(self, old: str, new: str) -> None:
+        """As `FaceService.rename`."""
+        await self._ask(calls.rename(old, new))
+
+    async def merge(self, source: str, target: str) -> int:
+        """As `FaceService.merge`."""
+        return await self._ask(calls.merge(source, target))
+
+    async def remove(self, name: str) -> int:
+        """As `FaceService.remove`."""
+        return await self._ask(calls.remove(name))
+
+    async def remove_sample(self, subject: str, sample_id: str) -> None:
+        """As `FaceService.remove_sample`."""
+        await self._ask(calls.remove_sample(subject, sample_id))
+
+    async def erase(self, name: str, reason: str = "request") -> Erasure:
+        """As `FaceService.erase`."""
+        return await self._ask(calls.erase(name, reason))
+
+    # --- unknown people ---------------------------------------------------------------------------------------
+
+    async def unknowns(self, *, everybody: bool = False) -> list[UnknownInfo]:
+        """As `FaceService.unknowns`."""
+        return await self._ask(run_calls.unknowns(everybody))
+
+    async def unknown(self, cluster: str) -> Unknown:
+        """As `FaceService.unknown`."""
+        return await self._ask(run_calls.unknown(cluster))
+
+    async def name_unknown(
+        self, cluster: str, subject: str, *, samples: int = 5, consent: NewConsent | None = None
+    ) -> NamedUnknown:
+        """As `FaceService.name_unknown`."""
+        return await self._ask(run_calls.name_unknown(cluster, subject, samples, consent))
+
+    async def merge_unknowns(self, one: str, other: str) -> str:
+        """As `FaceService.merge_unknowns`."""
+        return await self._ask(run_calls.merge_unknowns(one, other))
+
+    async def split_unknown(self, cluster: str, face_ids: Iterable[str]) -> str:
+        """As `FaceService.split_unknown`."""
+        return await self._ask(run_calls.split_unknown(cluster, face_ids))
+
+    # --- runs -------------------------------------------------------------------------------------------------
+
+    async def runs(self) -> list[RunState]:
+        """As `FaceService.runs`."""
+        return await self._ask(run_calls.runs())
+
+    async def run(self, name: str) -> RunState:
+        """As `FaceService.run`."""
+        return await self._ask(run_calls.run(name))
+
+    async def start_run(self, name: str, folder: str | Path) -> None:
+        """As `FaceService.start_run`; the folder is one of the server."""
+        await self._ask(run_calls.start_run(name, str(folder)))
+
+    async def start_run_of(self, name: str, photos: Iterable[PhotoLike]) -> int:
+        """As `FaceService.start_run_of`; the photos go as a zip."""
+        return await self._ask(run_calls.start_run_of(name, [upload_of(photo) for photo in photos]))
+
+    async def follow(self, name: str) -> AsyncIterator[RunState]:
+        """As `FaceService.follow`: server-sent events; where they break off they are asked for again."""
+        last, attempt = None, 0
+        while True:
+            try:
+                async for line in self._lines(run_calls.events_path(name)):
+                    if (state := run_calls.event_of(line)) is None:
+                        continue
+                    attempt = 0
+                    if state != last:
+                        yield state
+                    if (last := state).ended:
+                        return
+                error: httpx.TransportError = httpx.RemoteProtocolError("the events broke off")
+            except httpx.TransportError as lost:
+                error = lost
+            await asyncio.sleep(self._wait(error, attempt, again=True))
+            attempt += 1
+
+    async def results(self, name: str) -> AsyncIterator[RunFace | FailedFile]:
+        """As `FaceService.results`."""
+        try:
+            async for line in self._lines(run_calls.results_path(name)):
+                yield run_calls.result_of(line)
+        except httpx.TransportError as error:
+            raise unreachable(self._http.base_url, error) from error
+
+    async def stop_run(self, name: str) -> RunState:
+        """As `FaceService.stop_run`."""
+        return await self._ask(run_calls.stop_run(name))
+
+    async def remove_run(self, name: str) -> None:
+        """As `FaceService.remove_run`."""
+        await self._ask(run_calls.remove_run(name))
+
+    # --- upkeep -----------------------------------------------------------------------------------------------
+
+    async def operating_points(self) -> tuple[OperatingPoint, ...]:
+        """As `FaceService.operating_points`."""
+        return await self._ask(calls.operating_points())
+
+    def audit(self, *, after: int = 0, actor: str | None = None, action: str | None = None) -> AsyncIterator[Entry]:
+        """As `FaceService.audit`."""
+        return self._pages(lambda cursor: calls.audit(cursor or str(after), actor, action))
+
+    async def verify_audit(self) -> Verdict:
+        """As `FaceService.verify_audit`."""
+        return await self._ask(calls.verify_audit())
+
+    # --- how --------------------------------------------------------------------------------------------------
+
+    async def _ask(self, call: Call[Answer]) -> Answer:
+        """Sends a request, again where that helps and harms nothing. Errors: of the problem document."""
+        attempt = 0
+        while True:
+            try:
+                response = await self._http.request(**call.request())
+            except httpx.TransportError as error:
+                wait = self._wait(error, attempt, again=call.again)
+            else:
+                pause = self._retry.after_answer(response, attempt, again=call.again)
+                if pause is None:
+                    return call.result(response)
+                wait = pause
+            await asyncio.sleep(wait)
+            attempt += 1
+
+    def _wait(self, error: httpx.TransportError, attempt: int, *, again: bool) -> float:
+        pause = self._retry.after_loss(error, attempt, again=again)
+        if pause is None:
+            raise unreachable(self._http.base_url, error) from error
+        return pause
+
+    async def _pages(self, page: Callable[[str | None], Call[Page[Row]]]) -> AsyncIterator[Row]:
+        cursor: str | None = None
+        while True:
+            found = await self._ask(page(cursor))
+            for row in found.rows:
+                yield row
+            if (cursor := found.cursor) is None:
+                return
+
+    async def _lines(self, path: str) -> AsyncIterator[bytes]:
+        lines = run_calls.Lines()
+        async with self._http.stream("GET", path) as response:
+            if not response.is_success:
+                await response.aread()
+                raise error_of(response)
+            async for part in response.aiter_bytes():
+                for line in lines.feed(part):
+                    yield line
