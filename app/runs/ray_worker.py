@@ -88,7 +88,13 @@ class Analyser:
                 yield ResultRow(file, _node(), refused=read.error.code, why=read.error.message)
             else:
                 reads.append(read)
-        stream = self._recognizer.stream_as(reads, lambda read: opened(read, settings), new_content, workers=1)
+        recognizer = self._recognizer
+        stream = recognizer.stream_as(
+            reads,
+            lambda read: opened(read, settings),
+            lambda photo, faces: new_content(photo, faces, recognizer.assess(faces)),
+            workers=1,
+        )
         for read, content in stream:
             if isinstance(content, PhotoError):
                 content = failed_content(read.sha256, "photo", read.path, content)  # noqa: PLW2901

@@ -10,6 +10,8 @@ from pipeline.types import F32, DecisionKind
 Kind = Literal["photo", "video"]
 Box = tuple[float, float, float, float]
 Landmarks = tuple[tuple[float, float], ...]
+#: What is written of a quality from 0 to 100.
+QUALITY_DECIMALS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class FaceRow:
         model_id: The model whose template it has.
         norm: Length of the vector before it was normalised.
         cluster: Which unknown person it belongs to (`U-0001`), once they are clustered; None unless it is unknown.
-        quality: In [0, 1], where it was assessed.
+        quality: Unified quality, 0 to 100 (`pipeline.quality`), of a video's best shot; None where it was not kept.
         start_s, end_s: When the appearance in a video begins and ends, in seconds; None for photos.
     """
 

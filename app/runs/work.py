@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from app.runs.decide import Decider
 from app.runs.ledger import Done, Ledger
 from app.runs.reading import Read, read_ahead
-from app.runs.row_types import Box, Content, Kind, Landmarks, NewFace
+from app.runs.row_types import QUALITY_DECIMALS, Box, Content, Kind, Landmarks, NewFace
 from app.runs.thumbnails import thumbnail
 from app.services import Services
 from pipeline.config import Settings
@@ -26,6 +26,7 @@ from pipeline.errors import KnownfaceError, PhotoError
 from pipeline.images import Photo, one_line, open_photo
 from pipeline.images.source import hash_file
 from pipeline.recognizer import Faces
+from pipeline.types import Qualities
 
 #: What waits in memory is committed when it is this many files, or this old.
 _COMMIT_FILES = 256
@@ -76,10 +77,11 @@ class Work:
     def _run(self) -> None:
         settings = self._services.settings
         try:
-            stream = self._services.recognizer.stream_as(
+            recognizer = self._services.recognizer
+            stream = recognizer.stream_as(
                 self._photos(),
                 lambda read: opened(read, settings),
-                new_content,
+                lambda photo, faces: new_content(photo, faces, recognizer.assess(faces)),
                 workers=settings.worker_count,
                 weight=lambda read: len(read.data),
                 max_weight=_CHUNK_BYTES,
@@ -178,8 +180,8 @@ def opened(read: Read, settings: Settings) -> Photo:
     )
 
 
-def new_content(photo: Photo, faces: Faces) -> Content:
-    """What a photo and its faces put into the ledger, with a picture of each face.
+def new_content(photo: Photo, faces: Faces, qualities: Qualities) -> Content:
+    """What a photo, its faces and their qualities put into the ledger, with a picture of each face.
 
     Raises:
         PhotoError: A picture cannot be made.
@@ -194,6 +196,7 @@ def new_content(photo: Photo, faces: Faces) -> Content:
             vector=faces.templates.vectors[row],
             norm=float(faces.templates.norms[row]),
             thumbnail=thumbnail(photo, box),
+            quality=round(float(qualities.unified[row]), QUALITY_DECIMALS),
         )
         for row, (box, landmarks, confidence) in enumerate(rows)
     )

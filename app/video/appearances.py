@@ -20,8 +20,8 @@ from pipeline.errors import PhotoError
 from pipeline.gallery.fusion import fuse
 from pipeline.images import Photo
 from pipeline.recognizer import Faces, Recognizer
-from pipeline.tracks import SceneCuts, Shot, Track, Tracker, TrackSettings, shot_quality, stitched
-from pipeline.types import F32, Detections, OperatingPoint, Templates
+from pipeline.tracks import SceneCuts, Shot, Track, Tracker, TrackSettings, stitched
+from pipeline.types import F32, Detections, OperatingPoint, Qualities, Templates
 from pipeline.video import VideoLimits, open_video
 
 _CHUNK_PIXELS = 8_000_000  # of frames that go through the networks together
@@ -39,7 +39,7 @@ class Appearances:
         templates: The template of each, fused over its best shots; the norms are those of the best one.
         spans: First and last time at which each was seen, in seconds after the first frame.
         seen: In how many of the sampled frames.
-        qualities: Of the best shot; comparable within one video only.
+        qualities: Of the best shot: the unified quality, 0 to 100.
         thumbnails: JPEG of the best shot.
     """
 
@@ -107,7 +107,7 @@ def analyse_video(
         frames = video.frames(settings.video_interval_ms)
         for frame, faces in recognizer.stream(frames, lambda one: one.photo, workers=workers, chunk=chunk):
             sampled, image_hw = sampled + 1, image_hw if sampled else frame.photo.image_hw
-            shots = [] if isinstance(faces, PhotoError) else shots_of(faces, frame.time_s)
+            shots = [] if isinstance(faces, PhotoError) else shots_of(faces, recognizer.assess(faces), frame.time_s)
             tracks = tracker.update(frame.time_s, shots, cut=cuts.is_cut(frame.photo.pixels()))
             picture_best(tracks, shots, frame.photo)
             ended += tracker.ended(frame.time_s)
@@ -118,15 +118,14 @@ def analyse_video(
         return _appearances(video.source, video.sha256, kept, image_hw, recognizer)
 
 
-def shots_of(faces: Faces, time_s: float) -> list[Shot[Seen]]:
-    """The faces of one frame, for a tracker."""
-    quality = shot_quality(faces.detections, faces.aligned, faces.templates.norms)
+def shots_of(faces: Faces, qualities: Qualities, time_s: float) -> list[Shot[Seen]]:
+    """The faces of one frame with their qualities, for a tracker."""
     return [
         Shot(
             time_s,
             faces.detections.boxes[row],
             faces.templates.vectors[row],
-            float(quality[row]),
+            float(qualities.unified[row]),
             Seen(faces.detections[[row]], float(faces.templates.norms[row])),
         )
         for row in range(len(faces))

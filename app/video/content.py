@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.runs.row_types import Content, NewFace
+from app.runs.row_types import QUALITY_DECIMALS, Content, NewFace
 from app.video.appearances import analyse_video
 from pipeline.config import Settings
 from pipeline.recognizer import Recognizer
@@ -33,6 +33,7 @@ def video_content(
                 thumbnail=found.thumbnails[row],
                 start_s=start_s,
                 end_s=end_s,
+                quality=round(found.qualities[row], QUALITY_DECIMALS),
             )
         )
     return Content(found.sha256, "video", where.image_hw, tuple(made))

@@ -96,7 +96,8 @@ class Watcher:
         if self._tracker is None:
             self._tracker, self._model_id = Tracker(tracking_of(self.services)), recognizer.model_id
         try:
-            shots = shots_of(recognizer.analyse(photo), time_s)
+            faces = recognizer.analyse(photo)
+            shots = shots_of(faces, recognizer.assess(faces), time_s)
         except PhotoError:  # no face in it can be aligned
             shots = []
         for track in self._tracker.update(time_s, shots, cut=self._cuts.is_cut(photo.pixels())):

@@ -58,5 +58,6 @@ def component_values(measured: F32) -> F32:
         "completeness": 100 * by_name["completeness"],
         "compression": by_name["compression"],
     }
-    columns = [np.clip(scaled[name], 0, 100) for name in QUALITY_COMPONENTS]
-    return np.stack(columns, axis=1).astype(np.float32)
+    columns = np.stack([scaled[name] for name in QUALITY_COMPONENTS], axis=1)
+    values: F32 = np.clip(columns, 0, 100).astype(np.float32)
+    return values

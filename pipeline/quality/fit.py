@@ -22,7 +22,8 @@ def unified(fit: QualityFit, components: F32, norms: F32, confidences: F32) -> F
         (N,) float32 in [0, 100].
     """
     values = features(components, norms, confidences)
-    z = fit.offset + sum((weight * values[name] for name, weight in fit.weights.items()), np.zeros(len(norms)))
+    used = ((name, weight) for name, weight in fit.weights.items() if weight)
+    z = fit.offset + sum((weight * values[name] for name, weight in used), np.zeros(len(norms)))
     result: F32 = (100 / (1 + np.exp(-np.clip(z, -60, 60)))).astype(np.float32)
     return result
 

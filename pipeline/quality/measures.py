@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -48,9 +50,11 @@ def native(detections: Detections, faces: AlignedFaces, jpeg_quality: float | No
     return found
 
 
+@lru_cache(maxsize=8)
 def _ellipse(side: int) -> Mask:
     y, x = (np.mgrid[:side, :side] + 0.5) / side
     result: Mask = ((x - _CENTRE[0]) / _RADII[0]) ** 2 + ((y - _CENTRE[1]) / _RADII[1]) ** 2 <= 1
+    result.setflags(write=False)
     return result
 
 

@@ -35,7 +35,8 @@ def head_pose_deg(landmarks: F32 | F64) -> F64:
     camera = np.einsum("npk,mp->nkm", points, _INVERSE)  # (N, 2, 3)
     u, s, vt = np.linalg.svd(camera, full_matrices=False)
     rows = u @ vt  # the nearest two orthonormal rows
-    third = np.cross(rows[:, 0], rows[:, 1])
+    (a, b, c), (d, e, f) = rows[:, 0].T, rows[:, 1].T
+    third = np.stack([b * f - c * e, c * d - a * f, a * e - b * d], axis=1)  # across both rows
     # R = Rz(roll) · Ry(yaw) · Rx(pitch)
     yaw = np.arcsin(np.clip(-third[:, 0], -1, 1))
     pitch = np.arctan2(third[:, 1], third[:, 2])

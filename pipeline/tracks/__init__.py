@@ -2,13 +2,11 @@
 
 cuts       has the scene changed between two frames?
 tracker    each face of a frame goes on with a track, or begins one; tracks that are out of sight for long end
-shots      which shots of a track are worth keeping
 stitch     tracks of one person, one soon after the other, become one
 """
 
 from pipeline.tracks.cuts import SceneCuts
-from pipeline.tracks.shots import sharpness, shot_quality
 from pipeline.tracks.stitch import stitched
 from pipeline.tracks.tracker import Shot, Track, Tracker, TrackSettings
 
-__all__ = ["SceneCuts", "Shot", "Track", "TrackSettings", "Tracker", "sharpness", "shot_quality", "stitched"]
+__all__ = ["SceneCuts", "Shot", "Track", "TrackSettings", "Tracker", "stitched"]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tracks import SceneCuts, Shot, Track, Tracker, TrackSettings, sharpness, shot_quality, stitched
-from pipeline.types import F32, AlignedFaces
-from tests.fakes import detections_at, vector_of
+from pipeline.tracks import SceneCuts, Shot, Track, Tracker, TrackSettings, stitched
+from pipeline.types import F32
+from tests.fakes import vector_of
 
 SETTINGS = TrackSettings(same=0.5, other=0.25, max_gap_s=1.0, shots=3)
 SIDE = 50.0
@@ -182,17 +182,3 @@ def test_cuts_are_seen_and_motion_is_none() -> None:
     assert [cuts.is_cut(one) for one in (street, np.roll(street, 20, axis=1), room, room, street)] == [
         *(False, False, True, False, True)
     ]
-
-
-def test_sharp_large_confident_faces_are_better() -> None:
-    rng = np.random.default_rng(5)
-    noisy = rng.integers(0, 256, (112, 112, 3), np.uint8)
-    flat = np.full((112, 112, 3), 90, np.uint8)
-    assert sharpness(np.stack([noisy, flat])).tolist()[1] == 0.0
-    faces = AlignedFaces(np.stack([noisy, noisy, flat]), np.zeros((3, 2, 3), np.float32))
-    found = detections_at([(0, 0, 100, 100), (0, 0, 30, 30), (0, 0, 100, 100)])
-    large, small, blurred = shot_quality(found, faces, np.full(3, 9, np.float32)).tolist()
-    assert large > small > blurred == 0.0
-    weak = shot_quality(found, faces, np.array([4, 9, 9], np.float32))[0]
-    assert weak < large
-    assert len(shot_quality(detections_at([]), AlignedFaces.concatenate([]), np.zeros(0, np.float32))) == 0

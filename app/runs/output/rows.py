@@ -42,7 +42,7 @@ COLUMNS = (
     Column("start_s", "number", "of an appearance in a video: its start in seconds"),
     Column("end_s", "number", "and its end"),
     Column("confidence", "number", "the detector's, in [0, 1]"),
-    Column("quality", "number", "quality of the face where it was measured"),
+    Column("quality", "number", "unified quality, 0 to 100; of a video's best shot"),
     Column("norm", "number", "length of the template before it was normalised"),
     Column("image_height", "integer", "height of the upright photo in pixels"),
     Column("image_width", "integer", "its width"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from threadpoolctl import threadpool_info
 
 import app.runs.work
 from app.runs import Run
+from app.runs.output import write_results
 from app.runs.session import Plan, Session
 from app.services import Services
+from pipeline.images import open_photo
 from tests.app_runs import Told
 from tests.fakes import GREEN, RED, write_bars
 
@@ -52,3 +55,15 @@ def test_while_it_works_matrix_products_keep_to_one_thread(services: Services, t
     assert seen
     assert all(threads <= {1} for threads in seen)
     assert threadpool_info() == before
+
+
+def test_a_face_keeps_its_quality_up_to_the_tables(services: Services, tmp_path: Path) -> None:
+    write_bars(tmp_path / "p/a.png", RED, GREEN)
+    run, _ = once(services, tmp_path / "p")
+    seen = services.recognizer.analyse(open_photo(tmp_path / "p/a.png"))
+    expected = [round(float(value), 1) for value in services.recognizer.assess(seen).unified]
+    assert len(expected) == 2
+    assert [face.quality for face in run.faces()] == expected
+    write_results(run, tmp_path / "out", ("csv",))
+    with (tmp_path / "out/results.csv").open(encoding="utf-8", newline="") as table:
+        assert [float(row["quality"]) for row in csv.DictReader(table)] == expected

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from pipeline.config import Settings
 from pipeline.errors import NoOperatingPointError, PhotoError
 from pipeline.gallery import Gallery
 from pipeline.images import from_array
+from pipeline.recognizer import Faces, Recognizer
 from pipeline.tracks import TrackSettings
-from pipeline.types import Image
+from pipeline.types import Image, Qualities
 from tests import fakes
 from tests.commands import Cli, runner
 from tests.fakes import BLUE, GREEN, RED, WHITE, YELLOW, bars, vector_of
@@ -195,6 +197,19 @@ def test_a_run_looks_at_videos_anew_when_their_settings_change_and_at_photos_not
     identify_run(services, tmp_path / "in", heard)
     assert [face.end_s for face in run.faces()] == [None, 0.9]
     assert "every video is analysed anew" in "".join(heard.notes)
+
+
+def test_the_best_shot_is_the_one_of_the_best_unified_quality(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognizer, given = services.recognizer, iter([40.0, 91.26, 60.0, *[50.0] * 9])
+
+    def said(faces: Faces) -> Qualities:
+        return replace(Recognizer.assess(recognizer, faces), unified=np.array([next(given)], np.float32))
+
+    monkeypatch.setattr(recognizer, "assess", said)
+    film(tmp_path / "in" / "a.mkv", (bars(RED), 10))
+    assert [face.quality for face in identify_run(services, tmp_path / "in").faces()] == [91.3]
 
 
 def identify_run(services: Services, folder: Path, heard: Any = None) -> Run:
