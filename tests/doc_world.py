@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.cli.main import main
-from tests.doc_blocks import Line, without_redirection
+from pipeline.config import home
+from tests.doc_blocks import Block, Line, without_redirection
 from tests.doc_commands import knownface_of
 from tests.videos import two_cross_then_cut
 
@@ -64,6 +65,11 @@ class World:
                 file.write(out)
         return "" if code in codes else f"`{line.text.strip()}` ended with {code}: {err.strip() or out.strip()}"
 
+    def write(self, block: Block) -> None:
+        """Puts a file where its reader looks for it: settings in the data folder, the rest in the working folder."""
+        place = home() if block.title == "settings.toml" else self.folder
+        (place / block.title).write_text(block.text.replace("/secure/place", "secure"), encoding="utf-8")
+
     def _here(self, word: str) -> str:
         """`~` as a shell sees it; and what lies outside the home lies inside the folder."""
         return word.replace("/secure/place", "secure") if "/" in word[:1] else os.path.expanduser(word)  # noqa: PTH111
@@ -71,11 +77,11 @@ class World:
 
 def make_world(page: Path, folder: Path, models_home: Path, photos: Path, patch: pytest.MonkeyPatch) -> None:
     """Makes it the working folder and the home; the names are the documents', Ada is somebody of two sample photos."""
-    home = folder / ".local" / "knownface"
-    (home / "models").mkdir(parents=True)
+    data = folder / ".local" / "knownface"
+    (data / "models").mkdir(parents=True)
     for model in (models_home / "models").iterdir():
         if model.is_dir():
-            (home / "models" / model.name).symlink_to(model, target_is_directory=True)
+            (data / "models" / model.name).symlink_to(model, target_is_directory=True)
     one, two = next((photos / "enrol" / _ADA).iterdir()), photos / "photos" / "jacinda-ardern-2018.jpg"
     for name, photo in {"ada.jpg": one, "ada1.jpg": one, "ada2.jpg": two, "a.jpg": one, "b.jpg": two}.items():
         shutil.copy(photo, folder / name)
@@ -93,6 +99,6 @@ def make_world(page: Path, folder: Path, models_home: Path, photos: Path, patch:
             two_cross_then_cut(photos / "photos", folder / name)
     patch.chdir(folder)
     patch.setenv("HOME", str(folder))
-    patch.setenv("KNOWNFACE_HOME", str(home))
+    patch.setenv("KNOWNFACE_HOME", str(data))
     for variable in ("KNOWNFACE_GALLERY", "KNOWNFACE_CONFIG"):
         patch.delenv(variable, raising=False)
