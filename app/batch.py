@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from app.access import LOCAL, Role
+from app.brought import Brought, bring
 from app.jobs import About, Job
 from app.runs import Run, place
 from app.runs.forget import remove_run
-from app.runs.output.safe_names import folder_name
-from pipeline.errors import JobError, PhotoTooLargeError, PhotoUnreadableError, RunNameError, RunNotFoundError
+from pipeline.errors import JobError, PhotoUnreadableError, RunNameError, RunNotFoundError
 from pipeline.gallery import private
-from pipeline.images import PHOTO_SUFFIXES, one_line
+from pipeline.images import one_line
 
 if TYPE_CHECKING:
     from app.services import Services
 
-#: Of photos that are brought along: how many, and bytes of them all.
-MOST_PHOTOS, MOST_BYTES = 10_000, 2 * 2**30
-#: Of the disk that is left, so much stays free.
-_STAYS_FREE = 512 * 2**20
 _FOLDER, _BROUGHT = "folder", "brought"
-
-
-class Brought(Protocol):
-    """A photo that was brought along."""
-
-    @property
-    def name(self) -> str:
-        """What it is called; it may have slashes."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Bytes that it claims to have; `getvalue` gives no more."""
-        ...
-
-    def getvalue(self) -> bytes:
-        """The bytes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +128,7 @@ def start_brought(
     Raises:
         NotAllowedError: The actor is no operator.
         RunNameError: The run cannot be called so, or there is one of this name.
-        PhotoError: They are too many or too large together, or one cannot be unpacked.
+        PhotoError, DiskFullError: As `bring`.
         JobError: Another run is under way.
     """
     services.require(Role.OPERATOR)
@@ -160,7 +137,7 @@ def start_brought(
         raise RunNameError(f"there is a run {name} already: choose another name")
     try:
         discard = not keep or services.file_keys.current() is not None  # photos are not encrypted: they do not stay
-        count = _bring(photos, job.input)
+        count = bring(photos, job.input)
         _start(services, name, job.input, config, note=_BROUGHT, discard=discard)
     except BaseException:
         shutil.rmtree(job.folder.parent, ignore_errors=True)
@@ -208,31 +185,6 @@ def job_variables(services: Services) -> Mapping[str, str]:
     gallery = services.settings.gallery_location
     whole = gallery if "://" in gallery else str(Path(gallery).absolute())
     return {"KNOWNFACE_GALLERY": whole, "KNOWNFACE_HOME": str(services.settings.home.absolute())}
-
-
-def _bring(photos: Iterable[Brought], folder: Path) -> int:
-    """Puts the photos into a folder, under names of ours."""
-    private.make_folder(folder.parent.parent)
-    private.make_folder(folder.parent)
-    private.make_folder(folder)
-    free = shutil.disk_usage(folder).free - _STAYS_FREE
-    count = size = 0
-    for count, photo in enumerate(photos, 1):
-        size += photo.size
-        if count > MOST_PHOTOS or size > min(MOST_BYTES, free):
-            megabytes = max(0, min(MOST_BYTES, free)) // 2**20
-            raise PhotoTooLargeError(
-                f"too many photos at once: at most {MOST_PHOTOS:,}, of {megabytes:,} MB together; bring fewer of them"
-            )
-        shown = PurePosixPath(photo.name.replace("\\", "/"))
-        suffix = shown.suffix if shown.suffix.lower() in PHOTO_SUFFIXES else ""  # a run takes photos by that
-        file = folder / (folder_name(f"{count:05d} {shown.stem}") + suffix)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE_MODE)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(photo.getvalue())
-    if not count:
-        raise PhotoUnreadableError("there are no photos in it")
-    return count
 
 
 # --- what there is --------------------------------------------------------------------------------------------

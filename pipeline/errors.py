@@ -55,7 +55,8 @@
     │   ├── UnknownClusterError          unknown_cluster      there is no such cluster of unknown faces
     │   ├── UnknownsBusyError            unknowns_busy        another process clusters the unknown faces
     │   ├── UnknownsDamagedError         unknowns_damaged     the file of clusters cannot be read or written
-    │   └── ResultsError                 results_unwritable   a file or folder of results cannot be written
+    │   ├── ResultsError                 results_unwritable   a file or folder of results cannot be written
+    │   └── DiskFullError                disk_full            what was brought along does not fit on the disk
     ├── JobError                         job_error            a job in the background cannot be started
     ├── AccessError
     │   ├── NotAllowedError              not_allowed          the actor's role is too weak for this
@@ -434,6 +435,12 @@ class ResultsError(RunError):
     """A file or folder of results cannot be written."""
 
     code = "results_unwritable"
+
+
+class DiskFullError(RunError):
+    """What was brought along for a run does not fit on the disk."""
+
+    code = "disk_full"
 
 
 class UnknownClusterError(RunError):

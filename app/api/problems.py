@@ -76,6 +76,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "unknowns_busy": (409, "The unknown faces are being clustered"),
     "unknowns_damaged": (500, "The clusters cannot be read"),
     "results_unwritable": (500, "Results cannot be written"),
+    "disk_full": (507, "The disk is full"),
     "job_error": (409, "A job is under way, or cannot be started"),
     # who may
     "access_error": (500, "Users or keys cannot be read"),

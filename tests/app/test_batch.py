@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from app import batch, jobs
+from app import brought, jobs
 from app.access import Actor, Role
 from app.batch import again, allowed_folder, batch_of, batches, job_of, remove, start_brought, start_folder, stop
 from app.services import Services
 from pipeline.config import Settings
 from pipeline.errors import (
     ConfigError,
+    DiskFullError,
     JobError,
     NotAllowedError,
     PhotoTooLargeError,
@@ -181,15 +183,32 @@ def test_photos_are_put_under_names_of_ours(services: Services, started: list[di
 
 def test_what_cannot_be_started_leaves_nothing(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = services.settings.home / "runs"
-    monkeypatch.setattr(batch, "MOST_PHOTOS", 2)
+    monkeypatch.setattr(brought, "MOST_PHOTOS", 2)
     with pytest.raises(PhotoTooLargeError, match="at most 2"):
         start_brought(services, "zip", [Picture(f"{n}.jpg") for n in range(3)], keep=True)
-    monkeypatch.setattr(batch, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(brought, "MOST_BYTES", 2**20)
     with pytest.raises(PhotoTooLargeError, match="1 MB"):
         start_brought(services, "zip", [Picture("a.jpg", b"x" * (2**20 + 1))], keep=True)
     with pytest.raises(PhotoUnreadableError, match="no photos"):
         start_brought(services, "zip", [], keep=True)
+    monkeypatch.setattr(brought, "room", lambda _: 2**19)
+    with pytest.raises(DiskFullError, match="room for 0 MB"):
+        start_brought(services, "zip", [Picture("a.jpg", b"x" * 2**20)], keep=True)
     assert not (runs / "zip").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is a device of Linux")
+def test_a_disk_that_becomes_full_leaves_nothing(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = os.open
+
+    def full(file: Any, *how: Any, **more: Any) -> int:
+        return taken("/dev/full", os.O_WRONLY) if str(file).endswith("a.jpg") else taken(file, *how, **more)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(DiskFullError, match="became full"):
+        start_brought(services, "zip", [Picture("a.jpg", b"x" * 2**20)], keep=True)
+    monkeypatch.undo()
+    assert not (services.settings.home / "runs" / "zip").exists()
 
 
 def test_what_was_brought_and_thrown_away_cannot_be_looked_at_again(services: Services, shared: Path) -> None:

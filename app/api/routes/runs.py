@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +21,7 @@ from app.api.acting import BEARER, Acting, Shared
 from app.api.problems import RefusedError, documented
 from app.api.routes.pictures import PICTURE_JPEG
 from app.api.state import State
-from app.api.zips import photos_of
+from app.api.zips import photos_of, received
 from app.runs import Run
 from app.runs.documents import error_documents, face_documents
 from app.runs.place import run_folder
@@ -51,7 +50,7 @@ def start_folder(state: Shared, services: Acting, new: models.NewRun) -> models.
 @router.post(
     "/{name}/zip",
     status_code=202,
-    responses=documented(404, 409),
+    responses=documented(404, 409, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -68,9 +67,7 @@ async def start_zip(request: Request, state: Shared, services: Acting, name: Nam
     if not _ONE_ZIP.acquire(blocking=False):
         raise RefusedError("overloaded", "another zip is on its way: try again", 5.0)
     try:
-        with tempfile.TemporaryFile(dir=services.settings.home) as file:  # it has no name: nobody else opens it
-            async for part in request.stream():
-                await run_in_threadpool(file.write, part)
+        async with received(request, services.settings.home) as file:
             photos = await run_in_threadpool(photos_of, file, services.settings.max_bytes)
             count = await run_in_threadpool(
                 lambda: batch.start_brought(services, name, photos, keep=False, config=state.config)

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from app import jobs, unknowns
+from app import brought, jobs, unknowns
 from app.access import Role
+from app.api import zips
 from app.api.state import State
 from app.runs.output.again import remember
 from app.runs.output.write import write_results
@@ -75,6 +76,59 @@ def test_what_is_no_zip_starts_nothing(client: TestClient, started: list[dict[st
     assert client.post("/v1/runs/..%2Fx/zip", content=packed(a=b"x"), headers=ZIP).status_code == 422
     assert not started
     assert client.get("/v1/runs").json() == {"runs": []}
+
+
+def test_what_a_zip_says_is_never_a_path_or_a_link(client: TestClient, started: list[dict[str, Any]]) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in ("../../../up.jpg", "/etc/abs.jpg", "C:\\x\\con.png", "a/b/c.jpg", ".hidden.jpg", "notes.txt"):
+            archive.writestr(name, b"x")
+        link = zipfile.ZipInfo("link.jpg")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    said = client.post("/v1/runs/summer/zip", content=stream.getvalue(), headers=ZIP)
+    assert said.json() == {"name": "summer", "photos": 5}
+    files = started[0]["files"]
+    assert sorted(files) == ["00001 up.jpg", "00002 abs.jpg", "00003 con.png", "00004 c.jpg", "00005 link.jpg"]
+    assert files["00005 link.jpg"] == b"/etc/passwd"
+
+
+def test_a_bomb_is_not_unpacked(
+    client: TestClient, state: State, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jpg", bytes(50_000_000))
+    assert len(stream.getvalue()) < 100_000
+    said = client.post("/v1/runs/bomb/zip", content=stream.getvalue(), headers=ZIP)
+    assert (said.status_code, said.json()["error"]) == (413, "photo_too_large")
+    monkeypatch.setattr(brought, "MOST_BYTES", 300_000)
+    many = packed(**{f"p{number}": bytes(100_000) for number in range(4)})
+    said = client.post("/v1/runs/bomb/zip", content=many, headers=ZIP)
+    assert (said.status_code, said.json()["error"]) == (413, "photo_too_large")
+    assert not started
+    assert not (state.services.settings.home / "runs" / "bomb").exists()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(
+    client: TestClient, state: State, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = packed(a=bytes(1000))
+
+    def send() -> tuple[int, str]:
+        said = client.post("/v1/runs/summer/zip", content=data, headers=ZIP)
+        return said.status_code, said.json()["error"]
+
+    monkeypatch.setattr(zips, "room", lambda _: 100)
+    assert send() == (507, "disk_full")
+    if (full := Path("/dev/full")).exists():
+        monkeypatch.setattr(zips, "room", lambda _: 2**40)
+        monkeypatch.setattr(zips.tempfile, "TemporaryFile", lambda **_: full.open("r+b", buffering=0))
+        assert send() == (507, "disk_full")
+    monkeypatch.undo()
+    monkeypatch.setattr(brought, "room", lambda _: 100)
+    assert send() == (507, "disk_full")
+    assert list(state.services.settings.home.glob("runs/summer*")) == []
 
 
 def test_a_zip_takes_an_operator(state: State, started: list[dict[str, Any]]) -> None:
