@@ -144,7 +144,9 @@ def show_picture(
     face_id: Annotated[str, Path(description="As the results say.", examples=["9f86d081884c7d65-1"], max_length=64)],
 ) -> Response:
     """The small picture (JPEG) of a face of a run."""
-    return Response(Run.open(services.settings.home, name).thumbnail(face_id), media_type="image/jpeg")
+    return Response(
+        Run.open(services.settings.home, name, services.file_keys).thumbnail(face_id), media_type="image/jpeg"
+    )
 
 
 @router.post("/{name}/stop", status_code=202, responses=documented(404))
