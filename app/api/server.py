@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from types import FrameType
 
 import uvicorn
@@ -25,7 +26,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(state: State, address: str, port: int) -> None:
-    """Answers until it is told to end (SIGTERM, Ctrl-C)."""
+    """Answers until it is told to end (SIGTERM, Ctrl-C); to be called in the main thread."""
     config = uvicorn.Config(
         make_app(state),
         host=address,
@@ -38,4 +39,9 @@ def serve(state: State, address: str, port: int) -> None:
         ws="none",
         lifespan="on",
     )
-    _Server(config, state).run()
+    # uvicorn, once it has ended, raises the signal again: to end when told is no failure, so the exit code stays 0
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        _Server(config, state).run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
