@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+from scripts.benches.__main__ import NAMES
 from scripts.figures import IMAGES, PAGE, page, pictures
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -35,3 +36,9 @@ def test_the_pictures_are_whole_and_show_lines() -> None:
         assert len(root.findall(f"{SVG}{lines[name]}")) == 2
         assert root.get("aria-label")
         assert "prefers-color-scheme:dark" in svg
+
+
+def test_every_benchmark_is_on_the_page_of_benchmarks() -> None:
+    text = (PAGE.parent / "benchmarks.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"scripts/bench ([a-z0-9]+)", text))
+    assert named == set(NAMES)
