@@ -133,13 +133,13 @@ def _packages(y: int) -> tuple[list[str], int]:
             body.append(_text(_LADDER_X + 100, top + 12.5, _about(modules[0]), "d"))
     bottom = y + len(ladder) * _ROW
     body += [_arrow([(_LADDER_X - 8, y), (_LADDER_X - 8, bottom - 4)])]
-    body += _upper_packages(order, y)
-    notes, end = _forbidden(contracts, y + 178)
-    return [*body, *notes], max(bottom, end) + 8
+    upper, end = _upper_packages(order, y)
+    notes, end = _forbidden(contracts, end + 14)
+    return [*body, *upper, *notes], max(bottom, end) + 8
 
 
-def _upper_packages(order: Sequence[str], y: int) -> list[str]:
-    """The packages above the pipeline, each with its parts, and the arrows between them."""
+def _upper_packages(order: Sequence[str], y: int) -> tuple[list[str], int]:
+    """The packages above the pipeline, each with its parts, and the arrows between them; and where they end."""
     body, top = [], y
     for name in order[:-1]:
         parts = sorted(p.name for p in (ROOT / name).iterdir() if (p / "__init__.py").is_file())
@@ -151,7 +151,7 @@ def _upper_packages(order: Sequence[str], y: int) -> list[str]:
         if name != order[-2]:
             body.append(_arrow([(125, top + high), (125, top + high + 22)]))
         top += high + 22
-    return body
+    return body, top
 
 
 def _forbidden(contracts: Sequence[dict[str, Any]], y: float) -> tuple[list[str], int]:
