@@ -1,8 +1,8 @@
-"""Makes the pictures of docs/images from the running app: `python scripts/screenshots.py [--all DIR]`.
+"""Makes the pictures of docs/images from the running app: `scripts/screenshots [PAGE...] [--out DIR | --all DIR]`.
 
 Starts `knownface web` with a gallery of its own, uses it as people do in a headless Chromium, and stops it again. Only
-sample photos in the public domain appear; docs/images/CREDITS.md is written with what they are. `--all` puts every page
-at 1280 and 390 pixels width, light and dark, into a folder of your own, to be looked at.
+sample photos in the public domain appear; docs/images/CREDITS.md is written with what they are. `--out` puts the
+pictures into a folder of your own; `--all` every page at 1280 and 390 pixels width, light and dark, to be looked at.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -47,6 +48,9 @@ _IN_FOLDER = ["eileen-collins.png", "barack-obama-2010.jpg", "barack-obama-2009.
 _SEEN_TOO = {"unknowns": ["eileen-collins.png"]}
 #: With made-up people: no photos appear.
 _LOOKED_AFTER: dict[str, list[str]] = {"calibrate": [], "models": [], "audit": []}
+_GROUPS = (_SHOWN, _LOOKED_AFTER)
+PAGES = (*_SHOWN, *_LOOKED_AFTER)
+_WITHOUT_PEOPLE, _OF_A_RUN = {"verify"}, {"batch", "unknowns"}
 _MADE_UP = 240
 _ENROLLED = ["barack-obama-2012.jpg", "emmanuel-macron-2025.jpg", "jacinda-ardern-2022.jpg", "joe-biden-2010.jpg"]
 _HEIGHTS = {
@@ -56,7 +60,7 @@ _HEIGHTS = {
     (1280, "gallery"): 720,
     (1280, "batch"): 760,
     (1280, "unknowns"): 660,
-    (1280, "calibrate"): 1480,
+    (1280, "calibrate"): 1510,
     (1280, "models"): 1250,
     (1280, "audit"): 1000,
     (390, "calibrate"): 2400,
@@ -67,20 +71,37 @@ _HEIGHTS = {
 def main() -> int:
     """Starts the app, takes the pictures, stops it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help=f"by default all of {', '.join(PAGES)}")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="into DIR instead of docs/images")
     parser.add_argument("--all", type=Path, metavar="DIR", help="every page, both widths, light and dark, into DIR")
-    everything: Path | None = parser.parse_args().all
+    options = parser.parse_args()
+    if unknown := set(options.pages) - set(PAGES):
+        parser.error(f"there is no picture of {', '.join(sorted(unknown))}: {', '.join(PAGES)}")
+    wanted = set(options.pages or PAGES)
+    shown, looked_after = ({name: files for name, files in group.items() if name in wanted} for group in _GROUPS)
+    look = Look(options.all or options.out or _IMAGES, every=options.all is not None)
     samples = {sample.path.name: sample for sample in pull_samples(home() / "samples") if sample.public_domain}
     with tempfile.TemporaryDirectory(prefix="knownface-shots-") as folder:
         own, pictures = _home(Path(folder)), _pictures(samples, Path(folder) / "Pictures")
-        with _serving(f"{folder}/gallery", own) as url:
-            _take(url, samples, everything, _SHOWN, _ENROLLED, pictures)
-    with tempfile.TemporaryDirectory(prefix="knownface-shots-") as gallery:
-        _make_up(Path(gallery))
-        with _serving(gallery, home()) as url:
-            _take(url, samples, everything, _LOOKED_AFTER, [])
-    if everything is None:
+        if shown:
+            with _serving(f"{folder}/gallery", own) as url:
+                enrolled = _ENROLLED if set(shown) - _WITHOUT_PEOPLE else []
+                _take(url, samples, look, shown, enrolled, pictures if _OF_A_RUN & set(shown) else None)
+        if looked_after:
+            _make_up(Settings(home=own, gallery=f"{folder}/made-up"))
+            with _serving(f"{folder}/made-up", own) as url:
+                _take(url, samples, look, looked_after, [])
+    if look.folder == _IMAGES:
         _write_credits(samples)
     return 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where pictures go, and whether in every width and colour scheme."""
+
+    folder: Path
+    every: bool
 
 
 @contextmanager
@@ -117,9 +138,9 @@ def _pictures(samples: dict[str, Sample], folder: Path) -> Path:
     return folder
 
 
-def _make_up(gallery: Path) -> None:
+def _make_up(settings: Settings) -> None:
     """A gallery of people who do not exist, to measure thresholds on: templates drawn by chance, no photos."""
-    settings, rng = Settings(gallery=str(gallery)), np.random.default_rng(5)
+    rng = np.random.default_rng(5)
     model_id, dimension = embedder_identity(settings)
     points = np.array([[1, 1], [3, 1], [2, 2], [1, 3], [3, 3]], np.float32)
     items = []
@@ -132,7 +153,7 @@ def _make_up(gallery: Path) -> None:
             sample = NewSample(f"{person}-{photo}.png", sha256, (0, 0, 4, 4), points, 0.9, (4, 4), unit, 10.0)
             items.append((f"Made up {person:03}", sample))
     scribe = Scribe("ada", Anchor(settings.home))
-    with Gallery.open(gallery, model_id, dimension, scribe=scribe) as made:
+    with Gallery.open(settings.gallery, model_id, dimension, scribe=scribe) as made:
         made.enrol_many(items)
 
 
@@ -157,7 +178,7 @@ def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
 def _take(
     url: str,
     samples: dict[str, Sample],
-    everything: Path | None,
+    look: Look,
     shown: dict[str, list[str]],
     enrolled: list[str],
     pictures: Path | None = None,
@@ -174,18 +195,17 @@ def _take(
         if pictures is not None:
             _run(page, url, pictures)
         page.close()
-        looks = [(1280, "light")] if everything is None else [(w, s) for w in (1280, 390) for s in ("light", "dark")]
+        looks = [(1280, "light")] if not look.every else [(w, s) for w in (1280, 390) for s in ("light", "dark")]
         for width, scheme in looks:
-            folder = everything or _IMAGES
-            folder.mkdir(parents=True, exist_ok=True)
+            look.folder.mkdir(parents=True, exist_ok=True)
             page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
-            for name in [*(["start"] if everything and enrolled else []), *shown]:
+            for name in [*(["start"] if look.every and enrolled else []), *shown]:
                 _show(page, url, name, [samples[file] for file in shown.get(name, [])])
                 height = _HEIGHTS.get((width, name), 1000 if width > 400 else 1700)
                 page.set_viewport_size({"width": width, "height": height})
                 page.wait_for_timeout(800)
-                suffix = "" if everything is None else f"-{width}-{scheme}"
-                page.screenshot(path=folder / f"{name}{suffix}.png")
+                suffix = f"-{width}-{scheme}" if look.every else ""
+                page.screenshot(path=look.folder / f"{name}{suffix}.png")
                 page.set_viewport_size({"width": width, "height": 1000})
             page.close()
         browser.close()
@@ -232,7 +252,7 @@ def _show(page: Page, url: str, name: str, samples: list[Sample]) -> None:
 
 def _write_credits(samples: dict[str, Sample]) -> None:
     lines = ["# Credits of the photos in these pictures", ""]
-    lines += ["Made by `scripts/screenshots.py`. Every photo shown is in the public domain.", ""]
+    lines += ["Made by `scripts/screenshots`. Every photo shown is in the public domain.", ""]
     lines += ["| shown in | photo | by | terms | source |", "|---|---|---|---|---|"]
     shown = {name: files + _SEEN_TOO.get(name, []) for name, files in _SHOWN.items()}
     for file in sorted({file for files in shown.values() for file in files}):
