@@ -23,6 +23,7 @@ from pipeline.errors import PhotoError
 from pipeline.gallery.names import normalise
 
 if TYPE_CHECKING:
+    from app.photos import Upload
     from app.rights import Erasure
     from pipeline.gallery import Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
     from pipeline.types import Decision, OperatingPoint
@@ -32,7 +33,7 @@ Row = TypeVar("Row")
 
 
 class AsyncClient:
-    """`FaceService` on a server, for asyncio. Reading photos from the disk is done in between, and takes no thread.
+    """`FaceService` on a server, for asyncio. Photos are read in threads, one request's at a time.
 
     Args:
         url: Where the server is, such as `https://faces.example.org`.
@@ -80,13 +81,15 @@ class AsyncClient:
         self, a: PhotoLike, b: PhotoLike, *, face_a: int | None = None, face_b: int | None = None
     ) -> Decision:
         """As `FaceService.verify`."""
-        return await self._ask(calls.verify(upload_of(a), upload_of(b), face_a, face_b))
+        one, other = await self._read([a, b])
+        return await self._ask(calls.verify(one, other, face_a, face_b))
 
     async def identify(
         self, photos: Iterable[PhotoLike], *, allow_repeats: bool | None = None
     ) -> AsyncIterator[Identification]:
         """As `FaceService.identify`; some photos go in each request."""
-        for part in together(photos):
+        parts = together(photos)
+        while (part := await asyncio.to_thread(next, parts, None)) is not None:
             uploads = uploads_of(part)
             rows = await self._ask(calls.identify(uploads, allow_repeats)) if uploads else []
             for row in in_order(part, rows):
@@ -103,7 +106,7 @@ class AsyncClient:
         """As `FaceService.enrol`; each photo goes under an idempotency key, so that a retry enrols it once."""
         subject, rows = normalise(subject), []
         for photo in photos:
-            found = opened(photo)
+            found = await asyncio.to_thread(opened, photo)
             if isinstance(found, PhotoError):
                 rows.append(Enrolment(subject, str(photo), error=found))
             else:
@@ -180,7 +183,7 @@ class AsyncClient:
 
     async def start_run_of(self, name: str, photos: Iterable[PhotoLike]) -> int:
         """As `FaceService.start_run_of`; the photos go as a zip."""
-        return await self._ask(run_calls.start_run_of(name, [upload_of(photo) for photo in photos]))
+        return await self._ask(run_calls.start_run_of(name, await self._read(photos)))
 
     async def follow(self, name: str) -> AsyncIterator[RunState]:
         """As `FaceService.follow`: server-sent events; where they break off they are asked for again."""
@@ -232,6 +235,9 @@ class AsyncClient:
         return await self._ask(calls.verify_audit())
 
     # --- how --------------------------------------------------------------------------------------------------
+
+    async def _read(self, photos: Iterable[PhotoLike]) -> list[Upload]:
+        return [await asyncio.to_thread(upload_of, photo) for photo in photos]
 
     async def _ask(self, call: Call[Answer]) -> Answer:
         """Sends a request, again where that helps and harms nothing. Errors: of the problem document."""

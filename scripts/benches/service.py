@@ -87,6 +87,11 @@ class Server:
         self._process.terminate()
         return self._process.wait(90)
 
+    def cpu_s(self) -> float:
+        """Seconds of processor time that it has had since it was started."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def sample(self) -> None:
         """Notes when, MiB in memory, and how many files are open."""
         place = Path(f"/proc/{self._process.pid}")
@@ -180,7 +185,9 @@ def run(words: list[str]) -> dict[str, Any]:
         filled = fill(home, gallery, settings, asked.templates)
         server = Server(home, gallery)
         print(f"{asked.clients} clients for {asked.seconds:.0f} s", file=sys.stderr, flush=True)
+        before = server.cpu_s()
         books, began, killed = ask(server, photos, asked)
+        cpu_s = None if killed else round(server.cpu_s() - before, 1)
         measured = figures(books, asked.seconds, server)
         with Client(server.url) as client:
             wrong = compare(books, client)
@@ -200,6 +207,7 @@ def run(words: list[str]) -> dict[str, Any]:
         "audit": {"entries": audit.entries, "findings": len(audit.findings)},
         "exit_code": code,
         "killed": killed or None,
+        "server_cpu_s": cpu_s,
         **measured,
     }
     if asked.out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -15,7 +16,7 @@ import pytest
 from app import jobs
 from app.access import Actor, Role
 from app.api.state import State
-from app.client import Client, FaceService, FailedFile, Local, RunFace, calls, local
+from app.client import AsyncClient, Client, FaceService, FailedFile, Local, RunFace, calls, local
 from app.outcomes import Identification
 from app.photos import Upload
 from app.unknowns import assign_clusters
@@ -270,3 +271,15 @@ def test_a_server_says_what_the_library_says(way: str, state: State, tmp_path: P
         verdict = there.verify_audit()
         assert (verdict.entries, verdict.findings) == (len(entries), ())
         assert verdict.signed_by == here.verify_audit().signed_by
+
+
+def test_all_have_the_same_methods_that_take_the_same() -> None:
+    def methods(kind: type) -> dict[str, list[tuple[str, Any, Any]]]:
+        found = {name: one for name, one in vars(kind).items() if inspect.isfunction(one) and not name.startswith("_")}
+        taken = {name: inspect.signature(one).parameters.values() for name, one in found.items()}
+        return {name: [(one.name, one.kind, one.default) for one in some] for name, some in taken.items()}
+
+    wanted = methods(FaceService)
+    assert len(wanted) > 25
+    for kind in (Local, Client, AsyncClient):
+        assert methods(kind) == wanted
