@@ -120,7 +120,9 @@ class Services(Searches):
         location, score = self._gallery_location(), settings.subject_score
         scribe = Scribe(self.actor.name, Anchor(settings.home))
         keys = KeyPlaces.of(settings)
-        return Gallery.open(location, model_id, dimension, subject_score=score, index=place, scribe=scribe, keys=keys)
+        made = Gallery.open(location, model_id, dimension, subject_score=score, index=place, scribe=scribe, keys=keys)
+        made.record_key_use()
+        return made
 
     def _follow(self) -> None:
         """Goes over to another model together with the gallery."""

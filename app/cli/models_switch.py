@@ -150,6 +150,7 @@ def opened(settings: Settings, model: Model | None) -> Iterator[Gallery]:
         scribe=scribe,
         keys=KeyPlaces.of(settings),
     ) as gallery:
+        gallery.record_key_use()
         yield gallery
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -59,6 +60,19 @@ class AccountableGallery(GalleryReader):
                 ids = store.uids_of(connection, [names.normalise(name) for name in subjects])
                 body["subjects"] = sorted(ids.values())
             log.append(Note(action, target, body))
+
+    def record_key_use(self) -> None:
+        """Writes into the log that this process has opened the encrypted gallery, and with which key.
+
+        Nothing where the gallery is not encrypted, or read-only.
+
+        Raises:
+            GalleryBusyError: Another process kept it locked.
+        """
+        vault = self._truth.vault
+        if vault is not None and not self._truth.read_only:
+            keys = {"master_key": vault.master_id, "data_key": vault.key_id}
+            self.record("vault_open", "vault", {**keys, "process": os.getpid()})
 
     def subject_id(self, name: str) -> str:
         """What the log calls a subject: a random id, which stays when it gets another name.

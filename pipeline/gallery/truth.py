@@ -114,6 +114,11 @@ class Truth:
                 if not isinstance(former.pool, QueuePool) or not former.pool.checkedout():
                     former.dispose()
 
+    @property
+    def vault(self) -> Vault | None:
+        """The keys that were opened last, wrapped; None where the gallery is not encrypted."""
+        return self._opened[1]
+
     def use_keys(self, keys: KeyPlaces) -> None:
         """Looks for the master key elsewhere from now on."""
         self._keys = keys

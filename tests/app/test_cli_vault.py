@@ -16,7 +16,7 @@ from app.cli.main import main
 from app.runs.ledger import Ledger
 from pipeline.build import embedder_identity
 from pipeline.config import Settings
-from pipeline.gallery import Gallery, KeyPlaces, NewSample
+from pipeline.gallery import Anchor, Gallery, KeyPlaces, NewSample, Scribe
 from tests.made_runs import made_run
 
 Run = Callable[..., tuple[int, str, str]]
@@ -42,7 +42,8 @@ def place(isolated_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     vector = np.full(dimension, dimension**-0.5, np.float32)
     values: dict[str, Any] = {"source": "ada.jpg", "photo_sha256": "0" * 64, "box": (0.0, 0.0, 9.0, 9.0)}
     values |= {"landmarks": np.zeros((5, 2), np.float32), "confidence": 0.9, "image_hw": (10, 10), "norm": 1.0}
-    with Gallery.open(tmp_path / "gallery", model_id, dimension) as gallery:
+    scribe = Scribe("grace", Anchor(isolated_home))
+    with Gallery.open(tmp_path / "gallery", model_id, dimension, scribe=scribe) as gallery:
         gallery.enrol("Ada Lovelace", [NewSample(vector=vector, crop=None, quality=None, **values)])
     return tmp_path / "gallery"
 
@@ -110,8 +111,16 @@ def test_a_key_that_is_shown_and_rotated(
     assert "not with" in run("gallery", "list")[2]
     monkeypatch.setenv("KNOWNFACE_VAULT_KEY", (tmp_path / "new").read_text())
     assert "Ada Lovelace" in run("gallery", "list")[1]
-    actions = [json.loads(line)["action"] for line in run("audit", "show", "--json-lines")[1].splitlines()]
+    entries = [json.loads(line) for line in run("audit", "show", "--json-lines")[1].splitlines()]
+    actions = [entry["action"] for entry in entries if entry["action"] != "vault_open"]
     assert actions[-6:] == ["vault_init", "vault_done", *["vault_rotate", "vault_done"] * 2]
+    opened = [entry["detail"] for entry in entries if entry["action"] == "vault_open"]
+    old, new = shown["master_key"], json.loads(run("--json", "vault", "status")[1])["master_key"]
+    assert [detail["master_key"] for detail in opened] == [old, old, new, new], "two rotations, two looks; not status"
+    assert [detail["data_key"] for detail in opened][:2] == [before["data_key"], between["data_key"]]
+    changed = [entry["detail"] for entry in entries if entry["action"] == "vault_rotate"]
+    assert [detail.get("master_key_before") for detail in changed] == [None, old]
+    assert run("audit", "verify")[0] == 0
     assert place.is_dir()
 
 

@@ -227,12 +227,16 @@ class Vaulting:
     def _begin(self, action: str, change: Callable[[Vault | None], Vault], master: MasterKey) -> None:
         """Puts a key into force and seals the names with it, in one transaction."""
         with changing(self._truth, self._scribe) as (connection, log):
-            after = change(states.read(connection))
+            before = states.read(connection)
+            after = change(before)
             sealer = after.sealer(master)
             _seal_names(connection, sealer)
             reseal_message(connection, sealer)
             states.write(connection, after)
-            log.append(Note(action, "vault", {"data_key": after.key_id, "master_key": after.master_id}))
+            keys = {"data_key": after.key_id, "master_key": after.master_id}
+            if before is not None and before.master_id != after.master_id:
+                keys["master_key_before"] = before.master_id
+            log.append(Note(action, "vault", keys))
 
     def _finish(self, told: Progress | None) -> Vault:
         with self._truth.reading() as connection:
