@@ -9,7 +9,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from pipeline.errors import ModelMismatchError
-from pipeline.gallery import documents, in_use, names, store
+from pipeline.gallery import documents, in_use, listing, names, store
 from pipeline.gallery.audit import NOBODY, Scribe
 from pipeline.gallery.codes import Progress
 from pipeline.gallery.engine import Place
@@ -163,7 +163,7 @@ class GalleryReader:
             after: Only those behind this name, which need not be there any more.
         """
         with self._truth.reading() as connection:
-            return store.list_subjects(connection, limit, offset, search, after)
+            return listing.list_subjects(connection, limit, offset, search, after)
 
     def subject(self, name: str) -> SubjectDetail:
         """One subject and its samples.

@@ -6,8 +6,8 @@
 
 The header carries the gallery's identity, the generation it shows, the model, and a CRC-32 for every 64 MB of each
 section; all are checked before anything is used. A file that does not fit is not an error of the gallery: it is thrown
-away and the index is read from the truth. In an encrypted gallery every section is a row of sealed blocks, and is
-decrypted into memory instead of mapped.
+away and the index is read from the truth. In an encrypted gallery every section is a row of sealed blocks, whose
+authentication stands for the checksums, and is decrypted into memory instead of mapped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from pipeline.gallery.codes import Codes
 from pipeline.gallery.engine import DATABASE
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta
+from pipeline.gallery.vault import blocks
 from pipeline.gallery.vault.sealer import Sealer, SealError
 
 _MAGIC = b"KFINDEX2"
@@ -40,9 +41,6 @@ _BLOCK = 64 << 20
 _ROWS = 65536
 SUFFIX = ".kfi"
 Parts = Iterable[npt.NDArray[Any]]
-_SEALED_AS = "index"
-_SEALED_BLOCK = 8 << 20  # bytes before it is sealed, or one part more
-_LENGTH = struct.Struct("<Q")
 TEMPORARY = ".tmp"
 
 
@@ -108,7 +106,7 @@ def save(
             room = _room_for_header(header, dimension)
             out.seek(room)
             for name, plain in sections.items():
-                parts = plain if sealer is None else _sealed(plain, sealer, name, header)
+                parts = plain if sealer is None else blocks.sealed(plain, sealer, _identity(name, header))
                 header["sections"][name] = _write_section(out, parts)
             text = json.dumps(header).encode()
             if _PREFIX.size + len(text) > room:
@@ -149,8 +147,8 @@ def load(file: Path, model_id: str, dimension: int, truth: Meta, sealer: Sealer 
     if header.get("sealed", False) != (sealer is not None):
         raise SnapshotError("it is not encrypted" if sealer is not None else "it is encrypted")
     raw = np.memmap(file, np.uint8, "r")
-    parts = {name: _section(raw, *place) for name, place in header["sections"].items()}
-    if sealer is not None:
+    parts = {name: _section(raw, *place, check=sealer is None) for name, place in header["sections"].items()}
+    if sealer is not None:  # what is sealed is authenticated: a checksum would say nothing more
         parts = {name: _unsealed(part, sealer, name, header) for name, part in parts.items()}
     names = bytes(parts["names"]).decode().split("\n") if header["subjects"] else []
     name_ids = parts["name_ids"].view(np.int64).tolist()
@@ -238,51 +236,23 @@ def _write_section(out: BinaryIO, parts: Parts) -> tuple[int, int, list[int]]:
     return offset, filled, sums
 
 
-def _sealed(parts: Parts, sealer: Sealer, name: str, header: dict[str, Any]) -> Parts:
-    """The bytes of a section in sealed blocks, each behind its length."""
-    for number, block in enumerate(_blocks(parts)):
-        sealed = sealer.seal(block, _SEALED_AS, _identity(name, number, header))
-        yield np.frombuffer(_LENGTH.pack(len(sealed)) + sealed, np.uint8)
-
-
-def _blocks(parts: Parts) -> Iterator[bytes]:
-    gathered: list[bytes] = []
-    for part in parts:
-        gathered.append(np.ascontiguousarray(part).tobytes())
-        if sum(map(len, gathered)) >= _SEALED_BLOCK:
-            yield b"".join(gathered)
-            gathered = []
-    if gathered:
-        yield b"".join(gathered)
+def _identity(name: str, header: dict[str, Any]) -> Callable[[int], str]:
+    """What the blocks of a section are bound to, by their number."""
+    place = [header["at"], header["model_id"], header["dimension"], header["count"]]
+    return lambda number: json.dumps([name, number, *place])
 
 
 def _unsealed(data: npt.NDArray[np.uint8], sealer: Sealer, name: str, header: dict[str, Any]) -> npt.NDArray[np.uint8]:
-    """The bytes of a section.
-
-    Raises:
-        SnapshotError: A block was altered, moved, or is under a key that is gone.
-    """
-    opened: list[bytes] = []
-    view, start = data.data, 0
-    while start < len(data):
-        (length,) = _LENGTH.unpack(data[start : start + _LENGTH.size].tobytes())
-        start += _LENGTH.size
-        try:
-            opened.append(
-                sealer.open_block(view[start : start + length], _SEALED_AS, _identity(name, len(opened), header))
-            )
-        except SealError as error:
-            raise SnapshotError(f"a part of it {error}") from error
-        start += length
-    return np.frombuffer(opened[0] if len(opened) == 1 else b"".join(opened), np.uint8)
+    try:
+        return blocks.opened(data, sealer, _identity(name, header))
+    except SealError as error:
+        raise SnapshotError(f"a part of it {error}") from error
 
 
-def _identity(name: str, number: int, header: dict[str, Any]) -> str:
-    return json.dumps([name, number, header["at"], header["model_id"], header["dimension"], header["count"]])
-
-
-def _section(raw: npt.NDArray[np.uint8], offset: int, length: int, sums: list[int]) -> npt.NDArray[np.uint8]:
-    """One section as a read-only view.
+def _section(
+    raw: npt.NDArray[np.uint8], offset: int, length: int, sums: list[int], *, check: bool
+) -> npt.NDArray[np.uint8]:
+    """One section as a read-only view; its checksums are held against it where that is wanted.
 
     Raises:
         SnapshotError: It is torn, or a checksum does not fit.
@@ -292,9 +262,11 @@ def _section(raw: npt.NDArray[np.uint8], offset: int, length: int, sums: list[in
     if offset + length > len(raw):
         raise SnapshotError("it is torn: its end is missing")
     data = np.asarray(raw[offset : offset + length])
-    blocks = [data[start : start + _BLOCK] for start in range(0, length, _BLOCK)]
+    if not check:
+        return data
+    pieces = [data[start : start + _BLOCK] for start in range(0, length, _BLOCK)]
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(zlib.crc32, blocks))
+        found = list(pool.map(zlib.crc32, pieces))
     if found != sums:
         raise SnapshotError("a checksum does not fit")
     return data

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Row
 
 from pipeline.errors import GalleryDamagedError, SubjectExistsError, SubjectNotFoundError
 from pipeline.gallery import names
-from pipeline.gallery.records import Enrolled, SampleInfo, SubjectInfo
+from pipeline.gallery.records import Enrolled, SampleInfo
 from pipeline.gallery.schema import meta, removed, samples, subjects, templates
 from pipeline.gallery.server import timeline_of
 from pipeline.gallery.vault.sealer import NAME, VECTOR, by_name, opened, sealer_of, vector_identity
@@ -294,42 +294,6 @@ def split(connection: Connection, uids: Sequence[str], new: str) -> None:
 def count(connection: Connection, table: sa.Table) -> int:
     """How many rows a table has."""
     return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
-
-
-def list_subjects(
-    connection: Connection, limit: int | None, offset: int, search: str | None, after: str | None = None
-) -> list[SubjectInfo]:
-    """The subjects, ordered by folded name; `search` keeps the names that contain it, whatever its case.
-
-    Those behind the name `after`, where one is given.
-    """
-    mine = sa.select(sa.func.count()).where(samples.c.subject_id == subjects.c.id).scalar_subquery()
-    query = sa.select(subjects.c.name, mine, subjects.c.created_us).order_by(subjects.c.folded, subjects.c.name)
-    if sealer_of(connection.dialect) is not None:
-        return _list_sealed(connection, limit, offset, search, after)
-    if search:
-        query = query.where(subjects.c.folded.contains(names.folded(search.strip()), autoescape=True))
-    if after is not None:
-        query = query.where(sa.tuple_(subjects.c.folded, subjects.c.name) > (names.folded(after), after))
-    rows = connection.execute(query.limit(limit).offset(offset))
-    return [SubjectInfo(name, number, as_time(created)) for name, number, created in rows]
-
-
-def _list_sealed(
-    connection: Connection, limit: int | None, offset: int, search: str | None, after: str | None
-) -> list[SubjectInfo]:
-    """As `list_subjects` in an encrypted gallery: every name is opened, the database can neither search nor order."""
-    wanted = names.folded(search.strip()) if search else ""
-    rows = connection.execute(sa.select(subjects.c.id, subjects.c.name, subjects.c.created_us))
-    found = by_name(connection, (row for row in rows if wanted in names.folded(row.name)), attrgetter("name"))
-    if after is not None:
-        found = [row for row in found if (names.folded(row.name), row.name) > (names.folded(after), after)]
-    page = found[offset:] if limit is None else found[offset : offset + limit]
-    counts: dict[int, int] = {}
-    for chunk in chunks(row.id for row in page):
-        query = sa.select(samples.c.subject_id, sa.func.count()).where(samples.c.subject_id.in_(chunk))
-        counts.update((key, int(n)) for key, n in connection.execute(query.group_by(samples.c.subject_id)))
-    return [SubjectInfo(row.name, counts.get(row.id, 0), as_time(row.created_us)) for row in page]
 
 
 def list_samples(connection: Connection, key: int, model_id: str) -> tuple[SampleInfo, ...]:

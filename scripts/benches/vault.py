@@ -29,7 +29,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="scripts/bench vault")
     parser.add_argument("--count", type=int, default=100_000, help="people, one template each")
     parser.add_argument("--dimension", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=5, help="openings of each kind, interleaved")
+    parser.add_argument("--rounds", type=int, default=3, help="openings of each kind, interleaved")
     parser.add_argument("--probes", type=int, default=200)
     options = parser.parse_args(arguments)
     vectors = people(options.count, options.dimension, 7)
@@ -59,6 +59,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
             "open_with_index_file_s": work.times(_load),
             "search_s": work.times(lambda gallery: gallery.search(probes), loaded=True),
             "list_20_s": work.times(lambda gallery: gallery.subjects(limit=20)),
+            "list_20_again_s": work.times(lambda gallery: gallery.subjects(limit=20, offset=20), listed=True),
             "database_bytes": {kind: (folder / "gallery.db").stat().st_size for kind, folder in folders.items()},
         }
     for value in figures.values():
@@ -74,13 +75,16 @@ class _Work:
         self.folders, self.key, self.rounds = folders, key, rounds
         self.dimension = probes.vectors.shape[1]
 
-    def times(self, act: Callable[[Gallery], object], *, fresh: bool = False, loaded: bool = False) -> dict[str, float]:
+    def times(
+        self, act: Callable[[Gallery], object], *, fresh: bool = False, loaded: bool = False, listed: bool = False
+    ) -> dict[str, float]:
         """Median seconds of each kind.
 
         Args:
-            act: What is timed, with the opening of the gallery unless it is `loaded`.
+            act: What is timed, with the opening of the gallery unless it is `loaded` or `listed`.
             fresh: Remove index files first.
             loaded: Open and load the gallery before.
+            listed: Open it and list its subjects before.
         """
         found: dict[str, list[float]] = {kind: [] for kind in _KINDS}
         for _ in range(self.rounds):
@@ -91,6 +95,9 @@ class _Work:
                 with _opened(folder, self.key, self.dimension) as gallery:
                     if loaded:
                         gallery.load()
+                    if listed:
+                        gallery.subjects(limit=1)
+                    if loaded or listed:
                         start = time.perf_counter()
                     act(gallery)
                     found[kind].append(time.perf_counter() - start)

@@ -21,7 +21,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import GalleryDamagedError
 
@@ -36,9 +36,26 @@ EVIDENCE, GIVEN_BY, REASON = "consent.evidence", "consent.given_by", "holds.reas
 _MAGIC, _TEXT_MAGIC = b"KFV1", "kfv1:"
 _NONCE = 12
 _HEAD = len(_MAGIC) + KEY_ID_BYTES
+OVERHEAD = _HEAD + _NONCE + 16
+"""Bytes that a sealed value is longer than what is in it."""
 _ATTRIBUTE = "knownface_sealer"
 Row = TypeVar("Row")
 Value = TypeVar("Value", bytes, str)
+
+
+class Listing:
+    """Rows in the order of their names, kept while the gallery stays as it is: the database cannot order them."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[object, list[Any]] = (None, [])
+
+    def of(self, state: object, rows: Callable[[], list[Row]]) -> list[Row]:
+        """The rows of a state of the gallery; read where another one is kept."""
+        known, found = self._kept
+        if known != state:
+            found = rows()
+            self._kept = state, found
+        return found
 
 
 class SealError(Exception):
@@ -60,6 +77,11 @@ class Sealer:
     key_id: str
     data_keys: Mapping[str, bytes] = field(repr=False)
     accepts_plain: bool = False
+
+    @cached_property
+    def listing(self) -> Listing:
+        """The names of one state of the gallery, in order."""
+        return Listing()
 
     @cached_property
     def prefix(self) -> bytes:
@@ -100,12 +122,27 @@ class Sealer:
             return self._plain(sealed)
         return self._opened(sealed[4:_HEAD].hex(), sealed[_HEAD:], column, identity)
 
-    def open_block(self, sealed: memoryview, column: str, identity: str) -> bytes:
-        """As `open`, of a large value, without a copy of it."""
+    def open_into(self, sealed: memoryview, room: memoryview, column: str, identity: str) -> None:
+        """As `open`, of a large value, into memory that is there; other threads of the interpreter go on meanwhile.
+
+        Args:
+            sealed: What `seal` made.
+            room: `OVERHEAD` bytes less; what is in it where this raises is nothing to go by.
+            column: As in `open`.
+            identity: As in `open`.
+
+        Raises:
+            SealError: As `open`; or it is not encrypted.
+        """
         head = bytes(sealed[:_HEAD])
         if not head.startswith(_MAGIC):
             raise SealError("is not encrypted")
-        return self._opened(head[4:].hex(), sealed[_HEAD:], column, identity)
+        nonce, body = sealed[_HEAD : _HEAD + _NONCE], sealed[_HEAD + _NONCE :]
+        cipher = self._cipher(head[len(_MAGIC) :].hex())
+        try:
+            cipher.decrypt_into(nonce, body, self._bound(column, identity), room)
+        except (_invalid_tag(), ValueError) as error:
+            raise SealError("was altered, or belongs elsewhere") from error
 
     def seal_text(self, plain: str, column: str, identity: str) -> str:
         """Encrypts a text for one column of one row."""
@@ -130,21 +167,26 @@ class Sealer:
             return self._plain(sealed)
         key_id, _, body = sealed[len(_TEXT_MAGIC) :].partition(":")
         try:
-            raw = base64.b64decode(body, validate=True)
+            spelt = body.encode("ascii")
+            raw = binascii.a2b_base64(spelt, strict_mode=True)
         except (binascii.Error, ValueError) as error:
             raise SealError("was altered") from error
-        if base64.b64encode(raw).decode() != body:  # other spellings of the same bytes
+        if binascii.b2a_base64(raw, newline=False) != spelt:  # other spellings of the same bytes
             raise SealError("was altered")
         return self._opened(key_id, raw, column, identity).decode(errors="surrogateescape")
 
-    def _opened(self, key_id: str, raw: bytes | memoryview, column: str, identity: str) -> bytes:
-        cipher = self._ciphers.get(key_id)
-        if cipher is None:
-            raise SealError("is under a key that the gallery does not have")
+    def _opened(self, key_id: str, raw: bytes, column: str, identity: str) -> bytes:
+        cipher = self._cipher(key_id)
         try:
             return cipher.decrypt(raw[:_NONCE], raw[_NONCE:], self._bound(column, identity))
         except (_invalid_tag(), ValueError) as error:  # asked for only where something is raised
             raise SealError("was altered, or belongs elsewhere") from error
+
+    def _cipher(self, key_id: str) -> AESGCM:
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise SealError("is under a key that the gallery does not have")
+        return cipher
 
     def _plain(self, value: Value) -> Value:
         if not self.accepts_plain:
