@@ -36,8 +36,8 @@ def check(changelog: str, version: str) -> date:
         The day of the release.
 
     Raises:
-        ReleaseError: There is no `## [Unreleased]` on top, a section is not `## [VERSION] - YYYY-MM-DD`, they are not in
-            order, a kind of change is none, or the version is missing or empty.
+        ReleaseError: There is no `## [Unreleased]` on top, a section is not `## [VERSION] - YYYY-MM-DD`, they are
+            not in order, a kind of change is none, or the version is missing or empty.
     """
     heads = _SECTION.findall(changelog)
     if heads[:1] != ["[Unreleased]"]:
