@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from pipeline.gallery.anchor import Anchor
     from pipeline.gallery.audit import Entry, Note, Scribe
     from pipeline.gallery.audit_check import Finding, Verdict
-    from pipeline.gallery.consents import Consent, Due, Hold, NewConsent
+    from pipeline.gallery.consents import Consent, NewConsent
     from pipeline.gallery.engine import exists, is_missing, label_of
     from pipeline.gallery.gallery import Gallery
     from pipeline.gallery.in_use import InUse, Model
     from pipeline.gallery.index_place import IndexPlace
+    from pipeline.gallery.legal_holds import Hold
     from pipeline.gallery.names import normalise
     from pipeline.gallery.records import Enrolled, NewSample, Problem, SampleInfo, SubjectDetail, SubjectInfo
+    from pipeline.gallery.retention import Due
     from pipeline.gallery.vault.master import KeyPlaces
 
 __all__ = [
@@ -52,12 +54,12 @@ __all__ = [
 _HOME = {
     "Anchor": "pipeline.gallery.anchor",
     "Consent": "pipeline.gallery.consents",
-    "Due": "pipeline.gallery.consents",
+    "Due": "pipeline.gallery.retention",
     "Enrolled": "pipeline.gallery.records",
     "Entry": "pipeline.gallery.audit",
     "Finding": "pipeline.gallery.audit_check",
     "Gallery": "pipeline.gallery.gallery",
-    "Hold": "pipeline.gallery.consents",
+    "Hold": "pipeline.gallery.legal_holds",
     "InUse": "pipeline.gallery.in_use",
     "IndexPlace": "pipeline.gallery.index_place",
     "KeyPlaces": "pipeline.gallery.vault.master",

@@ -25,7 +25,8 @@ from sqlalchemy.engine import Connection
 from pipeline.errors import GalleryDamagedError
 from pipeline.gallery.anchor import Anchor, End, Signature, is_signed
 from pipeline.gallery.schema import audit, audit_head, samples, subjects
-from pipeline.gallery.store import as_time, count, now_us, read_meta
+from pipeline.gallery.store import count, read_meta
+from pipeline.gallery.times import as_time, now_us
 
 NOTHING = "0" * 64
 """The hash before the first entry."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.errors import LegalHoldError
-from pipeline.gallery import audit, store
+from pipeline.gallery import audit, times
 from pipeline.gallery.anchor import Anchor, End, is_signed
 from pipeline.gallery.audit import Note, Scribe
 from pipeline.gallery.engine import BUSY_TIMEOUT_S
@@ -52,7 +52,7 @@ class OldLog:
     def _refuse_held(connection: sqlite3.Connection) -> None:
         known = connection.execute("SELECT name FROM sqlite_master WHERE name = 'holds'").fetchone()
         query = "SELECT count(*) FROM holds WHERE until_us IS NULL OR until_us > ?"
-        held = connection.execute(query, (store.now_us(),)).fetchone()[0] if known else 0
+        held = connection.execute(query, (times.now_us(),)).fetchone()[0] if known else 0
         if held:
             raise LegalHoldError(
                 f"{held} subjects of the gallery are under a legal hold, so it is not replaced: "

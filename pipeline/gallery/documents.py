@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryDamagedError, GalleryError
 from pipeline.gallery.schema import documents
-from pipeline.gallery.store import bump, now_us
+from pipeline.gallery.store import bump
+from pipeline.gallery.times import now_us
 
 MAX_LENGTH = 1 << 20
 """Characters of a document's text; all of them are ASCII, so this is its size in bytes too."""

@@ -14,7 +14,8 @@ from pipeline.errors import DuplicatePhotoError
 from pipeline.gallery import names
 from pipeline.gallery.records import NewSample
 from pipeline.gallery.schema import samples, subjects, templates
-from pipeline.gallery.store import bump, chunks, now_us, subject_ids
+from pipeline.gallery.store import bump, chunks, subject_ids
+from pipeline.gallery.times import now_us
 from pipeline.gallery.vault.sealer import CROP, SOURCE, VECTOR, kept, kept_text, sealer_of, vector_identity
 
 SAME_FACE_IOU = 0.5

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.gallery import check, consents, documents, enrolment, in_use, index_choice, names, store, tuning, upkeep
+from pipeline.gallery import (
+    check,
+    consents,
+    documents,
+    enrolment,
+    in_use,
+    index_choice,
+    legal_holds,
+    names,
+    store,
+    tuning,
+    upkeep,
+)
 from pipeline.gallery.accountable import told_together
 from pipeline.gallery.audit import NOBODY, Note, Scribe, target_of
 from pipeline.gallery.consents import NewConsent
@@ -77,7 +89,7 @@ class Gallery(RightsGallery):
         name = names.normalise(name)
         with self._changing(erases=True) as (connection, log):
             uid = store.uid_of(connection, name)
-            consents.refuse_held(connection, [uid])
+            legal_holds.refuse_held(connection, [uid])
             count = store.remove_subject(connection, name)
             log.append(Note("remove", target_of(uid), {"samples": count}))
         return count
@@ -91,7 +103,7 @@ class Gallery(RightsGallery):
         """
         with self._changing(erases=True) as (connection, log):
             owners = store.owners_of(connection, [sample_id])
-            consents.refuse_held(connection, owners)
+            legal_holds.refuse_held(connection, owners)
             store.remove_sample(connection, sample_id)
             log.extend(Note("remove_sample", target_of(uid), {"sample": sample_id}) for uid in owners)
 
@@ -119,7 +131,9 @@ class Gallery(RightsGallery):
         with self._changing(erases=True) as (connection, log):
             gone, stays = (store.uid_of(connection, name) for name in (source, target))
             if gone != stays:
-                consents.move(connection, *(store.subject_id(connection, name) for name in (source, target)))
+                keys = [store.subject_id(connection, name) for name in (source, target)]
+                consents.move(connection, *keys)
+                legal_holds.join(connection, *keys)
             count = store.merge(connection, source, target)
             log.append(Note("merge", target_of(gone), {"into": stays, "samples": count}))
         return count
@@ -137,11 +151,11 @@ class Gallery(RightsGallery):
             return
         with self._changing(erases=True) as (connection, log):
             owners = store.owners_of(connection, sample_ids)
-            held = consents.longest_hold(connection, consents.of_owners(owners))
+            held = legal_holds.longest_hold(connection, legal_holds.of_owners(owners))
             store.split(connection, list(sample_ids), new_name)
             made = store.uid_of(connection, new_name)
             if held is not None:
-                consents.put_hold(connection, store.subject_id(connection, new_name), held)
+                legal_holds.put_hold(connection, store.subject_id(connection, new_name), held)
             log.append(Note("split", target_of(made), {"from": owners, "samples": list(sample_ids)}))
 
     def put_document(self, kind: str, body: Mapping[str, Any]) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 from pipeline.gallery import names
 from pipeline.gallery.records import SubjectInfo
 from pipeline.gallery.schema import samples, subjects
-from pipeline.gallery.store import as_time, chunks, read_meta
+from pipeline.gallery.store import chunks, read_meta
+from pipeline.gallery.times import as_time
 from pipeline.gallery.vault.sealer import Sealer, sealer_of
 
 

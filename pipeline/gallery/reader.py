@@ -9,7 +9,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from pipeline.errors import ModelMismatchError
-from pipeline.gallery import documents, in_use, listing, names, store
+from pipeline.gallery import documents, in_use, listing, names, store, times
 from pipeline.gallery.audit import NOBODY, Scribe
 from pipeline.gallery.codes import Progress
 from pipeline.gallery.engine import Place
@@ -176,7 +176,7 @@ class GalleryReader:
             key = store.subject_id(connection, name)
             mine = store.list_samples(connection, key, self._model_id)
             created = connection.execute(sa.select(subjects.c.created_us).where(subjects.c.id == key)).scalar_one()
-        return SubjectDetail(SubjectInfo(name, len(mine), store.as_time(created)), mine)
+        return SubjectDetail(SubjectInfo(name, len(mine), times.as_time(created)), mine)
 
     def picture(self, name: str) -> bytes | None:
         """PNG of a subject's face, the oldest that is kept (setting `keep_crops`); None where there is none."""

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import consents, names, store
+from pipeline.gallery import consents, legal_holds, mentions, names, retention, store
 from pipeline.gallery.accountable import AccountableGallery
 from pipeline.gallery.audit import Note, target_of
-from pipeline.gallery.consents import Consent, Due, Hold, NewConsent
+from pipeline.gallery.consents import Consent, NewConsent
+from pipeline.gallery.legal_holds import Hold
+from pipeline.gallery.retention import Due
 
 _US = timedelta(microseconds=1)
 
@@ -63,7 +65,7 @@ class RightsGallery(AccountableGallery):
         """
         name = names.normalise(subject)
         with self._changing() as (connection, log):
-            consents.hold(connection, store.subject_id(connection, name), until, reason, self.actor)
+            legal_holds.place(connection, store.subject_id(connection, name), until, reason, self.actor)
             detail = {"until": None if until is None else until.isoformat()}
             log.append(Note("hold", target_of(store.uid_of(connection, name)), detail))
 
@@ -71,7 +73,7 @@ class RightsGallery(AccountableGallery):
         """Lifts a legal hold; returns whether there was one. Errors as `consents`."""
         name = names.normalise(subject)
         with self._changing() as (connection, log):
-            there = consents.release(connection, store.subject_id(connection, name))
+            there = legal_holds.release(connection, store.subject_id(connection, name))
             if there:
                 log.append(Note("release", target_of(store.uid_of(connection, name))))
         return there
@@ -79,7 +81,7 @@ class RightsGallery(AccountableGallery):
     def holds(self) -> list[Hold]:
         """The legal holds in force, by name."""
         with self._truth.reading() as connection:
-            return consents.all_holds(connection)
+            return legal_holds.in_force_by_name(connection)
 
     def due(self, *, grace: timedelta = timedelta(0), max_age: timedelta | None = None) -> list[Due]:
         """Who may not be kept any longer, by name: all consents ended, or all samples too old.
@@ -90,17 +92,17 @@ class RightsGallery(AccountableGallery):
         """
         with self._truth.reading() as connection:
             limit = None if max_age is None else max_age // _US
-            return consents.due(connection, grace_us=grace // _US, max_age_us=limit)
+            return retention.due(connection, grace_us=grace // _US, max_age_us=limit)
 
     def require_erasable(self, subject: str) -> None:
         """Lets pass only who may be erased. Errors: `erase`."""
         with self._truth.reading() as connection:
-            consents.refuse_held(connection, [store.uid_of(connection, names.normalise(subject))])
+            legal_holds.refuse_held(connection, [store.uid_of(connection, names.normalise(subject))])
 
     def stands_as(self, text: str) -> list[str]:
         """Where a text stands in the gallery, in words; for one that was somebody's name who has been erased."""
         with self._truth.reading() as connection:
-            return consents.mentions(connection, text)
+            return mentions.of_text(connection, text)
 
     def erase(self, subject: str, reason: str = "request") -> str:
         """Removes a subject as `Gallery.remove`, for a reason that the log says; returns the id it is called there.
@@ -112,7 +114,7 @@ class RightsGallery(AccountableGallery):
         name = names.normalise(subject)
         with self._changing(erases=True) as (connection, log):
             uid = store.uid_of(connection, name)
-            consents.refuse_held(connection, [uid])
+            legal_holds.refuse_held(connection, [uid])
             count = store.remove_subject(connection, name)
             log.append(Note("erase", target_of(uid), {"samples": count, "reason": reason}))
         return uid

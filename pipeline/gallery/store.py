@@ -6,10 +6,8 @@ anyway) and marks what it touches with the new generation.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -22,6 +20,7 @@ from pipeline.gallery import names
 from pipeline.gallery.records import Enrolled, SampleInfo
 from pipeline.gallery.schema import meta, removed, samples, subjects, templates
 from pipeline.gallery.server import timeline_of
+from pipeline.gallery.times import as_time, now_us
 from pipeline.gallery.vault.sealer import NAME, VECTOR, by_name, opened, sealer_of, vector_identity
 
 _CHUNK = 500  # values in one IN (...)
@@ -78,23 +77,6 @@ def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
     distinct = list(dict.fromkeys(values))
     for start in range(0, len(distinct), _CHUNK):
         yield distinct[start : start + _CHUNK]
-
-
-def now_us() -> int:
-    """Microseconds since 1970-01-01 UTC."""
-    return time.time_ns() // 1000
-
-
-def as_time(us: int) -> datetime:
-    """Microseconds since 1970-01-01 UTC as a datetime with its zone.
-
-    Raises:
-        GalleryDamagedError: No calendar goes that far.
-    """
-    try:
-        return datetime.fromtimestamp(us / 1e6, tz=UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise GalleryDamagedError(f"the gallery's database holds a time that cannot be one: {us}") from error
 
 
 _INSERT_SUBJECT = sa.insert(subjects)

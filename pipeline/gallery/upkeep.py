@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, GalleryError
-from pipeline.gallery import backup_file, private, server, store
+from pipeline.gallery import backup_file, private, server, store, times
 from pipeline.gallery.anchor import End
 from pipeline.gallery.audit import NOBODY, Scribe
 from pipeline.gallery.carried_log import OldLog, carry
@@ -191,12 +191,12 @@ def export(connection: Connection, name: str) -> dict[str, Any]:
                 "image_hw": [row.image_h, row.image_w],
                 "confidence": row.confidence,
                 "quality": row.quality,
-                "created": store.as_time(row.created_us).isoformat(),
+                "created": times.as_time(row.created_us).isoformat(),
                 "crop_png": None if crop is None else base64.b64encode(crop).decode(),
                 "templates": vectors,
             }
         )
-    return {"subject": name, "created": store.as_time(created).isoformat(), "samples": mine}
+    return {"subject": name, "created": times.as_time(created).isoformat(), "samples": mine}
 
 
 def compact(truth: Truth) -> None:
