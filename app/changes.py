@@ -142,8 +142,8 @@ class Changes(ABC):
             live.require_live(self.settings, chosen)
             quality = float(self.recognizer.assess(chosen).unified[0])
             sample = sample_of(chosen, keep_crop=self.settings.keep_crops, quality=quality)
-            sample_id = self._enrol(gallery, subject, [sample], consent)[0]
-            return Enrolment(subject, faces.source, sample_id)
+            made, consent_id = self._enrol(gallery, subject, [sample], consent)
+            return Enrolment(subject, faces.source, made[0], consent_id=consent_id)
         except DuplicatePhotoError as error:
             if error.subject == subject:
                 return Enrolment(subject, faces.source, error.sample_id, already=True)
@@ -175,16 +175,18 @@ class Changes(ABC):
                 f"these faces were looked at with {model_id}, but the gallery is searched with {gallery.model_id} by "
                 "now: look at them again"
             )
-        return self._enrol(gallery, subject, new, self._consent_for(subject, consent))
+        return self._enrol(gallery, subject, new, self._consent_for(subject, consent))[0]
 
-    def _enrol(self, gallery: Gallery, subject: str, new: Sequence[NewSample], consent: NewConsent | None) -> list[str]:
+    def _enrol(
+        self, gallery: Gallery, subject: str, new: Sequence[NewSample], consent: NewConsent | None
+    ) -> tuple[list[str], int | None]:
         nobody_yet = not len(gallery)
-        sample_ids = gallery.enrol(subject, new, consent)
+        made = gallery.enrol_agreed(subject, new, consent)
         if nobody_yet:
             from app import stages
 
             stages.remember(gallery, self.settings)
-        return sample_ids
+        return made
 
     def _consent_for(self, subject: str, given: NewConsent | None) -> NewConsent | None:
         """What to record with an enrolment.
@@ -205,12 +207,11 @@ class Changes(ABC):
         return found
 
     def undo(self, rows: Iterable[Enrolment]) -> int:
-        """Takes back what these enrolments added; returns how many samples. What was there before stays."""
+        """Takes back what these enrolments added, consents too; returns how many samples. As `Gallery.take_back`."""
         self.require(Role.OPERATOR)
-        new = [row.sample_id for row in rows if row.sample_id and not row.already]
-        for sample_id in new:
-            self.gallery.remove_sample(sample_id)
-        return len(new)
+        new = [row for row in rows if row.sample_id and not row.already]
+        consents = [row.consent_id for row in new if row.consent_id is not None]
+        return self.gallery.take_back([row.sample_id for row in new if row.sample_id], consents)[0]
 
     # --- putting in order -------------------------------------------------------------------------------------
 

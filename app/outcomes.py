@@ -28,7 +28,8 @@ class Verification:
 class Enrolment:
     """One photo that was enrolled, or that failed: then `error` says why and `sample_id` is None.
 
-    `already`: the subject had this very photo before, so nothing changed.
+    `already`: the subject had this very photo before, so nothing changed. `consent_id`: the consent that was recorded
+    with it, None where none was.
     """
 
     subject: str
@@ -36,6 +37,7 @@ class Enrolment:
     sample_id: str | None = None
     error: KnownfaceError | None = None
     already: bool = False
+    consent_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

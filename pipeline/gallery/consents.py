@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from pipeline.gallery import times
-from pipeline.gallery.schema import consent, subjects
+from pipeline.gallery.schema import consent, samples, subjects
 from pipeline.gallery.vault.sealer import EVIDENCE, GIVEN_BY, by_name, kept_text
 
 
@@ -119,6 +120,24 @@ def without(connection: Connection) -> list[str]:
     some = sa.exists().where(consent.c.subject_id == subjects.c.id, _in_force(times.now_us()))
     found = connection.execute(sa.select(subjects.c.name).where(~some).order_by(subjects.c.folded)).scalars()
     return by_name(connection, found, str)
+
+
+def take_back(connection: Connection, numbers: Sequence[int], sample_uids: Sequence[str]) -> dict[int, str]:
+    """Removes consents that were recorded with samples which are about to be removed, of the same subjects only.
+
+    One that other samples have come after stays.
+
+    Returns:
+        Number of each that was removed, and the random id of its subject.
+    """
+    owners = sa.select(samples.c.subject_id).where(samples.c.uid.in_(sample_uids))
+    later = (samples.c.subject_id == consent.c.subject_id) & (samples.c.created_us >= consent.c.given_us)
+    rests = sa.exists().where(later, samples.c.uid.not_in(sample_uids))
+    query = sa.select(consent.c.id, subjects.c.uid).join(subjects, subjects.c.id == consent.c.subject_id)
+    query = query.where(consent.c.id.in_(numbers), consent.c.subject_id.in_(owners), ~rests)
+    gone = {int(number): str(uid) for number, uid in connection.execute(query)}
+    connection.execute(sa.delete(consent).where(consent.c.id.in_(list(gone))))
+    return gone
 
 
 def move(connection: Connection, source: int, target: int) -> None:

@@ -56,6 +56,15 @@ def enrol(connection: Connection, items: Sequence[tuple[str, NewSample]], model_
     return uids
 
 
+def owner_of(connection: Connection, sample_uids: Sequence[str]) -> dict[str, str]:
+    """The random id of the subject of each of these samples; one that is not there is left out."""
+    found: dict[str, str] = {}
+    for chunk in chunks(sample_uids):
+        query = sa.select(samples.c.uid, subjects.c.uid).join(subjects, samples.c.subject_id == subjects.c.id)
+        found.update((sample, owner) for sample, owner in connection.execute(query.where(samples.c.uid.in_(chunk))))
+    return found
+
+
 def _seal(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Seals the vectors, where the gallery is encrypted, for the rows that the samples have got by now."""
     sealer = sealer_of(connection.dialect)

@@ -66,18 +66,31 @@ class Gallery(RightsGallery):
 
     def enrol_many(self, items: Sequence[tuple[str, NewSample]], consent: NewConsent | None = None) -> list[str]:
         """Adds samples to several subjects in one transaction: all of them or none. As `enrol`."""
+        return self._enrol(items, consent)[0]
+
+    def enrol_agreed(
+        self, subject: str, new: Sequence[NewSample], consent: NewConsent | None
+    ) -> tuple[list[str], int | None]:
+        """As `enrol`; returns the number of the consent too, None where none was recorded: `take_back` wants both."""
+        made, consents_made = self._enrol([(subject, sample) for sample in new], consent)
+        return made, next(iter(consents_made), None)
+
+    def _enrol(
+        self, items: Sequence[tuple[str, NewSample]], consent: NewConsent | None
+    ) -> tuple[list[str], list[int]]:
         named = [(names.normalise(name), self._checked(sample)) for name, sample in items]
+        agreed: list[int] = []
         if not named:
-            return []
+            return [], agreed
         with self._changing() as (connection, log):
             made = enrolment.enrol(connection, named, self._model_id)
             in_use.require(connection, self._model_id)  # no switch can come between this and the commit
             ids = store.uids_of(connection, [name for name, _ in named])
             log.extend(told_together("enrol", Counter(ids[name] for name, _ in named)))
             if consent is not None:
-                for name in ids:
-                    self._consent(connection, log, name, consent)
-        return made
+                numbers = [self._consent(connection, log, name, consent) for name in ids]
+                agreed = [number for number in numbers if number is not None]
+        return made, agreed
 
     def remove(self, name: str) -> int:
         """Removes a subject and everything that belongs to it; returns how many samples it had.

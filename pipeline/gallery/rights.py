@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import consents, legal_holds, mentions, names, retention, store
+from pipeline.gallery import consents, enrolment, legal_holds, mentions, names, retention, store
 from pipeline.gallery.accountable import AccountableGallery
 from pipeline.gallery.audit import Note, target_of
 from pipeline.gallery.consents import Consent, NewConsent
@@ -119,9 +119,33 @@ class RightsGallery(AccountableGallery):
             log.append(Note("erase", target_of(uid), {"samples": count, "reason": reason}))
         return uid
 
-    def _consent(self, connection: Connection, log: list[Note], name: str, new: NewConsent) -> None:
+    def take_back(self, sample_ids: Sequence[str], consent_ids: Sequence[int] = ()) -> tuple[int, int]:
+        """Undoes enrolments: removes these samples, and these consents, which were recorded with them; all or none.
+
+        A consent stays where somebody has enrolled more of the subject since it was recorded: that rests on it.
+
+        Returns:
+            How many samples and how many consents were removed; what is gone already is passed over.
+
+        Raises:
+            LegalHoldError: A subject concerned is under a legal hold.
+        """
+        with self._changing(erases=True) as (connection, log):
+            owner = enrolment.owner_of(connection, sample_ids)
+            legal_holds.refuse_held(connection, owner.values())
+            gone = consents.take_back(connection, consent_ids, list(owner))  # first: they go with their subject
+            for sample_id in owner:
+                store.remove_sample(connection, sample_id)
+            for uid in dict.fromkeys(owner.values()):
+                mine = sorted(number for number, its in gone.items() if its == uid)
+                taken = [sample for sample, its in owner.items() if its == uid]
+                log.append(Note("enrol_undo", target_of(uid), {"samples": taken, "consents": mine}))
+        return len(owner), len(gone)
+
+    def _consent(self, connection: Connection, log: list[Note], name: str, new: NewConsent) -> int | None:
         made = consents.give(connection, store.subject_id(connection, name), new, self.actor)
         if made is not None:
             until = None if new.expires is None else new.expires.isoformat()
             detail = {"consent": made, "until": until, "text_version": new.text_version}
             log.append(Note("consent", target_of(store.uid_of(connection, name)), detail))
+        return made

@@ -124,3 +124,48 @@ def test_consents_go_with_the_subject(gallery):
     )  # fmt: skip
     assert gallery.subject_id("Ada") != uid
     assert gallery.verify_audit().entries == len(list(gallery.audit()))
+
+
+def test_undoing_an_enrolment_takes_the_consent_back_that_came_with_it(gallery):
+    gallery.consent("Ada", NewConsent("album"))
+    [sample], consent = gallery.enrol_agreed("Ada", [sample_of(1)], DOORS)
+    assert [one.purpose for one in gallery.consents("Ada")] == ["album", "doors"]
+    assert gallery.take_back([sample, "no such sample"], [consent]) == (1, 1)
+    assert [one.purpose for one in gallery.consents("Ada")] == ["album"]
+    assert gallery.subject("Ada").info.samples == 1
+    [entry] = gallery.audit(action="enrol_undo")
+    assert entry.target == f"subject:{gallery.subject_id('Ada')}"
+    assert json.loads(entry.detail) == {"samples": [sample], "consents": [consent]}
+    assert gallery.due() == [], "it was not withdrawn: nobody is due because of a slip"
+    assert gallery.take_back([sample], [consent]) == (0, 0)
+
+
+def test_undoing_the_only_enrolment_leaves_nobody(gallery):
+    made, consent = gallery.enrol_agreed("Zoe", [sample_of(1), sample_of(2)], DOORS)
+    assert gallery.take_back(made, [consent]) == (2, 1)
+    assert [info.name for info in gallery.subjects()] == ["Ada", "Bob"]
+
+
+def test_a_consent_that_later_photos_rest_on_is_not_taken_back(gallery):
+    [sample], consent = gallery.enrol_agreed("Ada", [sample_of(1)], DOORS)
+    assert gallery.enrol_agreed("Ada", [sample_of(2)], DOORS)[1] is None, "it is in force"
+    assert gallery.take_back([sample], [consent]) == (1, 0)
+    assert gallery.has_consent("Ada", "doors")
+
+
+def test_only_the_consents_of_those_who_are_undone_go(gallery):
+    [sample], mine = gallery.enrol_agreed("Ada", [sample_of(1)], DOORS)
+    gallery.consent("Bob", DOORS)
+    [others] = gallery.consents("Bob")
+    assert gallery.take_back([sample], [mine, others.id]) == (1, 1)
+    assert gallery.has_consent("Bob")
+
+
+def test_a_legal_hold_blocks_undo_and_nothing_is_undone(gallery):
+    [sample], consent = gallery.enrol_agreed("Ada", [sample_of(1)], DOORS)
+    [other], _ = gallery.enrol_agreed("Bob", [sample_of(2)], None)
+    gallery.hold("Ada", "case 12")
+    with pytest.raises(LegalHoldError):
+        gallery.take_back([other, sample], [consent])
+    assert gallery.has_consent("Ada", "doors")
+    assert {info.name: info.samples for info in gallery.subjects()} == {"Ada": 2, "Bob": 2}
