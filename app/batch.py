@@ -14,7 +14,6 @@ from app.access import LOCAL, Role
 from app.brought import Brought, bring
 from app.jobs import About, Job
 from app.runs import Run, place
-from app.runs.forget import remove_run
 from pipeline.errors import JobError, PhotoUnreadableError, RunNameError, RunNotFoundError
 from pipeline.gallery import private
 from pipeline.images import one_line
@@ -264,6 +263,7 @@ def remove(services: Services, name: str) -> None:
 
     Raises:
         NotAllowedError: The actor is no admin.
+        LegalHoldError: Somebody is recognised in it who is under a legal hold.
         RunBusyError, JobError: A process works on it.
     """
     services.require(Role.ADMIN)
@@ -272,8 +272,8 @@ def remove(services: Services, name: str) -> None:
     if job.alive():
         raise JobError(f"the run {name} is under way: stop it first")
     try:
-        remove_run(Run.open(home, name))
+        services.remove_run(name)
     except RunNotFoundError:
         job.remove()
         shutil.rmtree(job.folder.parent, ignore_errors=True)
-    services.gallery.record("run_remove")
+        services.gallery.record("run_remove")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.jobs import forget as forget_jobs
 from app.kept import forget_photos
-from app.runs.place import runs_folder
-from pipeline.errors import ModelMismatchError, ModelSwitchedError, NoOperatingPointError
+from app.runs.place import JOB, runs_folder
+from pipeline.errors import ModelMismatchError, ModelSwitchedError, NoOperatingPointError, ResultsError, RunError
 
 if TYPE_CHECKING:
+    from app.runs import Run
+    from app.runs.forget import Forgotten
     from app.services import Services
     from pipeline.gallery import SubjectDetail
     from pipeline.gallery.vault.files import FileKeys
 
 
-def forget_person(services: Services, subject: str) -> int:
+def forget_person(services: Services, subject: str) -> Forgotten:
     """Erases whoever is enrolled under this name; to be called while they still are.
 
     Every run is decided anew first: a face that was found before the person was enrolled, renamed, merged or split goes
@@ -26,20 +30,23 @@ def forget_person(services: Services, subject: str) -> int:
         services: Of the gallery.
         subject: The name as it is stored.
 
-    Returns:
-        How many faces went from runs.
+    What jobs have said goes too, where it names the person. `rewrite_results` does the rest, once the gallery has
+    forgotten them.
 
     Raises:
         SubjectNotFoundError: There is no such subject.
         LegalHoldError: It is under a legal hold; nothing was erased.
-        ConfigError, RunDamagedError, UnknownsDamagedError: A file cannot be written.
+        ConfigError, JobError, RunDamagedError, UnknownsDamagedError: A file cannot be written.
     """
     gallery, home, keys = services.gallery, services.settings.home, services.file_keys
     gallery.require_erasable(subject)
     photos = [sample.photo_sha256 for sample in gallery.subject(subject).samples]
     forget_photos(home, photos)
+    from app.runs.forget import Forgotten
+
+    forget_jobs((*home.glob("jobs/*"), *home.glob(f"runs/*/{JOB}")), subject)
     if not _anything(home):
-        return 0
+        return Forgotten()
     from app.runs import runs_of
     from app.runs.forget import forget
     from app.unknowns import forget as forget_unknowns
@@ -49,7 +56,29 @@ def forget_person(services: Services, subject: str) -> int:
             with suppress(ModelMismatchError, ModelSwitchedError, NoOperatingPointError):
                 run.decide(services)
     faces = forget_unknowns(home, photo_sha256s=photos, subject=subject, keys=keys)
-    return forget(home, photo_sha256s=photos, subject=subject, faces=faces, keys=keys)
+    forgotten = forget(home, photo_sha256s=photos, subject=subject, faces=faces, keys=keys)
+    forget_photos(home, forgotten.photos)
+    return forgotten
+
+
+def rewrite_results(services: Services, runs: Iterable[Run]) -> tuple[list[Path], list[str]]:
+    """Writes the results of runs anew where they were written last (`--out`), decided by the gallery as it is now.
+
+    Returns:
+        The files that were written, and why any could not be, in words.
+    """
+    from app.runs.output.again import rewrite
+
+    files: list[Path] = []
+    failed = []
+    for run in runs:
+        try:
+            with suppress(ModelMismatchError, ModelSwitchedError, NoOperatingPointError):
+                run.decide(services)
+            files += rewrite(run, services.gallery.picture)
+        except (ResultsError, RunError) as error:
+            failed.append(error.message)
+    return files, failed
 
 
 def forget_name(home: Path, detail: SubjectDetail, keys: FileKeys) -> None:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -177,6 +177,45 @@ class Job:
         if self.alive():
             raise JobError("this is under way: stop it first")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def forget(folders: Iterable[Path], name: str) -> int:
+    """Takes lines that name somebody out of what jobs have said; the bytes are overwritten where they lie.
+
+    Args:
+        folders: Of the jobs; one that is alive is passed over.
+        name: Whom.
+
+    Returns:
+        How many lines.
+
+    Raises:
+        JobError: A log cannot be read or written.
+    """
+    count = 0
+    for folder in folders:
+        job = Job(folder)
+        if job.log.is_file() and not job.alive():
+            try:
+                count += _without(job.log, name)
+            except OSError as error:
+                raise JobError(f"{job.log}: cannot be read or written ({error.strerror or error})") from error
+    return count
+
+
+def _without(log: Path, name: str) -> int:
+    told = {form.casefold() for form in (name, json.dumps(name)[1:-1])}
+    with log.open("r+b") as file:
+        lines = file.read().split(b"\n")
+        kept = [line for line in lines if not any(form in line.decode("utf-8", "replace").casefold() for form in told)]
+        if len(kept) < len(lines):
+            size = file.tell()
+            file.seek(0)
+            file.write(b"\n".join(kept).ljust(size, b"\n"))
+            file.flush()
+            os.fsync(file.fileno())
+            file.truncate(len(b"\n".join(kept)))
+    return len(lines) - len(kept)
 
 
 def now() -> str:

@@ -201,5 +201,12 @@ def install(settings: Settings, source: Path) -> Policy:
 
 
 def load_policy(settings: Settings) -> Policy:
-    """The policy in force. Errors: `Policy.read`."""
-    return Policy.read(policy_file(settings))
+    """The policy in force.
+
+    Raises:
+        ConfigError: As `Policy.read`; or others may write it, who could let anybody be enrolled and leave no trace.
+    """
+    file = policy_file(settings)
+    if not file.is_relative_to(data_dir()) and file.is_file() and private.others_may(file, private.WRITE):
+        raise ConfigError(f"{file}: others may write the policy: run `chmod go-w {file}`, and see that it is yours")
+    return Policy.read(file)

@@ -16,7 +16,7 @@ from typing import Any
 from app.carry import Carried, carry
 from app.reembed import Made, PhotoFolders, Problem, Reembedder, in_batches
 from pipeline.config import Settings
-from pipeline.errors import KnownfaceError, ModelMissingError, SwitchRefusedError
+from pipeline.errors import CalibrationError, KnownfaceError, ModelMissingError, PhotoError, SwitchRefusedError
 from pipeline.gallery import Gallery, Model
 from pipeline.gallery.switching import Switching
 from pipeline.gallery.waiting import Waiting
@@ -133,7 +133,7 @@ class Change:
             try:
                 carried = self._switch(work, before, target)
             except KnownfaceError as error:
-                work.note(self._note | {"state": "refused", "message": error.message})
+                work.note(self._note | {"state": "refused", "message": _kept(error)})
                 raise
         left = tuple(self._problems.values())
         old = before.model_id if before else None
@@ -253,11 +253,16 @@ class Change:
     def _refuse_unless_told(self) -> None:
         if not self._problems or self.how.leave_behind:
             return
+        problems = list(self._problems.values())
+        said = (
+            f"cannot be embedded with {self.gallery.model_id}: give the original photos with --photos DIR (more than "
+            "once for several folders), or leave these people behind with --leave-behind: then they are searched with "
+            "the old model until they are enrolled again"
+        )
         raise SwitchRefusedError(
-            f"{_summary(list(self._problems.values()))} cannot be embedded with {self.gallery.model_id}: give the "
-            "original photos with --photos DIR (more than once for several folders), or leave these people behind with "
-            "--leave-behind: then they are searched with the old model until they are enrolled again",
-            problems=[problem.as_document() for problem in self._problems.values()],
+            f"{_summary(problems)} {said}",
+            problems=[problem.as_document() for problem in problems],
+            nameless=f"{len(problems)} samples of {len({one.subject for one in problems})} people {said}",
         )
 
     def _carry(self, work: Switching, before: Model | None, target: Model) -> Carried:
@@ -272,6 +277,13 @@ class Change:
             required=not (self.how.no_point or self.how.prepare),
             as_they_are=self.how.keep_points,
         )
+
+
+def _kept(error: KnownfaceError) -> str:
+    """What of a refusal may be kept in the gallery: no name, and no path, which may hold one."""
+    if isinstance(error, SwitchRefusedError):
+        return error.nameless
+    return error.code if isinstance(error, CalibrationError | PhotoError) else error.message
 
 
 def _summary(problems: Sequence[Problem]) -> str:

@@ -8,12 +8,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
-What = Literal["vector", "crop", "name"]
+from app.needles import Needle, Search, What
 
 PIECE = 24
 """Bytes of one piece of a vector or crop that is looked for."""
@@ -24,19 +24,6 @@ SHORTEST_NAME = 4
 _HEAD, _TAIL = 60, 16  # bytes that any PNG may begin or end with
 _FEW = 6  # different bytes in a piece that could be anything
 _BLOCK = 16 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Needle:
-    """Something to look for.
-
-    Attributes:
-        what: What it is a piece of.
-        data: Its bytes.
-    """
-
-    what: What
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +111,18 @@ def scan(folders: Sequence[Path], needles: Sequence[Needle], skip: Iterable[Path
     """Reads every file below the folders and looks for the needles in it, and in its name.
 
     Args:
-        folders: Where to look; a file that lies below two of them is read once.
+        folders: Where to look, and single files; a file that lies below two of them is read once.
         needles: What to look for.
         skip: Folders that are passed over.
     """
-    passed = {path.resolve() for path in skip}
+    passed, search = {path.resolve() for path in skip}, Search(needles)
     count, size, unread, traces = 0, 0, [], []
     for file in _files(folders, passed):
         count += 1
         named: set[What] = {needle.what for needle in needles if needle.what == "name" and needle.data in bytes(file)}
         try:
             size += file.stat().st_size
-            found = named | _in_file(file, needles)
+            found = named | _in_file(file, search)
         except OSError as error:
             unread.append(f"{file} ({error.strerror})")
             found = named
@@ -148,6 +135,9 @@ def _files(folders: Sequence[Path], passed: set[Path]) -> Iterator[Path]:
     queue = [folder.resolve() for folder in folders]
     while queue:
         folder = queue.pop()
+        if folder.is_file() and folder not in seen:
+            seen.add(folder)
+            yield folder
         if folder in seen or folder in passed or not folder.is_dir():
             continue
         seen.add(folder)
@@ -161,15 +151,12 @@ def _files(folders: Sequence[Path], passed: set[Path]) -> Iterator[Path]:
                 yield path
 
 
-def _in_file(file: Path, needles: Sequence[Needle]) -> set[What]:
-    longest = max((len(needle.data) for needle in needles), default=1)
+def _in_file(file: Path, search: Search) -> set[What]:
     found: set[What] = set()
     with file.open("rb") as stream:
         rest = b""
         while block := stream.read(_BLOCK):
             data = rest + block
-            for needle in needles:
-                if needle.what not in found and needle.data in data:
-                    found.add(needle.what)
-            rest = data[-(longest - 1) :] if longest > 1 else b""
+            found |= search.within(data, found)
+            rest = data[-(search.longest - 1) :] if search.longest > 1 else b""
     return found

@@ -281,12 +281,14 @@ class SwitchRefusedError(GalleryError):
 
     Attributes:
         problems: Subject, sample, photo and reason of each sample that cannot be embedded with it.
+        nameless: The message without anybody's name, as it may be kept: erasing somebody does not reach it.
     """
 
     code = "switch_refused"
 
-    def __init__(self, message: str, *, problems: Sequence[Mapping[str, str]] = ()) -> None:
+    def __init__(self, message: str, *, problems: Sequence[Mapping[str, str]] = (), nameless: str = "") -> None:
         super().__init__(message)
+        self.nameless = nameless or message
         self.problems = tuple(problems)
 
 
@@ -484,13 +486,15 @@ class LoginRefusedError(AccessError):
 
     Attributes:
         wait_s: Seconds until it may be tried again; 0 where it may be now.
+        user: The name of the user there is, for the log alone; "" where there is none, whatever was typed.
+        lock_s: For how many seconds this attempt has locked the name; 0 where it has not.
     """
 
     code = "login_refused"
 
-    def __init__(self, message: str, *, wait_s: float = 0.0) -> None:
+    def __init__(self, message: str, *, wait_s: float = 0.0, user: str = "", lock_s: float = 0.0) -> None:
         super().__init__(message)
-        self.wait_s = wait_s
+        self.wait_s, self.user, self.lock_s = wait_s, user, lock_s
 
 
 class SessionEndedError(AccessError):
@@ -530,9 +534,17 @@ class LastAdminError(AccessError):
 
 
 class KeyRefusedError(AccessError):
-    """An API key is not known, was removed, has ended, or would have."""
+    """An API key is not known, was removed, has ended, or would have.
+
+    Attributes:
+        key: The name of the key there is, for the log alone; "" where there is none.
+    """
 
     code = "key_refused"
+
+    def __init__(self, message: str, *, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class KeyExistsError(AccessError):

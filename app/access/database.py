@@ -30,12 +30,14 @@ def changing(file: Path) -> Iterator[sqlite3.Connection]:
     """A transaction; the file and its tables are made if need be.
 
     Raises:
-        AccessError: The file cannot be read or written.
+        AccessError: The file cannot be read or written, or others may do so.
     """
     try:
         private.make_folder(file.parent)
         if not file.exists():
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        if private.others_may(file, private.READ):
+            raise AccessError(f"{file}: others may read or write who has access here: run `chmod 600 {file}`")
         with closing(sqlite3.connect(file, timeout=_TIMEOUT_S)) as db:
             db.execute("pragma secure_delete = on")
             db.executescript(_SCHEMA)

@@ -118,18 +118,18 @@ class Keys:
         Raises:
             KeyRefusedError: It is none, was removed, or has ended.
         """
-        refused = KeyRefusedError("this API key is not known here, or has ended")
+        said = "this API key is not known here, or has ended"
         parts = shown[:_LONGEST].split("_", 2)
         if len(parts) != 3 or not self.file.exists():
-            raise refused
+            raise KeyRefusedError(said)
         with self._open() as db:
             row = db.execute("select id, name, role, created, expires, hash from keys where id = ?", (parts[1],))
             found = row.fetchone()
-        if found is None or not hmac.compare_digest(found[5], _hash(shown)):
-            raise refused
+        if found is None:
+            raise KeyRefusedError(said)
         key = self._key(*found[:5])
-        if key.ended:
-            raise refused
+        if not hmac.compare_digest(found[5], _hash(shown)) or key.ended:
+            raise KeyRefusedError(said, key=key.name)
         return key, Actor(key.name, key.role)
 
     def _key(self, made: str, name: str, role: int, created: float, expires: float | None) -> Key:

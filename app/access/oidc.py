@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -23,6 +21,7 @@ from pydantic import (
 from app.access.roles import Actor, Label, Role
 from pipeline.config import parse_toml, read_text
 from pipeline.errors import ConfigError
+from pipeline.gallery import private
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _WORDS = {"scope", "scp"}  # claims of many words in one text (RFC 8693, 4.2)
@@ -132,12 +131,12 @@ def load(home: Path) -> Provider | None:
     """
     file = home / "oidc.toml"
     try:
-        found = file.stat()
+        open_to_others = private.others_may(file, private.READ)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror or error})") from error
-    if os.name == "posix" and (found.st_mode & (stat.S_IRWXG | stat.S_IRWXO) or found.st_uid not in {0, os.getuid()}):
+    if open_to_others:
         raise ConfigError(f"{file}: holds a secret and may be read by others: run `chmod 600 {file}`")
     try:
         return Provider(**parse_toml(read_text(file, ConfigError), file, ConfigError))

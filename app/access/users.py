@@ -159,11 +159,12 @@ class Users:
         except UserNameError:
             name = ""
         with self._open() as db:
-            self._attempt(db, name)
             row = db.execute("select hash, role from users where name = ?", (name,)).fetchone()
+            user = name if row else ""
+            count = self._attempt(db, name, user)
         stored: str | None = row[0] if row else None
         if not passwords.fits(stored, password) or stored is None:
-            raise LoginRefusedError("the name or the password is wrong")
+            raise LoginRefusedError("the name or the password is wrong", user=user, lock_s=self._lock_of(count))
         with self._open() as db:
             db.execute("delete from failures where name = ?", (name,))
             if passwords.is_weak(stored):
@@ -172,8 +173,12 @@ class Users:
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    def _attempt(self, db: sqlite3.Connection, name: str) -> None:
-        """Counts an attempt as failed before it is looked at: many at once get no more guesses than one by one."""
+    def _attempt(self, db: sqlite3.Connection, name: str, user: str) -> int:
+        """Counts an attempt as failed before it is looked at: many at once get no more guesses than one by one.
+
+        Returns:
+            How many there were in a row, this one too.
+        """
         now = self._now()
         db.execute("begin immediate")
         db.execute("delete from failures where at < ?", (now - _FORGET_S,))
@@ -183,6 +188,7 @@ class Users:
             raise LoginRefusedError(
                 f"too many attempts with a wrong password: try again in {minutes} minute{'s' if minutes > 1 else ''}",
                 wait_s=left,
+                user=user,
             )
         db.execute(
             "insert into failures values (?, 1, ?) "
@@ -194,12 +200,15 @@ class Users:
             "order by at desc limit -1 offset ?)",
             (_MOST_FAILURES,),
         )
+        return 1 + (row[0] if row else 0)
 
     def _locked_s(self, count: int, at: float) -> float:
-        if count < ATTEMPTS:
-            return 0.0
-        lock: float = min(LOCK_S * 2 ** min(count - ATTEMPTS, 16), LONGEST_LOCK_S)
-        return max(0.0, at + lock - self._now())
+        return max(0.0, at + self._lock_of(count) - self._now()) if count >= ATTEMPTS else 0.0
+
+    @staticmethod
+    def _lock_of(count: int) -> float:
+        """Seconds for which a name is locked by so many failures in a row."""
+        return 0.0 if count < ATTEMPTS else min(LOCK_S * 2 ** min(count - ATTEMPTS, 16), LONGEST_LOCK_S)
 
     @contextmanager
     def _changing(self, name: str) -> Iterator[tuple[sqlite3.Connection, str]]:

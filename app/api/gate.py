@@ -16,7 +16,8 @@ from app.access import LOCAL, Actor
 from app.api import problems
 from app.api.problems import RefusedError
 from app.api.state import State
-from pipeline.errors import KnownfaceError
+from app.refusals import Way
+from pipeline.errors import KeyRefusedError, KnownfaceError, NotAllowedError, TokenRefusedError
 
 _OPEN = {"/healthz", "/readyz", "/openapi.json"}
 #: A subject may be called "zip" or "samples": what brings many bytes is told by the whole address.
@@ -108,7 +109,10 @@ class Gate:
                 raise RefusedError(
                     "key_needed", "send `Authorization: Bearer KEY`; `knownface users key add NAME` makes a key"
                 )
-        except (KnownfaceError, RefusedError):
+        except (KnownfaceError, RefusedError) as error:
+            if isinstance(error, KeyRefusedError | TokenRefusedError | NotAllowedError):
+                way: Way = "key" if isinstance(error, KeyRefusedError) else "provider"
+                await run_in_threadpool(self._state.refusals.refused, way, error)
             self._wait(f"refused {host}")
             raise
         self._wait(caller)

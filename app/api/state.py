@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from app.access import oidc
 from app.access.keys import Keys
@@ -15,6 +16,7 @@ from app.api.batching import Batcher
 from app.api.idempotency import Requests
 from app.api.measures import Measures
 from app.photos import Upload
+from app.refusals import Refusals
 from app.services import Services
 from pipeline.errors import PhotoError
 from pipeline.images import Photo
@@ -76,6 +78,7 @@ class State:
         self.keys, self._users, self.requests = Keys(home), Users(home), Requests(home)
         self.tokens = Tokens(home)
         self._home = home
+        self.refusals = Refusals(self._record)
         self.batcher = Batcher(
             lambda: self.services.recognizer,
             workers=self.services.settings.worker_count,
@@ -106,7 +109,11 @@ class State:
         except PhotoError as error:
             return error
 
+    def _record(self, action: str, target: str, detail: Mapping[str, Any]) -> None:
+        self.services.gallery.record(action, target, detail)
+
     def close(self) -> None:
         """Ends the workers and closes the gallery."""
+        self.refusals.flush()
         self.batcher.close()
         self.services.close()

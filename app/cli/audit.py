@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.audit_export import head as signed_end
 from app.audit_export import written
 from app.cli import when
 from app.cli.context import Context, cell
@@ -35,11 +36,15 @@ def verify(
     public_key: Annotated[
         Path | None, typer.Option("--public-key", help="Only this key's signature counts (PEM; see `audit key`).")
     ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option("--head", help="An end that was kept elsewhere (`audit export --head`)."),
+    ] = None,
 ) -> None:
     """Check every entry, the end and its signature. Exit code 0: whole, 1: something was changed or is missing."""
     context: Context = ctx.obj
     with _open(context) as services:
-        verdict = services.verify_audit(public_key)
+        verdict = services.verify_audit(public_key, head)
     document = {
         "whole": not verdict.findings,
         "entries": verdict.entries,
@@ -130,6 +135,7 @@ def export(
     ctx: typer.Context,
     out: Annotated[Path | None, typer.Option("--out", help="A new file; by default standard output.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of JSON Lines.")] = False,
+    head: Annotated[bool, typer.Option("--head", help="Only the signed end: a line to keep elsewhere.")] = False,
     since: Since = None,
     until: Until = None,
     actor: Who = None,
@@ -138,8 +144,14 @@ def export(
 ) -> None:
     """Write the entries with their hashes as JSON Lines or CSV; JSON Lines end with the signed end of the log."""
     context: Context = ctx.obj
+    if head and (as_csv or since or until or actor or action or subject):
+        raise typer.BadParameter("--head is the end of the whole log: leave out --csv and what filters")
     with _open(context) as services:
-        lines = written(services, _entries(services, since, until, actor, action, subject), as_csv=as_csv)
+        lines = (
+            iter([json.dumps(signed_end(services)) + "\n"])
+            if head
+            else written(services, _entries(services, since, until, actor, action, subject), as_csv=as_csv)
+        )
         if out is None:
             for line in lines:
                 sys.stdout.write(line)

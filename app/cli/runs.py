@@ -126,13 +126,13 @@ def remove(
 ) -> None:
     """Erase a run with its templates and pictures; neither photos nor written results are touched."""
     from app.runs import Run
-    from app.runs.forget import remove_run
 
     context: Context = ctx.obj
     run = Run.open(context.settings.home, name)
     if context.may_ask and not yes:
         context.confirm(f"erase the run {name}, {run.progress()['faces']:,} faces?")
-    remove_run(run)
+    with closing(context.services(reading=True)) as services:
+        services.remove_run(name)
     if context.machine:
         context.emit({"removed": name})
     else:

@@ -14,7 +14,7 @@ from app.cli.context import Context
 from pipeline.gallery import private
 
 if TYPE_CHECKING:
-    from app.rights import Erasure
+    from app.erasing import Erasure
     from app.services import Services
 
 app = typer.Typer(

@@ -23,8 +23,8 @@ from pipeline.errors import PhotoError
 from pipeline.gallery.names import normalise
 
 if TYPE_CHECKING:
+    from app.erasing import Erasure
     from app.photos import Upload
-    from app.rights import Erasure
     from pipeline.gallery import Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
     from pipeline.types import Decision, OperatingPoint
 

@@ -22,8 +22,8 @@ from pipeline.gallery.records import SubjectDetail, SubjectInfo
 from pipeline.types import Decision, OperatingPoint
 
 if TYPE_CHECKING:
+    from app.erasing import Erasure
     from app.photos import Upload
-    from app.rights import Erasure
     from pipeline.gallery import Entry, NewConsent, Verdict
 
 Answer = TypeVar("Answer")

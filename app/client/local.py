@@ -23,8 +23,8 @@ from app.client.rows import (
 from pipeline.errors import NoOperatingPointError, RunNotFoundError, SubjectNotFoundError
 
 if TYPE_CHECKING:
+    from app.erasing import Erasure
     from app.outcomes import Enrolment, Identification
-    from app.rights import Erasure
     from app.services import Services
     from app.unknowns import Registry
     from pipeline.config import Settings

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from app.client.rows import FailedFile, NamedUnknown, RunFace, RunState, Status, Unknown, UnknownInfo
     from app.client.sync import Client
     from app.outcomes import Enrolment, Identification
-    from app.rights import Erasure
     from pipeline.gallery import Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
     from pipeline.types import Decision, OperatingPoint
 

@@ -27,7 +27,7 @@ from pipeline.gallery.records import SampleInfo, SubjectDetail, SubjectInfo
 from pipeline.types import Decision, Detections, LikelihoodRatio, OperatingPoint
 
 if TYPE_CHECKING:
-    from app.rights import Erasure
+    from app.erasing import Erasure
     from pipeline.gallery import Entry, Verdict
 
 Row = TypeVar("Row")
@@ -133,7 +133,7 @@ def _sample(one: Json) -> SampleInfo:
 
 def erased(said: Json) -> Erasure:
     """Of `POST /v1/subjects/{name}/erasure`."""
-    from app.rights import Erasure
+    from app.erasing import Erasure
     from app.traces import Scan, Trace
 
     scan = said["scan"]
@@ -141,6 +141,8 @@ def erased(said: Json) -> Erasure:
         subject_id=said["subject_id"],
         samples=said["samples"],
         run_faces=said["run_faces"],
+        results=tuple(said["results_written_anew"]),
+        not_written=tuple(said["results_not_written"]),
         scan=Scan(scan["files"], scan["size"], tuple(scan["unread"]), tuple(Trace(**one) for one in scan["traces"])),
         others=tuple(said["name_also_stands_as"]),
         entry=(said["audit_entry"]["id"], said["audit_entry"]["entry_hash"]),

@@ -23,7 +23,7 @@ from pipeline.errors import PhotoError
 from pipeline.gallery.names import normalise
 
 if TYPE_CHECKING:
-    from app.rights import Erasure
+    from app.erasing import Erasure
     from pipeline.gallery import Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
     from pipeline.types import Decision, OperatingPoint
 

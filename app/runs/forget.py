@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,26 @@ from filelock import FileLock, Timeout
 
 from app.runs import place, rows, schema
 from app.runs.records import Run, runs_of
+from app.sealed import Connection
 from pipeline.errors import RunBusyError
 
 if TYPE_CHECKING:
     from pipeline.gallery.vault.files import FileKeys
+
+
+@dataclass(slots=True)
+class Forgotten:
+    """What `forget` has done.
+
+    Attributes:
+        faces: How many faces were erased.
+        photos: SHA-256 of the photos they were in.
+        runs: The runs that are others now: written results of them still show what was erased.
+    """
+
+    faces: int = 0
+    photos: set[str] = field(default_factory=set)
+    runs: list[Run] = field(default_factory=list)
 
 
 def forget(
@@ -26,10 +43,10 @@ def forget(
     faces: Iterable[str] = (),
     keep: bool = False,
     keys: FileKeys | None = None,
-) -> int:
+) -> Forgotten:
     """Erases faces from every run: templates, pictures, names and clusters; what they were is overwritten.
 
-    Files written before (`--out`, `--sort-into`, XMP) are not the ledger's, and stay.
+    Files written before (`--out`, `--sort-into`, XMP) are not the ledger's, and stay; see `output.again.rewrite`.
 
     Args:
         home: The data folder.
@@ -40,15 +57,15 @@ def forget(
         keep: Faces that were named so stay, and only decisions are taken back.
         keys: Of the gallery, where ledgers may be encrypted.
 
-    Returns:
-        How many faces were erased.
-
     Raises:
         RunDamagedError: A ledger cannot be written.
     """
     photos = json.dumps(sorted(set(photo_sha256s)))
     names = sorted(set(faces))
-    return sum(_forget(run, photos, subject, names, keep=keep) for run in runs_of(home, keys))
+    done = Forgotten()
+    for run in runs_of(home, keys):
+        _forget(done, run, photos, names, subject, keep=keep)
+    return done
 
 
 def held_of(
@@ -71,24 +88,43 @@ def held_of(
     return count
 
 
-def _forget(run: Run, photos: str, subject: str | None, names: Sequence[str], *, keep: bool) -> int:
+_GONE = (
+    "sha256 in (select value from json_each(:photos)) or id in (select face from decisions where subject = :subject) "
+    "or id in (select value from json_each(:faces))"
+)
+
+
+def _forget(done: Forgotten, run: Run, photos: str, faces: Sequence[str], subject: str | None, *, keep: bool) -> None:
     with run.connected() as connection:
         with schema.transaction(connection):
             name = connection.seal.key(subject, schema.SUBJECT)
             reason = connection.seal.reads("reason", schema.REASON, "face")
-            chosen = json.dumps([rows.id_of(connection, name) for name in names])
-            erased = connection.execute(
-                "delete from faces where sha256 in (select value from json_each(?)) "
-                "or id in (select face from decisions where subject = ?) or id in (select value from json_each(?))",
-                (photos, None if keep else name, chosen),
-            ).rowcount
-            named = connection.execute(
+            chosen = json.dumps([rows.id_of(connection, face) for face in faces])
+            which = {"photos": photos, "subject": None if keep else name, "faces": chosen}
+            shown = connection.execute(f"select distinct sha256 from faces where {_GONE}", which)  # noqa: S608
+            done.photos.update(sha256 for (sha256,) in shown)
+            _drop_brought(run, connection, which)
+            erased = connection.execute(f"delete from faces where {_GONE}", which).rowcount  # noqa: S608
+            taken_back = connection.execute(
                 f"delete from decisions where ? in (best, runner_up, subject) or instr({reason}, ?) > 0",  # noqa: S608
                 (name, subject),
             ).rowcount
-        if erased or named:
+        if erased or taken_back:
             connection.execute("pragma wal_checkpoint(truncate)")
-    return erased
+            done.faces += erased
+            done.runs.append(run)
+
+
+def _drop_brought(run: Run, connection: Connection, which: Mapping[str, object]) -> None:
+    """Removes the photos of these faces that were brought along and kept with the run: they are copies."""
+    kept = run.folder / place.JOB / "input"
+    if kept.is_dir():
+        path = connection.seal.reads("path", schema.PATH)
+        query = f"select {path} from files where sha256 in (select sha256 from faces where {_GONE})"  # noqa: S608
+        for (path,) in connection.execute(query, which).fetchall():
+            photo = Path(schema.path_text(path))
+            if photo.is_relative_to(kept.absolute()):
+                photo.unlink(missing_ok=True)
 
 
 def rename(home: Path, old: str, new: str, keys: FileKeys | None = None) -> None:
@@ -109,6 +145,23 @@ def rename(home: Path, old: str, new: str, keys: FileKeys | None = None) -> None
             )
             for column in ("subject", "best", "runner_up"):
                 connection.execute(f"update decisions set {column} = ? where {column} = ?", (after, before))  # noqa: S608
+
+
+def named_in(run: Run, subjects: Sequence[str]) -> str | None:
+    """One of these people who was recognised in a run; None where none was.
+
+    Raises:
+        RunDamagedError: The ledger cannot be read.
+        VaultLockedError: It is encrypted, and the key is missing.
+    """
+    if not subjects:
+        return None
+    with run.snapshot() as connection:
+        for subject in subjects:
+            name = connection.seal.key(subject, schema.SUBJECT)
+            if connection.execute("select 1 from decisions where subject = ? limit 1", (name,)).fetchone():
+                return subject
+    return None
 
 
 def remove_run(run: Run) -> None:

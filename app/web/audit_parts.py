@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from app.erasing import Retained
 from app.policy import policy_file
-from app.rights import Retained
 from app.services import Services
 from app.web import guard, markup
 from app.web.texts import words

@@ -22,6 +22,7 @@ from app.web.texts import LANGUAGES, preferred
 from pipeline.errors import LoginRefusedError
 
 if TYPE_CHECKING:
+    from app.refusals import Refusals
     from app.web.guard import Guard
     from app.web.texts import English
 
@@ -32,15 +33,16 @@ _NEXT = re.compile(r"/[a-z_]{0,40}")
 _PLAIN = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
 
 
-def routes(guard: Guard, url: str, note: Note) -> list[Route]:
+def routes(guard: Guard, url: str, note: Note, refusals: Refusals) -> list[Route]:
     """The addresses in PATHS.
 
     Args:
         guard: Who knows users, provider and sessions.
         url: The address that people type, without a path; "" where it is what they asked for.
         note: Writes down who logged in or out.
+        refusals: Writes down that somebody was refused.
     """
-    desk = Desk(guard, url, note)
+    desk = Desk(guard, url, note, refusals)
     handlers = (desk.login, desk.to_provider, desk.from_provider, desk.logout)
     methods = (["GET", "POST"], ["GET"], ["GET"], ["GET"])
     return [
@@ -51,8 +53,8 @@ def routes(guard: Guard, url: str, note: Note) -> list[Route]:
 class Desk:
     """Answers the requests."""
 
-    def __init__(self, guard: Guard, url: str, note: Note) -> None:
-        self._guard, self._url, self._note = guard, url, note
+    def __init__(self, guard: Guard, url: str, note: Note, refusals: Refusals) -> None:
+        self._guard, self._url, self._note, self._refusals = guard, url, note, refusals
         self._client: Any = None
         self._hashing = CapacityLimiter(2)  # who guesses passwords waits for each other, not the page for them
 
@@ -71,6 +73,7 @@ class Desk:
             name, password = form.get("user", ""), form.get("password", "")
             actor = await to_thread.run_sync(self._guard.users.log_in, name, password, limiter=self._hashing)
         except LoginRefusedError as error:
+            await to_thread.run_sync(self._refusals.refused, "password", error)
             minutes = math.ceil(error.wait_s / 60)
             said = words.login_locked.format(minutes=minutes) if error.wait_s else words.login_wrong
             return self._page(words, request, said, 401, user=form.get("user", ""))
@@ -105,10 +108,12 @@ class Desk:
         try:
             token = await self._provider().authorize_access_token(request)
         except (AuthlibBaseError, JoseError, HTTPError, ValueError, KeyError):
+            await to_thread.run_sync(self._refusals.refused, "provider")
             return self._page(words, request, self._failed(words), 401)
         told = token.get("userinfo") or {}
         actor = provider.actor(told)
         if actor is None:
+            await to_thread.run_sync(self._refusals.refused, "provider")
             name = str(told.get("email") or told.get("sub") or "")
             return self._page(words, request, words.login_no_role.format(name=name, provider=provider.name), 403)
         return await self._enter(request, actor, local=False)

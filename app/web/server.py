@@ -15,7 +15,7 @@ if _ROOT not in sys.path:  # a clone that is not installed; at the end, so that 
     sys.path.append(_ROOT)
 
 from app.web import files  # noqa: E402
-from app.web.diary import note  # noqa: E402
+from app.web.diary import note, refusals  # noqa: E402
 from app.web.gate import Gate  # noqa: E402
 from app.web.guard import guard  # noqa: E402
 from app.web.login import routes  # noqa: E402
@@ -24,7 +24,7 @@ from app.web.uploads import UploadLimit  # noqa: E402
 
 app = st.App(
     _HERE / "home.py",
-    routes=[*routes(guard(), os.environ.get("KNOWNFACE_WEB_URL", ""), note), *files.routes(guard())],
+    routes=[*routes(guard(), os.environ.get("KNOWNFACE_WEB_URL", ""), note, refusals()), *files.routes(guard())],
     middleware=[Middleware(Gate, guard=guard()), Middleware(UploadLimit)],
     on_script_error=say_so,
 )

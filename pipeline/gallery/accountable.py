@@ -164,14 +164,15 @@ class AccountableGallery(GalleryReader):
         with self._truth.reading() as connection:
             return audit.actions(connection)
 
-    def verify_audit(self, public: tuple[str, Any] | None = None) -> Verdict:
+    def verify_audit(self, public: tuple[str, Any] | None = None, head: tuple[End, Signature] | None = None) -> Verdict:
         """Whether the log is whole: no entry changed, removed or put in, and its end where it was.
 
         Args:
             public: The only key whose signature counts, and its id; by default the data folder's own and trusted ones.
+            head: A signed end that was kept elsewhere, which the log has to contain.
         """
         with self._truth.reading() as connection:
-            return audit_check.verify(connection, self._scribe.anchor, self._truth.place.label, public)
+            return audit_check.verify(connection, self._scribe.anchor, self._truth.place.label, public, head)
 
     def audit_end(self) -> tuple[End, End, Signature]:
         """Where the log ends, what of that is signed, and the signature."""

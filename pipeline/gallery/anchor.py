@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -82,7 +81,7 @@ class Anchor:
         try:
             if not file.exists():
                 self._make_key()
-            if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+            if private.others_may(file, private.READ):
                 raise ConfigError(f"{file}: others may read the key that signs the audit log: chmod 600 {file}")
             key = load_pem_private_key(file.read_bytes(), None)
         except OSError as error:
@@ -133,10 +132,15 @@ class Anchor:
         """The keys whose signature counts, by id: this folder's own and those in `trusted/`.
 
         Raises:
-            ConfigError: One of them cannot be read.
+            ConfigError: One of them cannot be read, or others may write it.
         """
         own = [self._key.public_key()] if self.key_file.exists() else []
-        keys = own + [read_public(file) for file in sorted((self.folder / TRUSTED).glob("*.pem"))]
+        folder = self.folder / TRUSTED
+        others = sorted(folder.glob("*.pem"))
+        for place in (folder, *others) if others else ():
+            if private.others_may(place, private.WRITE):
+                raise ConfigError(f"{place}: others may write it, so their keys would count: run `chmod go-w {place}`")
+        keys = own + [read_public(file) for file in others]
         return {key_id_of(key): key for key in keys}
 
     # --- the note -------------------------------------------------------------------------------------------------

@@ -14,7 +14,13 @@ from pipeline.gallery.audit import NOTHING, Entry, hash_of
 from pipeline.gallery.schema import audit, audit_head
 
 FindingKind = Literal[
-    "entry_changed", "entry_missing", "end_changed", "not_signed", "signature_wrong", "older_than_seen"
+    "entry_changed",
+    "entry_missing",
+    "end_changed",
+    "not_signed",
+    "signature_wrong",
+    "older_than_seen",
+    "head_not_signed",
 ]
 SHOWN = 20
 """Findings of one check that are told one by one."""
@@ -52,7 +58,13 @@ class Verdict:
     findings: tuple[Finding, ...]
 
 
-def verify(connection: Connection, anchor: Anchor | None, place: str, public: Any = None) -> Verdict:
+def verify(
+    connection: Connection,
+    anchor: Anchor | None,
+    place: str,
+    public: Any = None,
+    head_elsewhere: tuple[End, Signature] | None = None,
+) -> Verdict:
     """Reads the log from its first entry to its last.
 
     Args:
@@ -60,6 +72,7 @@ def verify(connection: Connection, anchor: Anchor | None, place: str, public: An
         anchor: Whose keys count, and whose note is looked at; None for none.
         place: What the note calls the gallery.
         public: The only key that counts, where one is given.
+        head_elsewhere: A signed end that was kept outside gallery and data folder: the log has to go on from there.
     """
     head = _head(connection)
     chain = _Chain()
@@ -77,8 +90,16 @@ def verify(connection: Connection, anchor: Anchor | None, place: str, public: An
         findings.append(Finding("end_changed", min(chain.last_id, end.entries) + 1, text))
     keys = {public[0]: public[1]} if public is not None else {} if anchor is None else anchor.trusted()
     findings += _of_signature(end, signed, signature, keys)
-    if anchor is not None:
-        findings += _of_note(connection, anchor, place, end)
+    if anchor is not None and (seen := anchor.seen(place)) is not None:
+        gone = f"If you removed it yourself: {anchor.note_file(place)} can go"
+        findings += _of_seen(connection, seen, end, "when it was seen last", gone)
+    if head_elsewhere is not None:
+        if not is_signed(*head_elsewhere, keys):
+            text = "the end that was kept elsewhere was signed by no key that counts here: name its key"
+            findings.append(Finding("head_not_signed", None, text))
+        findings += _of_seen(
+            connection, head_elsewhere[0], end, "when its end was kept elsewhere", "It is not this log"
+        )
     good = is_signed(signed, signature, keys)
     return Verdict(chain.count, end, signature.key_id if good else "", tuple(findings[:SHOWN]))
 
@@ -171,21 +192,18 @@ def _of_signature(end: End, signed: End, signature: Signature, keys: dict[str, A
     return []
 
 
-def _of_note(connection: Connection, anchor: Anchor, place: str, end: End) -> list[Finding]:
-    """What does not fit how far this machine has seen the log."""
-    seen = anchor.seen(place)
-    if seen is None:
-        return []
+def _of_seen(connection: Connection, seen: End, end: End, when: str, gone: str) -> list[Finding]:
+    """What does not fit where the log was known to end."""
     if seen.chain_id != end.chain_id:
         text = f"the log that stood here, with {seen.entries} entries, is gone; another one begins in its place"
-        return [Finding("older_than_seen", 1, f"{text}. If you removed it yourself: {anchor.note_file(place)} can go")]
+        return [Finding("older_than_seen", 1, f"{text}. {gone}")]
     if seen.entries > end.entries:
-        text = f"the log had {seen.entries} entries when it was seen last, and has {end.entries} now"
+        text = f"the log had {seen.entries} entries {when}, and has {end.entries} now"
         return [Finding("older_than_seen", end.entries + 1, text)]
     digest = _as_it_stands(connection, audit.c.entry_hash)
     then = _text(connection.execute(sa.select(digest).where(audit.c.id == seen.entries)).scalar())
     if seen.entries and then != seen.last_hash:
-        return [Finding("older_than_seen", seen.entries, f"entry {seen.entries} is not the one that was seen last")]
+        return [Finding("older_than_seen", seen.entries, f"entry {seen.entries} is not the one there was {when}")]
     return []
 
 

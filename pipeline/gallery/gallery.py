@@ -75,9 +75,7 @@ class Gallery(RightsGallery):
         made, consents_made = self._enrol([(subject, sample) for sample in new], consent)
         return made, next(iter(consents_made), None)
 
-    def _enrol(
-        self, items: Sequence[tuple[str, NewSample]], consent: NewConsent | None
-    ) -> tuple[list[str], list[int]]:
+    def _enrol(self, items: Sequence[tuple[str, NewSample]], consent: NewConsent | None) -> tuple[list[str], list[int]]:
         named = [(names.normalise(name), self._checked(sample)) for name, sample in items]
         agreed: list[int] = []
         if not named:
@@ -134,19 +132,19 @@ class Gallery(RightsGallery):
             log.append(Note("rename", target_of(store.uid_of(connection, new))))
 
     def merge(self, source: str, target: str) -> int:
-        """Moves samples, consents and hold of `source` to `target` and removes `source`; returns how many samples.
+        """Moves samples and consents of `source` to `target` and removes `source`; returns how many samples.
 
         Raises:
             SubjectNotFoundError: One of them does not exist.
             SubjectExistsError: Both are the same subject.
+            LegalHoldError: `source` is under a legal hold.
         """
         source, target = names.normalise(source), names.normalise(target)
         with self._changing(erases=True) as (connection, log):
             gone, stays = (store.uid_of(connection, name) for name in (source, target))
+            legal_holds.refuse_held(connection, [gone])
             if gone != stays:
-                keys = [store.subject_id(connection, name) for name in (source, target)]
-                consents.move(connection, *keys)
-                legal_holds.join(connection, *keys)
+                consents.move(connection, *(store.subject_id(connection, name) for name in (source, target)))
             count = store.merge(connection, source, target)
             log.append(Note("merge", target_of(gone), {"into": stays, "samples": count}))
         return count

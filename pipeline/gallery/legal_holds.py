@@ -61,12 +61,6 @@ def of_owners(uids: Sequence[str]) -> sa.ColumnElement[bool]:
     return holds.c.subject_id.in_(sa.select(subjects.c.id).where(subjects.c.uid.in_(uids)))
 
 
-def join(connection: Connection, source: int, target: int) -> None:
-    """Of the holds on two subjects the longer one stays, on the one that the other is merged into."""
-    if (longest := longest_hold(connection, holds.c.subject_id.in_([source, target]))) is not None:
-        put_hold(connection, target, longest)
-
-
 def put_hold(connection: Connection, key: int, row: Row[Any]) -> None:
     """The same hold on another subject, in place of the one there is."""
     connection.execute(sa.delete(holds).where(holds.c.subject_id == key))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+READ, WRITE = 0o077, 0o022
+"""What group and others have of a mode: reading and everything else, or writing."""
 
 
 def make_folder(folder: Path) -> None:
@@ -52,6 +54,25 @@ def create(file: Path, *, newline: str | None = None) -> TextIO:
     """
     _make(file, None)
     return file.open("w", encoding="utf-8", newline=newline)
+
+
+def others_may(file: Path, rights: int) -> bool:
+    """Whether somebody else has rights to a file or folder: by its mode, or because it is theirs.
+
+    It may belong to whoever runs this, to root, or to the owner of the folder it lies in, who could swap it anyway.
+
+    Args:
+        file: It is there.
+        rights: READ or WRITE.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    if os.name != "posix":
+        return False
+    found = file.stat()
+    owners = {0, os.getuid(), file.parent.stat().st_uid}
+    return bool(stat.S_IMODE(found.st_mode) & rights) or found.st_uid not in owners
 
 
 def lock(file: Path, timeout_s: float, *, beside: Path) -> BaseFileLock:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import consents, enrolment, legal_holds, mentions, names, retention, store
+from pipeline.gallery import consents, enrolment, legal_holds, mentions, names, retention, store, switching
 from pipeline.gallery.accountable import AccountableGallery
 from pipeline.gallery.audit import Note, target_of
 from pipeline.gallery.consents import Consent, NewConsent
@@ -116,6 +117,7 @@ class RightsGallery(AccountableGallery):
             uid = store.uid_of(connection, name)
             legal_holds.refuse_held(connection, [uid])
             count = store.remove_subject(connection, name)
+            switching.forget_message(connection, name)
             log.append(Note("erase", target_of(uid), {"samples": count, "reason": reason}))
         return uid
 

@@ -271,10 +271,11 @@ def _keep_reach(connection: Connection, before: InUse | None, model: Model) -> N
     neither = subject_lacks(model.model_id) & subject_lacks(before.model.model_id)
     left = list(connection.execute(sa.select(subjects.c.name).where(neither).limit(3)).scalars())
     if left:
-        raise SwitchRefusedError(
-            f"{', '.join(map(names.shown, left))}: left behind by an earlier change, and would not be found any more "
+        said = (
+            "left behind by an earlier change, and would not be found any more "
             f"after one to {model.model_id}: enrol them again first, or go back with `knownface models rollback`"
         )
+        raise SwitchRefusedError(f"{', '.join(map(names.shown, left))}: {said}", nameless=f"some people were {said}")
 
 
 def _after(connection: Connection, before: InUse | None, model: Model) -> InUse:
@@ -305,6 +306,14 @@ def reseal_message(connection: Connection, sealer: Sealer) -> None:
         plain = _with_message(found, partial(_open_message, sealer_of(connection.dialect)))
         sealed = _with_message(plain, lambda text: sealer.seal_text(text, *_MESSAGE))
         documents.write(connection, PROGRESS, OF_ALL, documents.encode(PROGRESS, sealed))
+
+
+def forget_message(connection: Connection, name: str) -> None:
+    """Takes out what the last change said, where it names somebody: an earlier version kept names there."""
+    found = documents.read(connection, PROGRESS, OF_ALL)
+    said = _with_message(found, partial(_open_message, sealer_of(connection.dialect))) if found else {}
+    if found is not None and name.casefold() in str(said.get("message", "")).casefold():
+        documents.write(connection, PROGRESS, OF_ALL, documents.encode(PROGRESS, found | {"message": ""}))
 
 
 def _with_message(progress: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:

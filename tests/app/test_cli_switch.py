@@ -131,7 +131,9 @@ def test_who_cannot_be_embedded_is_listed_first(run: Run, tmp_path: Path, isolat
     assert (".png" in said, said.count("no crop of it is kept")) == (False, 1), "each sample is listed apart, once"
     assert Settings.load().embedder == OLD
     assert world.search("p1") == before
-    assert run("status")[1]["change"]["state"] == "refused"
+    noted = run("status")[1]["change"]
+    assert (noted["state"], "16 samples of 8 people" in noted["message"]) == ("refused", True)
+    assert not any(name in noted["message"] for name, _ in PEOPLE), "no erasure reaches it, so it names nobody"
     photos = tmp_path / "originals"
     photos.mkdir()
     (photos / "damaged.png").write_bytes(b"x")

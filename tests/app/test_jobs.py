@@ -98,3 +98,15 @@ def test_a_number_that_another_process_has_got_is_not_signalled(
 def test_a_damaged_record_is_no_record(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.json").write_text(text)
     assert Job(tmp_path).about() is None
+
+
+def test_what_a_job_said_of_somebody_is_erased_from_its_log(tmp_path: Path) -> None:
+    job, other = Job(tmp_path / "one"), Job(tmp_path / "other")
+    for one in (job, other):
+        one.folder.mkdir()
+        one.log.write_text("loading\nZo\u00eb K\u00f6nig: no crop of it is kept\nBob: neither\n" * 3, encoding="utf-8")
+    other.log.write_text('{"subject": "Zo\\u00eb K\\u00f6nig"}\nBob\n', encoding="utf-8")
+    assert jobs.forget([job.folder, other.folder, tmp_path / "none"], "Zo\u00eb K\u00f6nig") == 4
+    assert job.log.read_text(encoding="utf-8") == "loading\nBob: neither\n" * 3
+    assert other.log.read_text(encoding="utf-8") == "Bob\n"
+    assert jobs.forget([job.folder, other.folder], "Zo\u00eb K\u00f6nig") == 0

@@ -12,9 +12,10 @@ import pytest
 from app.access import Role
 from app.access.users import Users
 from app.api.idempotency import Requests
-from app.policy import install, profile_file
+from app.policy import install, load_policy, profile_file
 from pipeline.config import Settings
-from pipeline.gallery import private
+from pipeline.errors import AccessError, ConfigError
+from pipeline.gallery import Anchor, private
 from pipeline.weights.choice import write_choice
 from tests.commands import runner
 
@@ -65,3 +66,56 @@ def test_a_settings_file_with_a_password_stays_as_private_as_it_was(tmp_path: Pa
     file.chmod(0o640)
     write_choice(file, {"embedder": "two.b"})
     assert (mode(file), "two.b" in file.read_text()) == (0o640, True)
+
+
+@pytest.mark.parametrize("bits", [0o002, 0o020, 0o022])
+def test_a_policy_that_others_may_write_is_refused(tmp_path: Path, bits: int) -> None:
+    settings = Settings(home=tmp_path)
+    install(settings, profile_file("strict"))
+    file = tmp_path / "policy.toml"
+    file.chmod(0o644)
+    assert load_policy(settings).name == "strict", "reading it is no harm"
+    file.chmod(0o644 | bits)
+    with pytest.raises(ConfigError, match="chmod go-w"):
+        load_policy(settings)
+    elsewhere = tmp_path / "elsewhere.toml"
+    elsewhere.write_text('name = "lax"')
+    with pytest.raises(ConfigError, match="others may write the policy"):
+        load_policy(Settings(home=tmp_path, policy=str(elsewhere)))
+
+
+def test_who_has_access_is_refused_where_others_may_change_it(tmp_path: Path) -> None:
+    users = Users(tmp_path)
+    users.add("ada", Role.ADMIN, "correct horse battery")
+    users.file.chmod(0o640)
+    with pytest.raises(AccessError, match="chmod 600"):
+        users.any()
+
+
+def test_keys_of_others_count_only_where_nobody_else_can_put_them(tmp_path: Path) -> None:
+    anchor = Anchor(tmp_path / "one")
+    pem = anchor.public_pem()
+    trusted = tmp_path / "two" / "audit" / "trusted"
+    private.make_folder(trusted)
+    (trusted / "one.pem").write_text(pem)
+    (trusted / "one.pem").chmod(0o644)
+    other = Anchor(tmp_path / "two")
+    assert len(other.trusted()) == 1
+    for place in (trusted, trusted / "one.pem"):
+        before = mode(place)
+        place.chmod(before | 0o002)
+        with pytest.raises(ConfigError, match="others may write it"):
+            other.trusted()
+        place.chmod(before)
+    assert len(other.trusted()) == 1
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root gives files away")
+def test_what_belongs_to_somebody_else_is_not_trusted(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch(0o600)
+    assert not private.others_may(file, private.READ)
+    os.chown(file, 4711, -1)
+    assert private.others_may(file, private.WRITE)
+    os.chown(tmp_path, 4711, -1)
+    assert not private.others_may(file, private.WRITE), "whoever owns the folder could swap it anyway"

@@ -161,3 +161,16 @@ def test_the_log_is_json_and_names_nobody(tmp_path: Path, caplog: pytest.LogCapt
     assert rows[2]["error"] == "ZeroDivisionError"
     for word in ("Hopper", "grace", shown, "127.0.0.1"):
         assert not any(word in line for line in lines), word
+
+
+def test_refused_keys_stand_in_the_audit_log_together(tmp_path: Path) -> None:
+    state = made_state(tmp_path)
+    shown = key_for(state, Role.ADMIN, "door")
+    with client_of(state) as client:
+        for secret in ("kf_a_b", f"{shown}x", "nonsense"):
+            answer = client.get("/v1/subjects", headers={"Authorization": f"Bearer {secret}"})
+            assert answer.status_code == 401
+        assert client.get("/v1/subjects").status_code == 401, "who shows nothing tries nothing"
+        state.refusals.flush()
+        details = [json.loads(entry.detail) for entry in state.services.gallery.audit(action="login_refused")]
+    assert details == [{"way": "key", "refused": 1}, {"way": "key", "refused": 2, "of": {"door": 1}}]

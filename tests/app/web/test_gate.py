@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.access import LOCAL, Actor, Role, passwords
 from app.access.users import ATTEMPTS
+from app.refusals import Refusals
 from app.web import gate
 from app.web.gate import Gate
 from app.web.guard import Guard, is_loopback
@@ -26,6 +27,7 @@ from tests.asgi import TestClient
 
 GOOD = "correct horse battery"
 NOTED: list[tuple[str, str]] = []
+REFUSED: list[tuple[str, str, dict[str, Any]]] = []
 OPTIONS = {
     "server.allowedHosts": ["127.0.0.1", "faces.example.org"],
     "server.corsAllowedOrigins": ["https://faces.example.org"],
@@ -40,6 +42,7 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_hasher", lambda: cheap)
     passwords._nobody.cache_clear()
     NOTED.clear()
+    REFUSED.clear()
     monkeypatch.setattr(gate.config, "get_option", OPTIONS.__getitem__)
 
 
@@ -57,7 +60,12 @@ def client_of(guard: Guard, base: str = "http://127.0.0.1:8501") -> TestClient:
         await socket.close()
 
     behind = [
-        *routes(guard, "", lambda actor, action: NOTED.append((actor.name, action))),
+        *routes(
+            guard,
+            "",
+            lambda actor, action: NOTED.append((actor.name, action)),
+            Refusals(lambda action, target, detail: REFUSED.append((action, target, dict(detail)))),
+        ),
         WebSocketRoute("/_stcore/stream", stream),
         Route("/{path:path}", inside),
     ]
@@ -218,6 +226,10 @@ def test_a_wrong_password_and_a_locked_name(client: TestClient) -> None:
     answer = log_in(client)
     assert answer.status_code == 401
     assert "try again in 1 min." in answer.text
+    assert REFUSED == [
+        ("login_refused", "", {"way": "password", "refused": 1, "of": {"ada": 1}}),
+        ("lockout", "user:ada", {"seconds": 60}),
+    ], "what came after the first one is counted, and told in a minute"
 
 
 @pytest.mark.parametrize(

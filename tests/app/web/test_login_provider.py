@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from app.access import Actor, Role, oidc
+from app.refusals import Refusals
 from app.web import gate
 from app.web.gate import Gate
 from app.web.guard import Guard
@@ -31,6 +32,7 @@ from pipeline.config import Settings
 from pipeline.errors import ConfigError
 from tests.asgi import TestClient
 
+REFUSED: list[tuple[Any, ...]] = []
 CLAIMS = {"sub": "u-1", "email": "Ada@Example.org", "email_verified": True, "groups": ["staff"]}
 
 
@@ -123,7 +125,13 @@ def client_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[TestClient, 
         return PlainTextResponse("inside")
 
     middleware = [Middleware(Gate, guard=guard), Middleware(SessionMiddleware, secret_key="k" * 32)]
-    app = Starlette(routes=[*routes(guard, "", lambda *_: None), Route("/{path:path}", inside)], middleware=middleware)
+    app = Starlette(
+        routes=[
+            *routes(guard, "", lambda *_: None, Refusals(lambda *said: REFUSED.append(said))),
+            Route("/{path:path}", inside),
+        ],
+        middleware=middleware,
+    )
     return TestClient(app, base_url="http://127.0.0.1:8501", follow_redirects=False), guard
 
 
@@ -159,6 +167,7 @@ def test_who_has_no_role_is_told_so_and_stays_outside(
         answer = come_back(client)
         assert answer.status_code == 403
         assert "&lt;b&gt;eve@example.org is known to Example, but has no role here" in answer.text
+        assert REFUSED.pop() == ("login_refused", "", {"way": "provider", "refused": 1}), "and nobody is named"
         assert client.get("/gallery").status_code == 303
 
 

@@ -104,6 +104,9 @@ def test_what_is_merged_or_split_keeps_consent_and_hold(gallery):
     gallery.consent("Ada", DOORS)
     gallery.hold("Ada", "one", FUTURE)
     gallery.hold("Bob", "two")
+    with pytest.raises(LegalHoldError):
+        gallery.merge("Ada", "Bob")
+    gallery.release("Ada")
     gallery.merge("Ada", "Bob")
     assert [one.purpose for one in gallery.consents("Bob")] == ["doors"]
     assert [(one.subject, one.reason) for one in gallery.holds()] == [("Bob", "two")]

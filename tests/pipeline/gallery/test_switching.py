@@ -172,3 +172,14 @@ def test_heads_say_how_large_a_crop_is(gallery: Gallery) -> None:
     assert crops.pop("cut") == b"\x89PNG" + bytes(20)
     assert set(crops.values()) == {None}
     assert np.allclose(gallery.switching().waiting(NEW.model_id, limit=1)[0].landmarks.ravel(), np.arange(10))
+
+
+def test_what_an_earlier_version_has_noted_of_somebody_goes_when_they_are_erased(gallery: Gallery) -> None:
+    work = gallery.switching()
+    work.note({"state": "refused", "message": "2 samples of 2 people (p1, Xanthippe) cannot be embedded"})
+    gallery.enrol("Xanthippe", [sample_of("x")])
+    gallery.erase("p2")
+    assert "Xanthippe" in (work.progress() or {})["message"]
+    gallery.erase("Xanthippe")
+    assert (work.progress() or {})["message"] == ""
+    assert (work.progress() or {})["state"] == "refused"
