@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from app.client.photos import PhotoLike
     from app.client.rows import FailedFile, NamedUnknown, RunFace, RunState, Status, Unknown, UnknownInfo
     from app.client.sync import Client
+    from app.erasing import Erasure
     from app.outcomes import Enrolment, Identification
     from pipeline.gallery import Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
     from pipeline.types import Decision, OperatingPoint
@@ -216,6 +217,7 @@ class FaceService(Protocol):
 
 
 if TYPE_CHECKING:
+    from app.erasing import Erasure
 
     def _both(here: Local, there: Client) -> tuple[FaceService, FaceService]:
         """For the type checker: both have every method, with these types."""
