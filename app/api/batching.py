@@ -1,15 +1,14 @@
 """Concurrent requests share passes through the networks: a small, bounded queue in front of the recognizer.
 
-A worker takes a photo and whatever else is there, or comes within a few milliseconds while other requests are under
-way, and analyses them together. A photo's templates do not depend on its batch, so the results are those of one photo
-at a time.
+A worker takes its share of the photos that wait, and analyses them together; it waits for none that might come, and
+takes none that another worker could begin with. A photo's templates do not depend on its batch, so the results are
+those of one photo at a time.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -42,7 +41,6 @@ class Batcher:
         recognizer: Which one is in use now.
         workers: Passes at the same time.
         most: Photos of a pass; 1 for one at a time.
-        wait_s: How long a worker waits for further photos while others are on their way.
         waiting: Photos that wait at most; further ones are refused.
         seen: Told how many photos each pass had.
     """
@@ -53,15 +51,12 @@ class Batcher:
         *,
         workers: int,
         most: int = 8,
-        wait_s: float = 0.003,
         waiting: int = 256,
         seen: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._recognizer, self._most, self._wait_s, self._seen = recognizer, most, wait_s, seen
+        self._recognizer, self._workers, self._most, self._seen = recognizer, workers, most, seen
         self._queue: queue.Queue[_Ask | None] = queue.Queue(waiting)
         self._large = threading.Lock()
-        self._expected = 0
-        self._count = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, name=f"batch-{number}", daemon=True) for number in range(workers)
         ]
@@ -91,8 +86,6 @@ class Batcher:
         Raises:
             RefusedError: Too many photos wait.
         """
-        with self._count:
-            self._expected += len(photos)
         asked: list[_Ask] = []
         try:
             for photo in photos:
@@ -106,8 +99,6 @@ class Batcher:
         finally:
             for ask in asked:
                 ask.answer.cancel()
-            with self._count:
-                self._expected -= len(photos)
 
     def close(self) -> None:
         """Ends the workers once everything that waits is done."""
@@ -130,11 +121,10 @@ class Batcher:
     def _gather(self, first: _Ask) -> tuple[list[_Ask], _Ask | None, bool]:
         """A batch; one more that did not fit into it; and whether the end was seen."""
         batch, pixels = [first], first.pixels
-        until = time.monotonic() + self._wait_s
-        while len(batch) < self._most:
+        share = -(-(1 + self._queue.qsize()) // self._workers)
+        while len(batch) < min(self._most, share):
             try:
-                left_s = until - time.monotonic() if self._expected > len(batch) else 0.0
-                ask = self._queue.get(timeout=left_s) if left_s > 0 else self._queue.get_nowait()
+                ask = self._queue.get_nowait()
             except queue.Empty:
                 break
             if ask is None:

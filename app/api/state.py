@@ -38,7 +38,6 @@ class Limits:
         together_bytes: Bytes of all requests that are held in memory at the same time.
         body_s: Seconds that a client may let pass between two parts of a body.
         batch: Photos that share a pass at most; 1 for none.
-        batch_wait_s: How long a pass waits for further photos while others are on their way.
     """
 
     per_minute: int = 600
@@ -48,8 +47,7 @@ class Limits:
     zip_bytes: int = 2048 * MIB
     together_bytes: int = 1024 * MIB
     body_s: float = 30.0
-    batch: int = 8
-    batch_wait_s: float = 0.003
+    batch: int = 1
 
 
 @dataclass
@@ -83,7 +81,6 @@ class State:
             lambda: self.services.recognizer,
             workers=self.services.settings.worker_count,
             most=self.limits.batch,
-            wait_s=self.limits.batch_wait_s,
             seen=self.measures.batch,
         )
         self.measures.ask_waiting(lambda: self.batcher.waiting)

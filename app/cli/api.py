@@ -24,8 +24,8 @@ def api(
     ] = "127.0.0.1",
     rate: Annotated[int, typer.Option("--rate", min=0, help="Requests a minute of one key; 0 for any number.")] = 600,
     batch: Annotated[
-        int, typer.Option("--batch", min=1, max=64, help="Photos of several requests looked at together; 1: none.")
-    ] = 8,
+        int, typer.Option("--batch", min=1, max=64, help="Photos of several requests looked at together, at most.")
+    ] = 1,
 ) -> None:
     """Serve the same verbs over HTTP, for programs. It is on this machine only, unless --address says otherwise."""
     context: Context = ctx.obj

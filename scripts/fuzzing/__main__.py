@@ -1,5 +1,7 @@
 """`scripts/fuzz [TARGET...] [--seconds N]`: each target in a process of its own, led by what atheris sees of our code.
 
+`scripts/fuzz api` is another thing: the REST service, asked by Schemathesis (`scripts.fuzzing.service`).
+
 What is written in C (Pillow, FFmpeg, SQLite, libxml2) is not followed: there, changes are made blindly.
 """
 
@@ -17,16 +19,20 @@ def main() -> int:
     from scripts.fuzzing.targets import TARGETS
 
     parser = argparse.ArgumentParser(prog="scripts/fuzz")
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"one of {', '.join(TARGETS)}; all by default")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)}; or api")
     parser.add_argument("--seconds", type=int, default=60, help="for each (60)")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if unknown := set(asked.targets) - set(TARGETS):
+    if asked.targets != ["api"] and (unknown := set(asked.targets) - set(TARGETS)):
         parser.error(f"no target {', '.join(sorted(unknown))}: choose from {', '.join(TARGETS)}")
     if asked.inside:
         _fuzz(asked.targets[0], asked.seconds)
         return 0
     failed = []
+    if asked.targets == ["api"]:
+        from scripts.fuzzing import service
+
+        return service.run(asked.seconds)
     for name in asked.targets or TARGETS:
         sys.stdout.write(f"== {name}, {asked.seconds} s\n")
         sys.stdout.flush()

@@ -32,6 +32,13 @@ Name = Annotated[str, Path(description="Of the run.", examples=["summer"], max_l
 _ASK_S, _BEAT_S = 0.5, 15.0
 _ENDED = {"finished", "stopped", "failed"}
 _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+_RUN = {"type": "string", "contentMediaType": "application/json", "description": "As `GET /v1/runs/{name}`."}
+_EVENT: dict[str, Any] = {
+    "description": "One event.",
+    "type": "object",
+    "properties": {"event": {"const": "progress"}, "data": _RUN},
+    "required": ["event", "data"],
+}
 
 
 @router.get("")
@@ -88,7 +95,10 @@ def show_run(services: Acting, name: Name) -> models.Run:
 
 @router.get(
     "/{name}/events",
-    responses={**documented(404), 200: {"content": {"text/event-stream": _TEXT}, "description": "Events `progress`."}},
+    responses={
+        **documented(404),
+        200: {"content": {"text/event-stream": {"schema": _EVENT}}, "description": "Events."},
+    },
     response_class=StreamingResponse,
 )
 async def follow(state: Shared, services: Acting, name: Name) -> StreamingResponse:

@@ -79,6 +79,25 @@ def test_what_waits_together_is_looked_at_together_with_the_same_results() -> No
     assert isinstance(found[2], DegenerateLandmarksError)
 
 
+def test_no_worker_takes_what_another_could_begin_with() -> None:
+    detector, recognizer = gated()
+    sizes: list[int] = []
+    batcher = Batcher(lambda: recognizer, workers=2, most=8, seen=sizes.append)
+    with ThreadPoolExecutor(8) as pool:
+        first = [pool.submit(batcher.analyse, photo) for photo in some()[:2]]
+        while len(sizes) < 2:
+            threading.Event().wait(0.001)
+        rest = [pool.submit(batcher.analyse_all, [photo]) for photo in some()]
+        while batcher.waiting < len(some()):
+            threading.Event().wait(0.001)
+        detector.go.set()
+        for future in [*first, *rest]:
+            future.result()
+    batcher.close()
+    assert sizes[:3] == [1, 1, 3]
+    assert sum(sizes) == 8
+
+
 def test_too_many_that_wait_are_refused_and_the_others_are_answered() -> None:
     detector, recognizer = gated()
     batcher = Batcher(lambda: recognizer, workers=1, most=1, waiting=2)
