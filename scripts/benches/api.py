@@ -4,8 +4,9 @@
 
 Two servers of the same models and gallery stand beside each other and are asked in turns, first one and then the other
 first, so that a busy machine treats both alike; each request identifies one sample photo. The whole takes
-seconds x rounds x 2 x 6 (three minutes by default, and a little). Beside the times stands the processor time of the server for a
-request, which other work on the machine disturbs less. FOLDER gets api.json and api.svg (needs the extra `docs`).
+seconds x rounds x 2 x 6 (three minutes by default, and a little). Beside the times stands the processor time of the
+server for a request, which other work on the machine disturbs less. FOLDER gets api.json and api.svg (needs the
+extra `docs`).
 """
 
 from __future__ import annotations
