@@ -51,7 +51,7 @@ def broken_references(connection: Connection, *, repair: bool) -> list[Problem]:
 def bad_vectors(connection: Connection, model_id: str, dimension: int, *, repair: bool) -> list[Problem]:
     """Templates whose vector is not finite, not unit or of the wrong length; repairing removes them."""
     query = (
-        sa.select(templates.c.id, LENIENT_VECTOR, samples.c.uid, subjects.c.name, samples.c.id)
+        sa.select(templates.c.id, LENIENT_VECTOR, samples.c.uid, subjects.c.name, samples.c.id, subjects.c.id)
         .join(samples, samples.c.id == templates.c.sample_id)
         .join(subjects, subjects.c.id == samples.c.subject_id)
         .where(templates.c.model_id == model_id)
@@ -59,8 +59,8 @@ def bad_vectors(connection: Connection, model_id: str, dimension: int, *, repair
     )
     problems, bad = [], []
     sealer = sealer_of(connection.dialect)
-    for key, kept, uid, name, sample in connection.execute(query):
-        blob = opened_or_empty(sealer, kept, VECTOR, vector_identity(sample, model_id))
+    for key, kept, uid, name, sample, owner in connection.execute(query):
+        blob = opened_or_empty(sealer, kept, VECTOR, vector_identity(sample, model_id, owner))
         if what := _wrong_with(blob, dimension):
             bad.append(key)
             text = f"the vector of sample {uid} of subject {names.shown(name)} {what}: enrol the photo again"

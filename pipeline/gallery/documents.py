@@ -17,9 +17,12 @@ from pipeline.errors import GalleryDamagedError, GalleryError
 from pipeline.gallery.schema import documents
 from pipeline.gallery.store import bump
 from pipeline.gallery.times import now_us
+from pipeline.gallery.vault.sealer import DOCUMENT, kept_text, opened_text
 
 MAX_LENGTH = 1 << 20
 """Characters of a document's text; all of them are ASCII, so this is its size in bytes too."""
+MAX_KEPT = 2 * MAX_LENGTH
+"""Characters as it is kept: in an encrypted gallery a third more, and a little."""
 
 
 def encode(kind: str, body: Mapping[str, Any]) -> str:
@@ -70,11 +73,12 @@ def read(connection: Connection, kind: str, model_id: str) -> dict[str, Any] | N
     """The document of this kind and model; None where there is none.
 
     Raises:
-        GalleryDamagedError: It is no JSON object.
+        GalleryDamagedError: It is no JSON object, or in an encrypted gallery somebody has changed it.
     """
     text = connection.execute(sa.select(documents.c.body).where(_is(kind, model_id))).scalar()
     if text is None:
         return None
+    text = opened_text(connection, text, DOCUMENT, identity(kind, model_id))  # a threshold decides who is who
     try:
         return decode(text)
     except ValueError as error:
@@ -87,7 +91,7 @@ def read(connection: Connection, kind: str, model_id: str) -> dict[str, Any] | N
 def write(connection: Connection, kind: str, model_id: str, text: str) -> None:
     """Puts a document, encoded by `encode`, in place of the one there was."""
     bump(connection)
-    values = {"body": text, "created_us": now_us()}
+    values = {"body": kept_text(connection, text, DOCUMENT, identity(kind, model_id)), "created_us": now_us()}
     if not connection.execute(sa.update(documents).where(_is(kind, model_id)).values(values)).rowcount:
         connection.execute(sa.insert(documents).values(kind=kind, model_id=model_id, **values))
 
@@ -98,6 +102,11 @@ def drop(connection: Connection, kind: str, model_id: str) -> bool:
         return False
     bump(connection)
     return bool(connection.execute(sa.delete(documents).where(_is(kind, model_id))).rowcount)
+
+
+def identity(kind: str, model_id: str) -> str:
+    """What the body of a document is bound to."""
+    return f"{kind}/{model_id}"
 
 
 def _is(kind: str, model_id: str) -> sa.ColumnElement[bool]:

@@ -70,12 +70,13 @@ def _seal(connection: Connection, rows: list[dict[str, Any]]) -> None:
     sealer = sealer_of(connection.dialect)
     if sealer is None:
         return
-    keys: dict[str, int] = {}
+    keys: dict[str, tuple[int, int]] = {}
     for chunk in chunks(row["uid"] for row in rows):
-        query = sa.select(samples.c.uid, samples.c.id).where(samples.c.uid.in_(chunk))
-        keys.update((uid, key) for uid, key in connection.execute(query))
+        query = sa.select(samples.c.uid, samples.c.id, samples.c.subject_id).where(samples.c.uid.in_(chunk))
+        keys.update((uid, (key, owner)) for uid, key, owner in connection.execute(query))
     for row in rows:
-        row["vector"] = sealer.seal(row["vector"], VECTOR, vector_identity(keys[row["uid"]], row["model_id"]))
+        key, owner = keys[row["uid"]]
+        row["vector"] = sealer.seal(row["vector"], VECTOR, vector_identity(key, row["model_id"], owner))
 
 
 # Built once: making a statement costs more than running it.

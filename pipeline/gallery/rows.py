@@ -78,7 +78,12 @@ class TruthRows:
     def _columns(self, connection: Connection, rows: list[Row]) -> Columns:
         if (sealer := sealer_of(connection.dialect)) is not None:
             rows = [
-                (key, label, opened_or_empty(sealer, blob, VECTOR, vector_identity(sample, self.model_id)), sample)
+                (
+                    key,
+                    label,
+                    opened_or_empty(sealer, blob, VECTOR, vector_identity(sample, self.model_id, label)),
+                    sample,
+                )
                 for key, label, blob, sample in rows
             ]
         width = 4 * self.dimension

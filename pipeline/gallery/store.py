@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from pipeline.errors import GalleryDamagedError, SubjectExistsError, SubjectNotFoundError
-from pipeline.gallery import names
+from pipeline.gallery import bound, names
 from pipeline.gallery.records import Enrolled, SampleInfo
 from pipeline.gallery.schema import meta, removed, samples, subjects, templates
 from pipeline.gallery.server import timeline_of
 from pipeline.gallery.times import as_time, now_us
-from pipeline.gallery.vault.sealer import NAME, VECTOR, by_name, opened, sealer_of, vector_identity
+from pipeline.gallery.vault.sealer import VECTOR, by_name, opened, sealer_of, vector_identity
 
 _CHUNK = 500  # values in one IN (...)
 _LOOKED_AT = 2000  # names that are compared with one that is not there
@@ -98,21 +98,15 @@ def subject_ids(connection: Connection, wanted: Sequence[str], generation: int, 
     missing = [name for name in dict.fromkeys(wanted) if name not in found]
     if not missing:
         return found
+    named = {uuid.uuid4().hex: name for name in missing}
     row = {"created_us": created, "changed": generation}
-    made = [{**name_values(connection, n, uuid.uuid4().hex), **row} for n in missing]
+    made = [{"name": name, "folded": names.folded(name), "uid": uid, **row} for uid, name in named.items()]
+    if sealer_of(connection.dialect) is not None:  # what the sealed name is bound to has to be there first
+        made = [{**one, "folded": ""} for one in made]
     connection.execute(_INSERT_SUBJECT, made)
+    for chunk in chunks(named):
+        bound.seal_names(connection, {uid: named[uid] for uid in chunk})
     return read()
-
-
-def name_values(connection: Connection, name: str, uid: str) -> dict[str, str]:
-    """The columns that hold a subject's name, and its random id.
-
-    In an encrypted gallery the first holds what the name is found by, which the column's type makes of it, and the
-    second the sealed name.
-    """
-    sealer = sealer_of(connection.dialect)
-    folded = names.folded(name) if sealer is None else sealer.seal_text(name, NAME, uid)
-    return {"name": name, "folded": folded, "uid": uid}
 
 
 def uids_of(connection: Connection, wanted: Sequence[str]) -> dict[str, str]:
@@ -230,7 +224,8 @@ def rename(connection: Connection, old: str, new: str) -> None:
             f"join them with `knownface gallery merge {names.shown(old)} {names.shown(new)}`"
         )
     generation = bump(connection, removal=True)  # the old name must leave the saved index too
-    values = name_values(connection, new, uid_of(connection, old)) | {"changed": generation}
+    folded = bound.folded(connection, new, uid_of(connection, old), key)
+    values = {"name": new, "folded": folded, "changed": generation}
     connection.execute(sa.update(subjects).where(subjects.c.id == key).values(values))
 
 
@@ -240,8 +235,9 @@ def merge(connection: Connection, source: str, target: str) -> int:
     if from_key == to_key:
         raise SubjectExistsError(f"{names.shown(source)} is one subject: give two to merge")
     generation = bump(connection, removal=True)
-    moved = sa.update(samples).where(samples.c.subject_id == from_key).values(subject_id=to_key, changed=generation)
-    count = connection.execute(moved).rowcount
+    mine = samples.c.subject_id == from_key
+    bound.bind(connection, mine, to_key)
+    count = connection.execute(sa.update(samples).where(mine).values(subject_id=to_key, changed=generation)).rowcount
     connection.execute(sa.delete(subjects).where(subjects.c.id == from_key))
     return int(count)
 
@@ -264,8 +260,9 @@ def split(connection: Connection, uids: Sequence[str], new: str) -> None:
     generation = bump(connection, removal=True)
     key = subject_ids(connection, [new], generation, now_us())[new]
     for chunk in chunks(uids):
-        move = sa.update(samples).where(samples.c.uid.in_(chunk)).values(subject_id=key, changed=generation)
-        connection.execute(move)
+        some = samples.c.uid.in_(chunk)
+        bound.bind(connection, some, key)
+        connection.execute(sa.update(samples).where(some).values(subject_id=key, changed=generation))
     for owner in set(owners.values()):
         _drop_if_empty(connection, owner)
 
@@ -292,15 +289,23 @@ def list_samples(connection: Connection, key: int, model_id: str) -> tuple[Sampl
 def list_templates(connection: Connection, model_id: str, key: int | None) -> list[Enrolled]:
     """The templates of a model, of one subject or of all, by subject, oldest first."""
     query = (
-        sa.select(subjects.c.name, samples.c.id, samples.c.uid, samples.c.source, templates.c.vector, templates.c.norm)
+        sa.select(
+            subjects.c.name,
+            samples.c.id,
+            samples.c.uid,
+            samples.c.source,
+            templates.c.vector,
+            templates.c.norm,
+            subjects.c.id,
+        )
         .join(samples, samples.c.subject_id == subjects.c.id)
         .join(templates, (templates.c.sample_id == samples.c.id) & (templates.c.model_id == model_id))
         .order_by(subjects.c.folded, subjects.c.name, samples.c.id)
     )
     rows = connection.execute(query if key is None else query.where(subjects.c.id == key))
     found = []
-    for name, number, uid, source, vector, norm in by_name(connection, rows, itemgetter(0)):
-        plain = opened(connection, vector, VECTOR, vector_identity(number, model_id))
+    for name, number, uid, source, vector, norm, owner in by_name(connection, rows, itemgetter(0)):
+        plain = opened(connection, vector, VECTOR, vector_identity(number, model_id, owner))
         found.append(Enrolled(name, uid, source, np.frombuffer(plain, "<f4").astype(np.float32), float(norm)))
     return found
 

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,12 +29,8 @@ from pipeline.gallery.store import bump, read_meta
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.vault.sealer import (
     VECTOR,
-    Sealer,
-    SealError,
     by_name,
-    kept_text,
     opened,
-    sealer_of,
     vector_identity,
 )
 from pipeline.gallery.waiting import Made, Waiting, insert, lacks, select, subject_lacks
@@ -44,7 +39,6 @@ PROGRESS = "switch"
 """Kind of the document that tells how far a change is."""
 LOCK = "switch.lock"
 _LOCK_S = 2.0
-_MESSAGE = ("documents.body", PROGRESS)
 AT_ONCE = 16
 """Samples that are embedded within the step, at most: enrolments wait for it."""
 
@@ -115,8 +109,6 @@ class Switching:
         """
         with self._truth.reading() as connection:
             found = documents.read(connection, PROGRESS, OF_ALL)
-            if found is not None:
-                found = _with_message(found, partial(_open_message, sealer_of(connection.dialect)))
         return None if found is None else found | {"running": self._is_held()}
 
     def commit(
@@ -184,11 +176,13 @@ class Switching:
     def dimension_of(self, model_id: str) -> int | None:
         """Length of the vectors of a model, by those that are there; None where there are none."""
         with self._truth.reading() as connection:
-            query = sa.select(templates.c.vector, templates.c.sample_id).where(templates.c.model_id == model_id)
+            query = sa.select(templates.c.vector, samples.c.id, samples.c.subject_id)
+            query = query.join(samples, samples.c.id == templates.c.sample_id).where(templates.c.model_id == model_id)
             row = connection.execute(query.limit(1)).first()
             if row is None:
                 return None
-            return len(opened(connection, row.vector, VECTOR, vector_identity(row.sample_id, model_id))) // 4
+            place = vector_identity(row.id, model_id, row.subject_id)
+            return len(opened(connection, row.vector, VECTOR, place)) // 4
 
     def forget(self) -> int:
         """Removes the templates and documents of every model that nobody is searched by; returns how many templates.
@@ -295,34 +289,11 @@ def _after(connection: Connection, before: InUse | None, model: Model) -> InUse:
 def _note(connection: Connection, progress: dict[str, Any]) -> None:
     stamped = progress | {"pid": os.getpid(), "updated_us": time.time_ns() // 1000}
     stamped["generation"] = read_meta(connection).generation
-    stamped = _with_message(stamped, lambda text: kept_text(connection, text, *_MESSAGE))
     documents.write(connection, PROGRESS, OF_ALL, documents.encode(PROGRESS, stamped))
-
-
-def reseal_message(connection: Connection, sealer: Sealer) -> None:
-    """Brings what the last change said, which may name people, under another key."""
-    found = documents.read(connection, PROGRESS, OF_ALL)
-    if found is not None and "message" in found:
-        plain = _with_message(found, partial(_open_message, sealer_of(connection.dialect)))
-        sealed = _with_message(plain, lambda text: sealer.seal_text(text, *_MESSAGE))
-        documents.write(connection, PROGRESS, OF_ALL, documents.encode(PROGRESS, sealed))
 
 
 def forget_message(connection: Connection, name: str) -> None:
     """Takes out what the last change said, where it names somebody: an earlier version kept names there."""
     found = documents.read(connection, PROGRESS, OF_ALL)
-    said = _with_message(found, partial(_open_message, sealer_of(connection.dialect))) if found else {}
-    if found is not None and name.casefold() in str(said.get("message", "")).casefold():
+    if found is not None and name.casefold() in str(found.get("message", "")).casefold():
         documents.write(connection, PROGRESS, OF_ALL, documents.encode(PROGRESS, found | {"message": ""}))
-
-
-def _with_message(progress: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    message = progress.get("message")
-    return progress | {"message": change(message)} if isinstance(message, str) else progress
-
-
-def _open_message(sealer: Sealer | None, text: str) -> str:
-    try:
-        return text if sealer is None else sealer.open_text(text, *_MESSAGE)
-    except SealError:
-        return ""

@@ -177,7 +177,7 @@ def export(connection: Connection, name: str) -> dict[str, Any]:
         query = sa.select(templates).where(templates.c.sample_id == row.id).order_by(templates.c.id)
         vectors = []
         for t in connection.execute(query):
-            vector = opened(connection, t.vector, VECTOR, vector_identity(row.id, t.model_id))
+            vector = opened(connection, t.vector, VECTOR, vector_identity(row.id, t.model_id, key))
             coded = base64.b64encode(vector).decode()
             vectors.append({"model_id": t.model_id, "norm": t.norm, "vector_f32": coded})
         crop = None if row.crop is None else opened(connection, row.crop, CROP, row.uid)

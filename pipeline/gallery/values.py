@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection
 from pipeline.errors import SubjectNameError
 from pipeline.gallery import names
 from pipeline.gallery.column_types import LANDMARK_BYTES, LandmarkBytes
-from pipeline.gallery.documents import MAX_LENGTH as MAX_DOCUMENT
-from pipeline.gallery.documents import decode
+from pipeline.gallery.documents import MAX_KEPT, decode, identity
 from pipeline.gallery.records import Problem
-from pipeline.gallery.schema import LATER_COLUMNS, consent, documents, holds, meta, samples, subjects, templates
+from pipeline.gallery.schema import LATER_COLUMNS, consent, documents, holds, meta, samples, subjects, templates, vault
+from pipeline.gallery.vault.sealer import DOCUMENT, SealError, is_sealed, sealer_of
 
 _IDS = (subjects.c.uid, samples.c.uid, samples.c.photo_sha256)
 _SHOWN = 20  # rows of one table that are told one by one
@@ -92,7 +92,7 @@ def _fault(connection: Connection, column: sa.Column[Any]) -> sa.ColumnElement[b
     if isinstance(column.type, LandmarkBytes):
         faults.append(sa.func.length(column) != LANDMARK_BYTES)
     if column is documents.c.body:
-        faults.append(sa.func.length(column) > MAX_DOCUMENT)
+        faults.append(sa.func.length(column) > MAX_KEPT)
     if column is subjects.c.name:
         faults.append(~sa.func.length(column).between(1, names.MAX_LENGTH))
     if (
@@ -122,12 +122,24 @@ def _undecodable(connection: Connection, table: sa.Table) -> Iterator[tuple[int,
 def _no_json(connection: Connection) -> Iterator[tuple[int, str]]:
     """Row and column of documents that are no JSON object; what cannot be one for its kind or length is not read."""
     body: sa.ColumnElement[Any] = _raw(documents.c.body)
-    small = sa.func.length(body) <= MAX_DOCUMENT
+    small = sa.func.length(body) <= MAX_KEPT
     if connection.dialect.name == "sqlite":
         small &= sa.func.typeof(body) == "text"
         body = sa.cast(body, sa.LargeBinary)
-    for key, text in connection.execute(sa.select(_raw(documents.c.id), body).where(small)):
+    sealer, encrypted = sealer_of(connection.dialect), _is_encrypted(connection)
+    query = sa.select(_raw(documents.c.id), _raw(documents.c.kind), _raw(documents.c.model_id), body)
+    for key, kind, model_id, kept in connection.execute(query.where(small)):
         try:
-            decode(text if isinstance(text, str) else text.decode())
-        except ValueError:  # a text that is no UTF-8 is one too
+            text = kept if isinstance(kept, str) else kept.decode()
+            if sealer is not None:
+                text = sealer.open_text(text, DOCUMENT, identity(kind, model_id))
+            elif encrypted and is_sealed(text):  # a backup is looked at without its key
+                continue
+            decode(text)
+        except (ValueError, SealError):  # a text that is no UTF-8 is one too
             yield key, documents.c.body.name
+
+
+def _is_encrypted(connection: Connection) -> bool:
+    known = sa.inspect(connection).has_table(vault.name)
+    return known and connection.execute(sa.select(vault.c.id)).first() is not None

@@ -87,17 +87,20 @@ def select(
 def insert(connection: Connection, model_id: str, rows: Sequence[Made]) -> int:
     """Adds templates of samples that are there and have none of the model; returns how many."""
     generation = bump(connection)
-    free: set[int] = set()
+    free: dict[int, int] = {}
     for chunk in chunks(key for key, _, _ in rows):
-        query = sa.select(samples.c.id).where(samples.c.id.in_(chunk) & lacks(model_id))
-        free.update(connection.execute(query).scalars())
+        query = sa.select(samples.c.id, samples.c.subject_id).where(samples.c.id.in_(chunk) & lacks(model_id))
+        free.update((key, owner) for key, owner in connection.execute(query))
     new = [
         {
             "sample_id": key,
             "model_id": model_id,
             "norm": float(norm),
             "vector": kept(
-                connection, np.ascontiguousarray(vector, "<f4").tobytes(), VECTOR, vector_identity(key, model_id)
+                connection,
+                np.ascontiguousarray(vector, "<f4").tobytes(),
+                VECTOR,
+                vector_identity(key, model_id, free[key]),
             ),
         }
         for key, norm, vector in rows

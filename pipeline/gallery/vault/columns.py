@@ -95,7 +95,11 @@ class SubjectName(SealedText):
 
     def column_expression(self, column: Any) -> Any:
         """The column as it is read."""
-        return _WithIdentity(column, column.table.c.uid, column.table.c.folded)
+        known = column.table.c
+        identity = (
+            sa.type_coerce(known.uid, sa.Text).concat(sa.literal_column("'/'")).concat(sa.cast(known.id, sa.Text))
+        )
+        return _WithIdentity(column, identity, known.folded)
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
         """What a name is compared with, and kept as."""

@@ -33,6 +33,7 @@ KEY_BYTES = 32
 KEY_ID_BYTES = 4
 NAME, SOURCE, CROP, VECTOR = "subjects.name", "samples.source", "samples.crop", "templates.vector"
 EVIDENCE, GIVEN_BY, REASON = "consent.evidence", "consent.given_by", "holds.reason"
+DOCUMENT = "documents.body"
 _MAGIC, _TEXT_MAGIC = b"KFV1", "kfv1:"
 _NONCE = 12
 _HEAD = len(_MAGIC) + KEY_ID_BYTES
@@ -237,9 +238,14 @@ def sealer_of(dialect: Dialect) -> Sealer | None:
     return found
 
 
-def vector_identity(sample_id: int, model_id: str) -> str:
-    """What a template is bound to: the row of its sample, and its model."""
-    return f"{sample_id}/{model_id}"
+def vector_identity(sample_id: int, model_id: str, subject_id: int) -> str:
+    """What a template is bound to: the row of its sample, its model, and the row of whom it says who they are."""
+    return f"{sample_id}/{model_id}/{subject_id}"
+
+
+def name_identity(uid: str, subject_id: int) -> str:
+    """What a name is bound to: the random id of its subject, and its row, which is what templates point to."""
+    return f"{uid}/{subject_id}"
 
 
 def kept(connection: Connection, value: bytes, column: str, identity: str) -> bytes:
@@ -265,6 +271,22 @@ def opened(connection: Connection, value: bytes, column: str, identity: str) -> 
         return value
     try:
         return sealer.open(value, column, identity)
+    except SealError as error:
+        raise damaged(column, identity, error) from error
+
+
+def is_sealed(text: str) -> bool:
+    """Whether a text looks as if it were sealed, under whatever key."""
+    return text.startswith(_TEXT_MAGIC)
+
+
+def opened_text(connection: Connection, value: str, column: str, identity: str) -> str:
+    """A text that was kept. Errors as `opened`."""
+    sealer = sealer_of(connection.dialect)
+    if sealer is None:
+        return value
+    try:
+        return sealer.open_text(value, column, identity)
     except SealError as error:
         raise damaged(column, identity, error) from error
 

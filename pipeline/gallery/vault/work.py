@@ -22,13 +22,14 @@ from pipeline.gallery.audit import NOBODY, Note, Scribe
 from pipeline.gallery.engine import Place, make_engine, reading
 from pipeline.gallery.engine_errors import READ_ONLY, named_errors
 from pipeline.gallery.logged import changing
-from pipeline.gallery.schema import subjects, vault
-from pipeline.gallery.switching import Switching, reseal_message
+from pipeline.gallery.schema import samples, subjects, vault
+from pipeline.gallery.switching import Switching
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.vault import state as states
 from pipeline.gallery.vault.master import KeyPlaces, MasterKey
 from pipeline.gallery.vault.sealer import (
     CROP,
+    DOCUMENT,
     EVIDENCE,
     GIVEN_BY,
     NAME,
@@ -38,6 +39,7 @@ from pipeline.gallery.vault.sealer import (
     Sealer,
     SealError,
     damaged,
+    name_identity,
     sealer_of,
 )
 from pipeline.gallery.vault.state import Vault
@@ -50,28 +52,45 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class _Part:
-    """A table whose values are sealed: columns and their places, and what a row's seals are bound to."""
+    """A table whose values are sealed: columns and their places, and what a row's seals are bound to.
+
+    Attributes:
+        owner: Also to the subject of its sample, as `subject_id`, which stands in another table.
+    """
 
     table: sa.TableClause
     columns: dict[str, str]
     identity: tuple[str, ...]
+    owner: bool = False
+
+    def rows(self) -> sa.Select[Any]:
+        """Its rows, with what their seals are bound to."""
+        if not self.owner:
+            return sa.select(self.table)
+        mine = sa.select(samples.c.subject_id).where(samples.c.id == self.table.c.sample_id).scalar_subquery()
+        return sa.select(self.table, mine.label("subject_id"))
 
     def behind(self, key_id: str) -> sa.ColumnElement[bool]:
         """Of a row: something in it is not under this key."""
         return sa.or_(*(_behind(self.table.c[name], key_id) for name in self.columns))
 
 
-def _part(table: str, columns: dict[str, str], *identity: str, binary: tuple[str, ...] = ()) -> _Part:
+_NUMBERS = {"sample_id", "given_us", "placed_us"}
+
+
+def _part(
+    table: str, columns: dict[str, str], *identity: str, binary: tuple[str, ...] = (), owner: bool = False
+) -> _Part:
     made = [sa.column(name, sa.LargeBinary() if name in binary else sa.Text()) for name in columns]
-    known = [sa.column(name, sa.BigInteger() if name.endswith(("_us", "_id")) else sa.Text()) for name in identity]
-    if "model_id" in identity:
-        known = [sa.column("sample_id", sa.BigInteger()), sa.column("model_id", sa.Text())]
-    return _Part(sa.table(table, sa.column("id", sa.BigInteger()), *made, *known), columns, identity)
+    known = [sa.column(name, sa.BigInteger() if name in _NUMBERS else sa.Text()) for name in identity]
+    bound = (*identity, "subject_id") if owner else identity
+    return _Part(sa.table(table, sa.column("id", sa.BigInteger()), *made, *known), columns, bound, owner)
 
 
 _PARTS = (
     _part("samples", {"source": SOURCE, "crop": CROP}, "uid", binary=("crop",)),
-    _part("templates", {"vector": VECTOR}, "sample_id", "model_id", binary=("vector",)),
+    _part("templates", {"vector": VECTOR}, "sample_id", "model_id", binary=("vector",), owner=True),
+    _part("documents", {"body": DOCUMENT}, "kind", "model_id"),
     _part("consent", {"evidence": EVIDENCE, "given_by": GIVEN_BY}, "given_us"),
     _part("holds", {"reason": REASON}, "placed_us"),
 )
@@ -231,7 +250,6 @@ class Vaulting:
             after = change(before)
             sealer = after.sealer(master)
             _seal_names(connection, sealer)
-            reseal_message(connection, sealer)
             states.write(connection, after)
             keys = {"data_key": after.key_id, "master_key": after.master_id}
             if before is not None and before.master_id != after.master_id:
@@ -257,7 +275,7 @@ class Vaulting:
         table = part.table
         with self._truth.writing() as connection:
             sealer = _need(connection)
-            query = sa.select(table).where((table.c.id > after) & part.behind(sealer.key_id)).order_by(table.c.id)
+            query = part.rows().where((table.c.id > after) & part.behind(sealer.key_id)).order_by(table.c.id)
             rows = connection.execute(query.limit(AT_ONCE).with_for_update()).all()
             if not rows:
                 return None
@@ -330,7 +348,11 @@ def _count(connection: Connection, key_id: str) -> int:
 def _seal_names(connection: Connection, sealer: Sealer) -> None:
     rows = connection.execute(sa.select(subjects.c.id, subjects.c.uid, subjects.c.name)).all()
     changes = [
-        {"row": row.id, "blind": sealer.blind(row.name), "sealed": sealer.seal_text(row.name, NAME, row.uid)}
+        {
+            "row": row.id,
+            "blind": sealer.blind(row.name),
+            "sealed": sealer.seal_text(row.name, NAME, name_identity(row.uid, row.id)),
+        }
         for row in rows
     ]
     if changes:
