@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pipeline.gallery.engine_errors import READ_ONLY, named_errors
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, generation_of
 from pipeline.gallery.store import Meta, read_meta
 from pipeline.gallery.vault import state as vault_state
-from pipeline.gallery.vault.master import NO_KEY, KeyPlaces
+from pipeline.gallery.vault.master import NO_KEY, KeyPlaces, MasterKey
 from pipeline.gallery.vault.sealer import attach
 from pipeline.gallery.vault.state import Vault
 
@@ -90,11 +91,14 @@ class Truth:
 
         Raises:
             VaultLockedError: The gallery is encrypted, and its key is missing or another.
+            GalleryDamagedError: It was encrypted, and is not any more.
         """
         while True:
             engine, known = self._opened
             with begin(engine) as connection:
                 now = vault_state.read(connection)
+                if now is None and self._keys.seen is not None:
+                    self._keys.seen.require_plain(self.place.label)
                 if now == known:
                     yield connection
                     return
@@ -107,7 +111,9 @@ class Truth:
                 return
             engine = make_engine(self.place, read_only=self.read_only)
             if vault is not None:
-                attach(engine, vault.sealer(self._keys.need(self.place.label, vault.master_id)))
+                attach(engine, vault.sealer(self.master_key(vault)))
+                if self._keys.seen is not None:
+                    self._keys.seen.note(self.place.label, vault.vault_id)
             self._former.append(self.engine)
             self.engine, self._opened = engine, (engine, vault)
             for former in self._former:  # one in use is for later: what it gets back it would not close
@@ -119,9 +125,17 @@ class Truth:
         """The keys that were opened last, wrapped; None where the gallery is not encrypted."""
         return self._opened[1]
 
+    def master_key(self, vault: Vault) -> MasterKey:
+        """The key that the gallery was opened with.
+
+        Raises:
+            VaultLockedError: It is missing, or another.
+        """
+        return self._keys.need(self.place.label, vault.master_id)
+
     def use_keys(self, keys: KeyPlaces) -> None:
         """Looks for the master key elsewhere from now on."""
-        self._keys = keys
+        self._keys = replace(keys, seen=self._keys.seen)
 
     @contextmanager
     def writing(self, *, erases: bool = False) -> Iterator[Connection]:

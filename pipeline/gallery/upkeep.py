@@ -28,6 +28,7 @@ from pipeline.gallery.schema import REVISIONS, documents, meta, metadata, remove
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.vault.sealer import CROP, VECTOR, opened, vector_identity
+from pipeline.gallery.vault.seen import Seen
 
 
 def backup(truth: Truth, file: Path) -> None:
@@ -106,8 +107,15 @@ def restore(file: Path, location: str | Path, scribe: Scribe = NOBODY) -> None:
                     index.unlink(missing_ok=True)
                 if scribe.anchor is not None and end is not None:
                     scribe.anchor.note(place.label, end)
+                if scribe.anchor is not None and not _is_encrypted(folder / DATABASE):
+                    Seen(scribe.anchor.folder).forget(place.label)
     except Timeout as error:
         raise GalleryBusyError(f"{place.label}: another process is preparing the gallery; try again") from error
+
+
+def _is_encrypted(database: Path) -> bool:
+    with _connected(database) as connection:
+        return connection.execute("SELECT 1 FROM vault").fetchone() is not None
 
 
 def _bring_up_to_date(file: Path, old: OldLog, scribe: Scribe, label: str) -> End | None:

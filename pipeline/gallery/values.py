@@ -127,12 +127,16 @@ def _no_json(connection: Connection) -> Iterator[tuple[int, str]]:
         small &= sa.func.typeof(body) == "text"
         body = sa.cast(body, sa.LargeBinary)
     sealer, encrypted = sealer_of(connection.dialect), _is_encrypted(connection)
-    query = sa.select(_raw(documents.c.id), _raw(documents.c.kind), _raw(documents.c.model_id), body)
-    for key, kind, model_id, kept in connection.execute(query.where(small)):
+    query = sa.select(_raw(documents.c.id), body).where(small)
+    if sealer is not None:
+        places = (documents.c.kind, documents.c.model_id)
+        query = query.add_columns(*(sa.cast(column, sa.LargeBinary) for column in places))
+    for row in connection.execute(query):
+        key, kept = row[0], row[1]
         try:
             text = kept if isinstance(kept, str) else kept.decode()
             if sealer is not None:
-                text = sealer.open_text(text, DOCUMENT, identity(kind, model_id))
+                text = sealer.open_text(text, DOCUMENT, identity(*(bytes(row[number]).decode() for number in (2, 3))))
             elif encrypted and is_sealed(text):  # a backup is looked at without its key
                 continue
             decode(text)

@@ -75,6 +75,8 @@ class FileKeys:
         """
         now = _vault_of(self._location)
         if now is None:
+            if self._places.seen is not None:
+                self._places.seen.require_plain(label_of(self._location))
             return None
         value = now.files_key(self._places.need(label_of(self._location), now.master_id))
         self._known = None if value is None else FilesKey(now.vault_id, value)

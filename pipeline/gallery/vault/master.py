@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import VaultError, VaultLockedError
 from pipeline.extra import need
-from pipeline.gallery import private
+from pipeline.gallery import anchor, private
 from pipeline.gallery.vault.sealer import KEY_BYTES
+from pipeline.gallery.vault.seen import Seen
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -72,17 +73,19 @@ class KeyPlaces:
         text: The key itself in base64, from the environment; "" for none.
         file: A file that holds it, which only its owner may read; None for none.
         keyring: Ask the operating system's keyring.
+        seen: The notes about which galleries are encrypted; None for none.
     """
 
     text: str = field(default="", repr=False)
     file: Path | None = None
     keyring: bool = False
+    seen: Seen | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> KeyPlaces:
         """Those that the environment and the settings name."""
         file = Path(settings.vault_key_file).expanduser() if settings.vault_key_file else None
-        return cls(os.environ.get(ENVIRONMENT, ""), file, settings.vault_keyring)
+        return cls(os.environ.get(ENVIRONMENT, ""), file, settings.vault_keyring, Seen(settings.home / anchor.FOLDER))
 
     def find(self, master_id: str | None) -> MasterKey | None:
         """The key; None where no place is named that has one.

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
@@ -75,21 +76,25 @@ class Vault:
 
     def with_new_key(self, master: MasterKey, state: State) -> Vault:
         """With one more data key, which seals from now on."""
-        made, key = os.urandom(KEY_ID_BYTES).hex(), os.urandom(KEY_BYTES)
-        wrapped = {_FILES: self._wrap(master, _FILES, os.urandom(KEY_BYTES))} | self._wrapped()
-        wrapped[made] = self._wrap(master, made, key)
-        return replace(self, state=state, key_id=made, wrapped=json.dumps(wrapped))
+        made = os.urandom(KEY_ID_BYTES).hex()
+        keys = {_FILES: os.urandom(KEY_BYTES)} | self._opened(master) | {made: os.urandom(KEY_BYTES)}
+        return replace(self, state=state, key_id=made)._with(master, keys)
 
-    def with_current_key_only(self, state: State) -> Vault:
+    def with_current_key_only(self, master: MasterKey, state: State) -> Vault:
         """Without the data keys that nothing is sealed with any more."""
-        kept = {key_id: text for key_id, text in self._wrapped().items() if key_id in (self.key_id, _FILES)}
-        return replace(self, state=state, wrapped=json.dumps(kept))
+        kept = {key_id: key for key_id, key in self._opened(master).items() if key_id in (self.key_id, _FILES)}
+        return replace(self, state=state)._with(master, kept)
 
     def under(self, old: MasterKey, new: MasterKey) -> Vault:
         """The same data keys, wrapped by another master key."""
-        keys = {key_id: self._unwrap(old, key_id, text) for key_id, text in self._wrapped().items()}
-        wrapped = {key_id: self._wrap(new, key_id, key) for key_id, key in keys.items()}
-        return replace(self, master_id=new.id, wrapped=json.dumps(wrapped))
+        return replace(self, master_id=new.id)._with(new, self._opened(old))
+
+    def _opened(self, master: MasterKey) -> dict[str, bytes]:
+        return {key_id: self._unwrap(master, key_id, text) for key_id, text in self._wrapped().items()}
+
+    def _with(self, master: MasterKey, keys: Mapping[str, bytes]) -> Vault:
+        wrapped = {key_id: self._wrap(master, key_id, key) for key_id, key in keys.items()}
+        return replace(self, wrapped=json.dumps(wrapped))
 
     def _wrapped(self) -> dict[str, str]:
         try:
@@ -117,7 +122,9 @@ class Vault:
             raise _damaged() from error
 
     def _bound(self, key_id: str) -> bytes:
-        return f"knownface data key 1\0{self.vault_id}\0{key_id}".encode()
+        """What a wrapped key is bound to; also whether values in the open are let pass, which no one else may say."""
+        lets_pass = "plain" if self.state == "encrypting" else "sealed"
+        return f"knownface data key 1\0{self.vault_id}\0{key_id}\0{lets_pass}".encode()
 
 
 def new_vault(master: MasterKey) -> Vault:

@@ -295,7 +295,7 @@ class Vaulting:
             if now is None or _count(connection, now.key_id):
                 raise GalleryBusyError(f"{label}: rows came that are not under the new key: run the command again")
             if now.state != "cleaning":
-                states.write(connection, now.with_current_key_only("cleaning"))
+                states.write(connection, now.with_current_key_only(self._truth.master_key(now), "cleaning"))
             store.bump(connection, removal=True)  # every index file made before has to go
         upkeep.compact(self._truth)
         if self._truth.erase_due:
@@ -309,7 +309,7 @@ class Vaulting:
             now = states.read(connection)
             if now is None:
                 raise _plain_again()
-            after = now.with_current_key_only("on")
+            after = now.with_current_key_only(self._truth.master_key(now), "on")
             states.write(connection, after)
             log.append(Note("vault_done", "vault", {"data_key": after.key_id, "master_key": after.master_id}))
         return after

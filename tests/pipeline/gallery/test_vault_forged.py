@@ -7,11 +7,14 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from gallery_samples import probe_of
+from gallery_samples import probe_of, sample_of, vector_of
 from vault_samples import KEY, NAMES, OTHER, fill, opened
 
 from pipeline.errors import GalleryDamagedError
+from pipeline.gallery import Anchor, Gallery, KeyPlaces, Scribe
 from pipeline.gallery.documents import encode
+from pipeline.gallery.vault.files import FileKeys
+from pipeline.gallery.vault.seen import Seen
 
 
 @pytest.fixture
@@ -114,3 +117,50 @@ def test_who_is_merged_split_and_renamed_is_still_found(folder):
         assert gallery.check() == []
         gallery.vault().rotate(KEY, OTHER)
         assert taken_for(gallery, f"{NAMES[0]} 1") == "Somebody new"
+
+
+def test_values_in_the_open_are_let_pass_while_it_says_so_and_nobody_else_can_say_so(folder):
+    vector = vector_of("mallory").astype("<f4").tobytes()
+    change(folder, "UPDATE vault SET state = 'encrypting'", ("UPDATE templates SET vector = ? WHERE id = 1", (vector,)))
+    with pytest.raises(GalleryDamagedError, match="keys were altered"):
+        opened(folder)
+
+
+@pytest.fixture
+def watched(tmp_path):
+    """An encrypted gallery whose user's data folder knows that it is."""
+    anchor = Anchor(tmp_path / "home")
+    keys = KeyPlaces(KEY.text, seen=Seen(anchor.folder))
+    with opened(tmp_path / "g", keys, scribe=Scribe("ada", anchor)) as gallery:
+        fill(gallery)
+        gallery.release(NAMES[0])
+        gallery.backup(tmp_path / "plain.db")
+        gallery.vault().init(KEY)
+    return tmp_path / "g", keys, Scribe("ada", anchor)
+
+
+def test_a_gallery_does_not_become_one_in_the_open_without_a_word(watched):
+    folder, keys, _ = watched
+    with opened(folder, keys) as gallery:
+        gallery.enrol("Eve", [sample_of("eve")])
+        change(folder, "DELETE FROM vault")
+        with pytest.raises(GalleryDamagedError, match="was encrypted and is not any more"):
+            gallery.enrol("Mallory", [sample_of("mallory")])
+    with pytest.raises(GalleryDamagedError, match="was encrypted and is not any more"):
+        opened(folder, keys)
+    (folder / "gallery.db").unlink()
+    with pytest.raises(GalleryDamagedError, match="if you have put another gallery there"):
+        opened(folder, keys)
+    with pytest.raises(GalleryDamagedError, match="was encrypted"):
+        FileKeys(str(folder), keys).current()
+
+
+def test_a_backup_from_before_makes_it_plain_and_the_folder_knows_that(watched, tmp_path):
+    folder, keys, scribe = watched
+    Gallery.restore(tmp_path / "plain.db", folder, scribe)
+    with opened(folder, keys) as gallery:
+        assert taken_for(gallery, f"{NAMES[0]} 0") == NAMES[0]
+        gallery.vault().init(KEY)
+        change(folder, "DELETE FROM vault")
+        with pytest.raises(GalleryDamagedError, match="was encrypted"):
+            gallery.subjects()

@@ -84,7 +84,7 @@ def test_wrapped_keys_open_with_their_master_key_only():
     again = vault.with_new_key(KEY, "rotating")
     assert again.sealer(KEY).open(sealed, NAME, "1") == b"data"
     with pytest.raises(SealError, match="key that the gallery does not have"):
-        again.with_current_key_only("on").sealer(KEY).open(sealed, NAME, "1")
+        again.with_current_key_only(KEY, "on").sealer(KEY).open(sealed, NAME, "1")
     moved = vault.under(KEY, OTHER)
     assert moved.sealer(OTHER).open(sealed, NAME, "1") == b"data"
     for wrong, key in ((vault, OTHER), (moved, KEY)):
