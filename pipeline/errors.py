@@ -76,6 +76,7 @@
     │   └── ServiceUnreachableError      service_unreachable  a server does not answer
     ├── ExtraMissingError                extra_missing        a package of an extra is needed and not installed
     ├── StreamError                      stream_lost          a camera or stream cannot be opened, or has ended
+    ├── ChallengeError                   challenge_refused    not known, answered before, or ended
     ├── NoOperatingPointError            no_operating_point   nothing says which score is a match
     ├── CalibrationError                 calibration_refused  the data cannot support what was asked for
     └── ConfigError                      config_invalid
@@ -603,6 +604,12 @@ class StreamError(KnownfaceError):
     """A camera or stream cannot be opened, or has ended."""
 
     code = "stream_lost"
+
+
+class ChallengeError(KnownfaceError):
+    """A challenge that is not known, was answered already, or has ended; or a video that is older than it."""
+
+    code = "challenge_refused"
 
 
 class NoOperatingPointError(KnownfaceError):

@@ -140,3 +140,75 @@ FACES = {
     "jacinda-ardern-2018.jpg": (0, 0, 716),
     "rishi-sunak.jpg": (0, 2, 747),
 }
+
+
+@dataclass(frozen=True)
+class Turnable:
+    """A picture of a face that is turned: as the flat print that it is, or as if it had the relief of a head.
+
+    Attributes:
+        picture: (H, W, 3) RGB.
+        centre: x, y of the point about which it turns, between the eyes and the mouth.
+        eyes: Distance of the eyes in pixels.
+        relief: Depth of the head in distances of the eyes; 0: a flat print.
+        distance: Of the camera from a print, in distances of the eyes.
+    """
+
+    picture: Image
+    centre: tuple[float, float]
+    eyes: float
+    relief: float = 0.0
+    distance: float = 6.0
+
+    def turned(self, yaw_deg: float, pitch_deg: float = 0.0) -> Image:
+        """What the camera sees; positive yaw: towards the right of the picture, positive pitch: up."""
+        height, width = self.picture.shape[:2]
+        v, u = np.mgrid[:height, :width].astype(np.float64)
+        across, down = (u - self.centre[0]) / self.eyes, (v - self.centre[1]) / self.eyes
+        x, y = (
+            self._head(across, down, yaw_deg, pitch_deg)
+            if self.relief
+            else self._print(across, down, yaw_deg, pitch_deg)
+        )
+        x_px, y_px = (
+            (x * self.eyes + self.centre[0]).astype(np.float32),
+            (y * self.eyes + self.centre[1]).astype(np.float32),
+        )
+        return np.asarray(cv2.remap(self.picture, x_px, y_px, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+    def _print(self, across: Any, down: Any, yaw_deg: float, pitch_deg: float) -> tuple[Any, Any]:
+        """Where the rays of a camera meet the plane."""
+        yaw, pitch = np.radians([yaw_deg, -pitch_deg])
+        turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+        turn @= np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
+        camera = turn.T @ np.array([0.0, 0.0, -self.distance])
+        rays = np.stack([across / self.distance, down / self.distance, np.ones_like(across)], axis=-1) @ turn
+        far = -camera[2] / rays[..., 2]
+        return camera[0] + far * rays[..., 0], camera[1] + far * rays[..., 1]
+
+    def _head(self, across: Any, down: Any, yaw_deg: float, pitch_deg: float) -> tuple[Any, Any]:
+        """Which point of the picture is seen where, from afar: an ellipsoid with a nose, found by iteration."""
+        yaw, pitch = np.radians([yaw_deg, pitch_deg])
+        x, y = across.copy(), down.copy()
+        for _ in range(25):
+            dome = self.relief * np.sqrt(np.maximum(0.0, 1 - (x / 1.7) ** 2 - (y / 2.2) ** 2))
+            nose = 0.45 * self.relief * np.exp(-((x / 0.25) ** 2) - ((y - 0.1) / 0.35) ** 2)
+            depth = dome + nose - 0.6 * self.relief
+            x += 0.5 * (across - depth * np.sin(yaw) - x * np.cos(yaw))
+            y += 0.5 * (down + depth * np.sin(pitch) - y * np.cos(pitch))
+        return x, y
+
+
+#: Yaw and pitch at which a `Turnable` has done a step; positive yaw turns to the right of the picture, a person's left.
+TURNS = {"left": (48.0, 0.0), "right": (-48.0, 0.0), "up": (0.0, 30.0), "down": (0.0, -30.0)}
+
+
+def turning(thing: Turnable, steps: Sequence[str], seed: int = 3) -> list[Image]:
+    """Frames of 15 a second: it is still, then does one step after the other; with the noise of a camera."""
+    rng = np.random.default_rng(seed)
+    poses = [(0.0, 0.0)] * 9
+    for step in steps:
+        yaw, pitch = TURNS[step]
+        poses += [(yaw * part, pitch * part) for part in np.sin(np.linspace(0, np.pi, 15)).tolist()] + [(0.0, 0.0)] * 4
+    frames = (thing.turned(*pose).astype(np.float32) for pose in poses)
+    return [np.clip(frame + rng.normal(0, 2, frame.shape), 0, 255).astype(np.uint8) for frame in frames]

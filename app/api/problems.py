@@ -98,6 +98,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "service_unreachable": (502, "Another server does not answer"),
     "extra_missing": (501, "A package of an extra is not installed"),
     "stream_lost": (422, "The camera or stream cannot be read"),
+    "challenge_refused": (409, "The challenge cannot be answered, or not any more"),
     "no_operating_point": (409, "Nothing says which score is a match"),
     "calibration_refused": (422, "The data cannot support what was asked for"),
     "config_invalid": (500, "The settings cannot be used"),

@@ -19,6 +19,7 @@ from app.cli import (
     audit,
     bench,
     calibrate,
+    challenge,
     data,
     demo,
     evaluate,
@@ -52,6 +53,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(challenge.app, name="challenge")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(unknown.app, name="unknown")
 app.add_typer(models.app, name="models")

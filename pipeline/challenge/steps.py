@@ -1,0 +1,48 @@
+"""What is asked: random movements in a random order."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+
+from pipeline.challenge.policy import ChallengePolicy
+
+Step = Literal["left", "right", "up", "down"]
+#: Every step; left and right are those of the person.
+STEPS: tuple[Step, ...] = get_args(Step)
+SIDEWAYS = ("left", "right")
+
+_NONCE_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What somebody is asked to do.
+
+    Attributes:
+        nonce: Its name, 32 hexadecimal digits that nobody can guess.
+        steps: In this order.
+        issued, expires: From when to when it can be answered; UTC.
+    """
+
+    nonce: str
+    steps: tuple[Step, ...]
+    issued: datetime
+    expires: datetime
+
+
+def new_challenge(policy: ChallengePolicy, now: datetime) -> Challenge:
+    """A random challenge: no step twice running, and at least one to a side.
+
+    Of three steps there are 34 orders, all equally likely.
+    """
+    chance = secrets.SystemRandom()
+    while True:
+        steps: list[Step] = []
+        for _ in range(policy.steps):
+            steps.append(chance.choice([step for step in STEPS if not steps or step != steps[-1]]))
+        if any(step in SIDEWAYS for step in steps):
+            expires = now + timedelta(seconds=policy.valid_s)
+            return Challenge(secrets.token_hex(_NONCE_BYTES), tuple(steps), now, expires)
