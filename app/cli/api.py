@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -40,7 +39,6 @@ def api(
             f"{place.address}: other machines would reach every face and name without a key: make one first "
             "(`knownface users key add NAME --role operator`), or name a provider of tokens in oidc.toml"
         )
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     try:
         from app.api.server import serve
     except ModuleNotFoundError as error:

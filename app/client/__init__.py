@@ -5,7 +5,7 @@
 
     protocol   what both can do                    local       on this machine
     calls      each verb as a request              sync        of a server
-    run_calls  those about runs and people         asynchronous  likewise, for asyncio
+    run_calls, right_calls: likewise               asynchronous  likewise, for asyncio
     reading    answers into the library's rows     problems    problem documents into its errors
     retrying   what is sent again, and when        rows, photos, transport
 

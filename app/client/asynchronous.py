@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 
-from app.client import calls, run_calls
+from app.client import calls, right_calls, run_calls
 from app.client.calls import Call
 from app.client.photos import PhotoLike, in_order, opened, together, upload_of, uploads_of
 from app.client.problems import error_of, unreachable
@@ -25,7 +26,7 @@ from pipeline.gallery.names import normalise
 if TYPE_CHECKING:
     from app.erasing import Erasure
     from app.photos import Upload
-    from pipeline.gallery import Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
+    from pipeline.gallery import Consent, Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
     from pipeline.types import Decision, OperatingPoint
 
 Answer = TypeVar("Answer")
@@ -142,6 +143,32 @@ class AsyncClient:
     async def erase(self, name: str, reason: str = "request") -> Erasure:
         """As `FaceService.erase`."""
         return await self._ask(calls.erase(name, reason))
+
+    # --- rights -----------------------------------------------------------------------------------------------
+
+    async def consents(self, subject: str) -> list[Consent]:
+        """As `FaceService.consents`."""
+        return await self._ask(right_calls.consents(subject))
+
+    async def consent(self, subject: str, new: NewConsent) -> None:
+        """As `FaceService.consent`."""
+        await self._ask(right_calls.consent(subject, new))
+
+    async def withdraw(self, subject: str, purpose: str | None = None) -> int:
+        """As `FaceService.withdraw`."""
+        return await self._ask(right_calls.withdraw(subject, purpose))
+
+    async def hold(self, subject: str, reason: str, until: datetime | None = None) -> None:
+        """As `FaceService.hold`."""
+        await self._ask(right_calls.hold(subject, reason, until))
+
+    async def release(self, subject: str) -> bool:
+        """As `FaceService.release`."""
+        return await self._ask(right_calls.release(subject))
+
+    async def export(self, subject: str) -> dict[str, Any]:
+        """As `FaceService.export`."""
+        return await self._ask(right_calls.export(subject))
 
     # --- unknown people ---------------------------------------------------------------------------------------
 

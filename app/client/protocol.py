@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from app.client.local import Local
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from app.client.sync import Client
     from app.erasing import Erasure
     from app.outcomes import Enrolment, Identification
-    from pipeline.gallery import Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
+    from pipeline.gallery import Consent, Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
     from pipeline.types import Decision, OperatingPoint
 
 
@@ -119,6 +120,32 @@ class FaceService(Protocol):
 
     def erase(self, name: str, reason: str = "request") -> Erasure:
         """Erases a subject from gallery, runs and caches, and certifies it. Errors as `remove`."""
+        ...
+
+    # --- rights -----------------------------------------------------------------------------------------------
+
+    def consents(self, subject: str) -> list[Consent]:
+        """The consents of a subject, oldest first, those that have ended too. Raises SubjectNotFoundError."""
+        ...
+
+    def consent(self, subject: str, new: NewConsent) -> None:
+        """Records a consent. Raises SubjectNotFoundError, ConsentMissingError where the policy does not allow it."""
+        ...
+
+    def withdraw(self, subject: str, purpose: str | None = None) -> int:
+        """Withdraws the consents in force, or those for this purpose; returns how many. Raises SubjectNotFoundError."""
+        ...
+
+    def hold(self, subject: str, reason: str, until: datetime | None = None) -> None:
+        """Places a legal hold: nobody erases the subject. Raises SubjectNotFoundError."""
+        ...
+
+    def release(self, subject: str) -> bool:
+        """Lifts a legal hold; returns whether there was one. Raises SubjectNotFoundError."""
+        ...
+
+    def export(self, subject: str) -> dict[str, Any]:
+        """Everything that is held about a subject; binary values in base64. Raises SubjectNotFoundError."""
         ...
 
     # --- unknown people ---------------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 
-from app.client import calls, run_calls
+from app.client import calls, right_calls, run_calls
 from app.client.calls import Call
 from app.client.photos import PhotoLike, in_order, opened, together, upload_of, uploads_of
 from app.client.problems import error_of, unreachable
@@ -24,7 +25,7 @@ from pipeline.gallery.names import normalise
 
 if TYPE_CHECKING:
     from app.erasing import Erasure
-    from pipeline.gallery import Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
+    from pipeline.gallery import Consent, Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
     from pipeline.types import Decision, OperatingPoint
 
 Answer = TypeVar("Answer")
@@ -134,6 +135,32 @@ class Client:
     def erase(self, name: str, reason: str = "request") -> Erasure:
         """As `FaceService.erase`."""
         return self._ask(calls.erase(name, reason))
+
+    # --- rights -----------------------------------------------------------------------------------------------
+
+    def consents(self, subject: str) -> list[Consent]:
+        """As `FaceService.consents`."""
+        return self._ask(right_calls.consents(subject))
+
+    def consent(self, subject: str, new: NewConsent) -> None:
+        """As `FaceService.consent`."""
+        self._ask(right_calls.consent(subject, new))
+
+    def withdraw(self, subject: str, purpose: str | None = None) -> int:
+        """As `FaceService.withdraw`."""
+        return self._ask(right_calls.withdraw(subject, purpose))
+
+    def hold(self, subject: str, reason: str, until: datetime | None = None) -> None:
+        """As `FaceService.hold`."""
+        self._ask(right_calls.hold(subject, reason, until))
+
+    def release(self, subject: str) -> bool:
+        """As `FaceService.release`."""
+        return self._ask(right_calls.release(subject))
+
+    def export(self, subject: str) -> dict[str, Any]:
+        """As `FaceService.export`."""
+        return self._ask(right_calls.export(subject))
 
     # --- unknown people ---------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from app.photos import Upload
 from app.unknowns import assign_clusters
 from pipeline.errors import (
     DuplicatePhotoError,
+    LegalHoldError,
     NoFaceError,
     NotAllowedError,
     PhotoFormatError,
@@ -175,6 +176,29 @@ def test_a_consent_goes_along(face: FaceService, state: State, tmp_path: Path) -
     assert (kept.evidence, kept.given_by) == ("binder 7", "a guardian")
 
 
+def test_what_a_subject_may_ask_for(face: FaceService, tmp_path: Path) -> None:
+    face.enrol("Ada", [drawn(tmp_path, RED)])
+    assert face.consents("Ada") == []
+    until = datetime(2030, 1, 2, tzinfo=UTC)
+    for _ in range(2):  # the very same is not recorded twice
+        face.consent("Ada", NewConsent("door", expires=until, given_by="a guardian"))
+    face.consent("Ada", NewConsent("photos"))
+    one, other = face.consents("Ada")
+    assert (one.purpose, one.expires, one.given_by, one.withdrawn) == ("door", until, "a guardian", None)
+    assert (other.purpose, one.given.tzinfo is not None) == ("photos", True)
+    assert face.withdraw("Ada", "door") == 1
+    assert face.consents("Ada")[0].withdrawn is not None
+    assert face.withdraw("Ada") == 1
+    face.hold("Ada", "case 4711", until)
+    with pytest.raises(LegalHoldError):
+        face.remove("Ada")
+    assert [face.release("Ada"), face.release("Ada")] == [True, False]
+    held = face.export("Ada")
+    assert (held["subject"], len(held["samples"]), len(held["consents"])) == ("Ada", 1, 2)
+    with pytest.raises(SubjectNotFoundError):
+        face.consents("Bob")
+
+
 def test_a_role_that_is_too_weak_raises_the_same_error(opened: Open, tmp_path: Path) -> None:
     viewer = opened(Role.VIEWER)
     assert list(viewer.subjects()) == []
@@ -275,7 +299,7 @@ def test_a_server_says_what_the_library_says(way: str, state: State, tmp_path: P
 
 def test_all_have_the_same_methods_that_take_the_same() -> None:
     def methods(kind: type) -> dict[str, list[tuple[str, Any, Any]]]:
-        found = {name: one for name, one in vars(kind).items() if inspect.isfunction(one) and not name.startswith("_")}
+        found = {name: one for name, one in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
         taken = {name: inspect.signature(one).parameters.values() for name, one in found.items()}
         return {name: [(one.name, one.kind, one.default) for one in some] for name, some in taken.items()}
 
