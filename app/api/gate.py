@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import LOCAL, Actor
+from app.access.peer import is_another_account
 from app.api import problems
 from app.api.problems import RefusedError
 from app.api.state import State
@@ -104,6 +105,10 @@ class Gate:
                 caller = request.scope["key_id"]
             elif await run_in_threadpool(self._state.open_to_all):
                 self._require_own(request)
+                if await run_in_threadpool(is_another_account, request.client):
+                    raise RefusedError(
+                        "key_needed", "without keys this server answers to the account that runs it, and to no other"
+                    )
                 actor, caller = LOCAL, host
             else:
                 raise RefusedError(

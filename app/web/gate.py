@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from starlette.datastructures import URL
+from starlette.datastructures import URL, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
+from app.access.peer import is_another_account
 from app.web.guard import Guard
 from app.web.login import PATHS
 
@@ -38,7 +39,7 @@ class Gate:
             return
         refused = self._refuse(HTTPConnection(scope))
         if refused is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _unframed(send))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 4401})  # before it was accepted: an answer of 403
@@ -47,6 +48,8 @@ class Gate:
 
     def _refuse(self, request: HTTPConnection) -> Response | None:
         """The answer to who may not pass; None for who may."""
+        if not self._guard.required() and is_another_account(request.client):
+            return PlainTextResponse("This page belongs to another account of this machine", 403)
         path = str(request.scope["path"])  # that which is routed; a URL would be made with the Host header
         if path == "/_stcore/stream" and not same_site(request):
             return PlainTextResponse("Forbidden", 403)
@@ -59,6 +62,19 @@ class Gate:
             return PlainTextResponse("Log in first", 401)
         target = URL("/login") if path == "/" else URL("/login").include_query_params(next=path)
         return RedirectResponse(str(target), 303, headers={"Cache-Control": "no-store"})
+
+
+def _unframed(send: Send) -> Send:
+    """Lets no other site show a page inside its own, where a click would be meant for something else."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.setdefault("Content-Security-Policy", "frame-ancestors 'self'")
+            headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+        await send(message)
+
+    return sent
 
 
 def host_allowed(request: HTTPConnection) -> bool:

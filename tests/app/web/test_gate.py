@@ -286,3 +286,23 @@ def test_a_form_that_is_too_long_or_odd_is_a_wrong_password(client: TestClient) 
     headers = {"Origin": "http://127.0.0.1:8501", "Content-Type": "application/x-www-form-urlencoded"}
     assert client.post("/login", content=b"user=ada&password=" + b"x" * 20_000, headers=headers).status_code == 401
     assert client.post("/login", content=b"\xff\xfe&&=%", headers=headers).status_code == 401
+
+
+def test_where_nobody_logs_in_another_account_of_the_machine_is_kept_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = made(tmp_path)
+    client = client_of(guard)
+    assert client.get("/").text == "inside"
+    monkeypatch.setattr(gate, "is_another_account", lambda _: True)
+    for path in ("/", "/static/x.js", "/_stcore/health", "/media/x"):
+        assert client.get(path).status_code == 403, path
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/_stcore/stream"):
+        pass
+    guard.users.add("ada", Role.ADMIN, GOOD)  # from now on everybody logs in, whichever account their browser has
+    assert client.get("/", follow_redirects=False).status_code == 303
+
+
+def test_no_other_site_can_show_a_page_in_a_frame_of_its_own(tmp_path: Path) -> None:
+    headers = client_of(made(tmp_path)).get("/").headers
+    assert (headers["x-frame-options"], headers["content-security-policy"]) == ("SAMEORIGIN", "frame-ancestors 'self'")
