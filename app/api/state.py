@@ -37,6 +37,7 @@ class Limits:
         zip_bytes: Bytes of a zip.
         together_bytes: Bytes of all requests that are held in memory at the same time.
         body_s: Seconds that a client may let pass between two parts of a body.
+        followers: Requests that follow runs at the same time.
         batch: Photos that share a pass at most; 1 for none.
     """
 
@@ -47,6 +48,7 @@ class Limits:
     zip_bytes: int = 2048 * MIB
     together_bytes: int = 1024 * MIB
     body_s: float = 30.0
+    followers: int = 64
     batch: int = 1
 
 
@@ -61,6 +63,7 @@ class State:
         config: The settings file in use.
         names: Names the server answers to while nobody needs a key.
         stopping: It is about to end: what lasts for long ends itself.
+        followers: Requests that follow a run now.
     """
 
     services: Services
@@ -69,6 +72,7 @@ class State:
     config: Path | None = None
     names: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
     stopping: threading.Event = field(default_factory=threading.Event)
+    followers: int = 0
     measures: Measures = field(default_factory=Measures)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from app.api.models.rights import (
 )
 from app.api.models.runs import NewRun, NowRemoved, Run, Runs, Started
 from app.api.models.subjects import (
+    Apart,
     Enrolled,
     Enrolment,
     Failed,
@@ -57,6 +58,7 @@ from app.api.models.upkeep import (
 )
 
 __all__ = [
+    "Apart",
     "AuditEntry",
     "AuditFinding",
     "AuditPage",

@@ -103,24 +103,30 @@ def show_run(services: Acting, name: Name) -> models.Run:
 )
 async def follow(state: Shared, services: Acting, name: Name) -> StreamingResponse:
     """How far a run is, whenever that changes, as server-sent events; ends with the run."""
+    if state.followers >= state.limits.followers:
+        raise RefusedError("overloaded", "too many follow runs: ask GET /v1/runs/{name} now and then instead", 30.0)
     first = await run_in_threadpool(_found, services.settings.home, name)
     return StreamingResponse(_events(state, services.settings.home, name, first), media_type="text/event-stream")
 
 
 async def _events(state: State, home: Any, name: str, now: batch.Batch | None) -> AsyncIterator[str]:
     said, beat = "", time.monotonic()
-    while now is not None and not state.stopping.is_set():
-        text = _shown(now).model_dump_json()
-        if text != said:
-            yield f"event: progress\ndata: {text}\n\n"
-            said, beat = text, time.monotonic()
-        if now.state in _ENDED:
-            return
-        if time.monotonic() - beat > _BEAT_S:  # a proxy closes what is silent
-            yield ": still here\n\n"
-            beat = time.monotonic()
-        await asyncio.sleep(_ASK_S)
-        now = await run_in_threadpool(batch.batch_of, home, name)
+    state.followers += 1
+    try:
+        while now is not None and not state.stopping.is_set():
+            text = _shown(now).model_dump_json()
+            if text != said:
+                yield f"event: progress\ndata: {text}\n\n"
+                said, beat = text, time.monotonic()
+            if now.state in _ENDED:
+                return
+            if time.monotonic() - beat > _BEAT_S:  # a proxy closes what is silent
+                yield ": still here\n\n"
+                beat = time.monotonic()
+            await asyncio.sleep(_ASK_S)
+            now = await run_in_threadpool(batch.batch_of, home, name)
+    finally:
+        state.followers -= 1
 
 
 @router.get(

@@ -121,6 +121,16 @@ def merge(services: Acting, name: Name, target: models.Into) -> models.Moved:
     return models.Moved(samples=services.merge(name, target.into))
 
 
+@router.post("/{name}/split", status_code=201, responses=documented(404, 409))
+def split(services: Acting, name: Name, apart: models.Apart) -> models.SubjectDetail:
+    """Move samples of a subject that show somebody else to a new subject, who needs a consent as anybody new does."""
+    services.require(Role.OPERATOR)
+    if set(apart.samples) - {one.id for one in services.gallery.subject(name).samples}:
+        raise SubjectNotFoundError(f"{name}: has not all of these samples")
+    services.split(apart.samples, apart.name, enrolling.consent_of(apart.consent_purpose, apart.consent_until))
+    return show_subject(services, apart.name)
+
+
 @router.delete("/{name}", responses=documented(404, 409))
 def remove(services: Acting, name: Name) -> models.Removed:
     """Remove a subject from the gallery. For admins. `POST .../erasure` looks through runs and caches too."""

@@ -147,6 +147,9 @@ def test_a_run_is_followed_read_and_erased(client: TestClient, state: State) -> 
     name, data = events.text.strip().split("\n")
     assert name == "event: progress"
     assert json.loads(data.removeprefix("data: ")) == one
+    assert state.followers == 0
+    state.followers = state.limits.followers
+    assert client.get("/v1/runs/summer/events").json()["error"] == "overloaded"
     rows = [json.loads(line) for line in client.get("/v1/runs/summer/results").text.splitlines()]
     assert [row["photo"] for row in rows] == ["/p/a.jpg", "/p/a.jpg", "/p/b.jpg"]
     assert client.delete("/v1/runs/summer").json() == {"removed": "summer"}

@@ -95,6 +95,22 @@ def test_rename_merge_and_a_sample_that_goes(client: TestClient, tmp_path: Path)
     assert len(client.get("/v1/subjects/Ada").json()["samples"]) == 1
 
 
+def test_samples_of_somebody_else_are_moved_to_a_subject_of_their_own(client: TestClient, tmp_path: Path) -> None:
+    enrol(client, tmp_path, "Ada", RED)
+    other = enrol(client, tmp_path, "Ada", GREEN)
+    enrol(client, tmp_path, "Cy", BLUE)
+    wrong = client.post("/v1/subjects/Cy/split", json={"samples": [other], "name": "Bob"})
+    assert (wrong.status_code, wrong.json()["error"]) == (404, "subject_not_found")
+    taken = client.post("/v1/subjects/Ada/split", json={"samples": [other], "name": "Cy"})
+    assert (taken.status_code, taken.json()["error"]) == (409, "subject_exists")
+    asked = {"samples": [other], "name": "Bob", "consent_purpose": "door"}
+    said = client.post("/v1/subjects/Ada/split", json=asked)
+    assert said.status_code == 201
+    assert (said.json()["subject"], [one["id"] for one in said.json()["samples"]]) == ("Bob", [other])
+    assert client.get("/v1/subjects/Bob/consents").json()["consents"][0]["purpose"] == "door"
+    assert len(client.get("/v1/subjects/Ada").json()["samples"]) == 1
+
+
 def test_a_name_with_a_slash_and_signs(client: TestClient, tmp_path: Path) -> None:
     enrol(client, tmp_path, "A%2FB%20%25%3F", RED)
     assert client.get("/v1/subjects").json()["subjects"][0]["subject"] == "A/B %?"
