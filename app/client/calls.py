@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from app.client import reading
-from app.client.problems import error_of, renamed
+from app.client.problems import error_of, misread, renamed
 from app.client.reading import Page
 from app.client.rows import Status
 from app.outcomes import Enrolment, Identification
@@ -73,7 +73,10 @@ class Call(Generic[Answer]):
             KnownfaceError: It is none.
         """
         if response.is_success:
-            return self.read(response.json())
+            try:
+                return self.read(response.json())
+            except (ValueError, KeyError, TypeError, AttributeError) as unclear:
+                raise misread(response.request.url, response.status_code) from unclear
         error = error_of(response)
         if self.refused is None:
             raise error
@@ -168,7 +171,10 @@ def identify(photos: Sequence[Upload], allow_repeats: bool | None) -> Call[list[
 
 def enrol(subject: str, photo: Upload, face: int | None, consent: NewConsent | None) -> Call[Enrolment]:
     """Enrols one photo: under a key of its own, so that it may be sent again."""
-    sent = PurePath(photo.name.replace("\\", "/")).name or "photo"
+    from pipeline.images import one_line
+
+    shown = one_line(PurePath(photo.name.replace("\\", "/")).name)[:255] or "photo"
+    sent = shown.replace("\\", "_").replace('"', "_")  # a form would change them
 
     def refused(error: KnownfaceError) -> Enrolment:
         if not isinstance(error, _ROWS):

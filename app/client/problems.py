@@ -61,9 +61,9 @@ def error_of(response: httpx.Response) -> KnownfaceError:
     code, detail = str(said.get("error", "")), str(said.get("detail", ""))
     if code and detail:
         return error_named(code, detail, said)
+    place = response.request.url.copy_with(raw_path=b"/")
     return ServiceError(
-        f"{response.request.url.copy_with(path='/')}: answered {response.status_code} where Knownface would say why: "
-        "is it the right address?",
+        f"{place}: answered {response.status_code} where Knownface would say why: is it the right address?",
         status=response.status_code,
     )
 
@@ -83,10 +83,22 @@ def unreachable(base: httpx.URL, error: httpx.TransportError) -> ServiceUnreacha
 
 def renamed(error: KnownfaceError, sent: str, name: str) -> KnownfaceError:
     """The same error where the photo is called what it is called here, and not as it was sent."""
+    from pipeline.images import one_line
+
     message = error.message
     if error.args and message.startswith(f"{sent}: "):
-        error.args = (f"{name}{message[len(sent) :]}", *error.args[1:])
+        error.args = (f"{one_line(name)}{message[len(sent) :]}", *error.args[1:])
     return error
+
+
+def misread(url: httpx.URL, status: int) -> ServiceError:
+    """The error of an answer that is none of a service this version knows."""
+    place = url.copy_with(raw_path=b"/")
+    return ServiceError(
+        f"{place}: answered {status} with what this version does not understand: is it the right address, and are "
+        "client and server of one version?",
+        status=status,
+    )
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.client import reading
 from app.client.calls import Call, consent_form, nothing, path_of
 from app.client.photos import in_run
 from app.client.rows import FailedFile, NamedUnknown, RunFace, RunState, Unknown, UnknownInfo, run_row
-from pipeline.errors import RunNameError, UnknownClusterError
+from pipeline.errors import RunNameError, ServiceError, UnknownClusterError
 
 if TYPE_CHECKING:
     from app.photos import Upload
     from pipeline.gallery import NewConsent
+
+Row = TypeVar("Row")
 
 # --- unknown people -------------------------------------------------------------------------------------------
 
@@ -138,10 +140,19 @@ class Lines:
 def event_of(line: bytes) -> RunState | None:
     """What a line of the events says; None where it is no data."""
     name, _, data = line.partition(b":")
-    return reading.run_state(json.loads(data)) if name == b"data" else None
+    return _read(reading.run_state, data) if name == b"data" else None
 
 
 def result_of(line: bytes) -> RunFace | FailedFile:
     """A line of the results."""
-    said = json.loads(line)
-    return run_row(said, said.get("model_id", ""))
+    return _read(lambda said: run_row(said, said.get("model_id") or ""), line)
+
+
+def _read(read: Callable[[Any], Row], line: bytes) -> Row:
+    try:
+        return read(json.loads(line))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ServiceError(
+            "the server said of a run what this version does not understand: is it the right address, and are client "
+            "and server of one version?"
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -37,6 +38,7 @@ from pipeline.errors import (
 )
 from pipeline.gallery import NewConsent
 from pipeline.gallery.audit import hash_of
+from pipeline.images import one_line
 from tests.api_server import key_for, made_state
 from tests.fakes import BLUE, GREEN, MODEL_ID, RED, WHITE, YELLOW, bars, write_bars
 from tests.loopback import Blocking, serving
@@ -132,6 +134,21 @@ def test_what_cannot_be_used_is_a_row_in_its_place(face: FaceService, tmp_path: 
         with pytest.raises(SubjectNameError):
             face.enrol(name, [ada])
     assert list(face.identify([])) == []
+
+
+def test_a_photo_may_be_called_anything(face: FaceService, tmp_path: Path) -> None:
+    name = os.fsdecode(bytes(tmp_path) + b'/a\xff"\n\\;b\r.png')
+    file = drawn(tmp_path, RED, GREEN).replace(name)
+    (row,) = face.enrol("Ada", [file])
+    assert (row.photo, type(row.error)) == (name, SeveralFacesError)
+    assert str(row.error).startswith(one_line(name))
+    (row,) = face.enrol("Ada", [file], face=1)
+    assert row.sample_id
+    (found,) = face.identify([file])
+    assert (found.photo, [one.subject for one in found.decisions]) == (name, ["Ada", None])
+    with pytest.raises(SeveralFacesError) as none:
+        face.verify(file, file, face_b=3)
+    assert none.value.message.startswith(one_line(name))
 
 
 def test_subjects_come_page_by_page_and_change(

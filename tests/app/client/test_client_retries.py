@@ -215,6 +215,18 @@ def test_what_is_no_knownface_says_so(answer: httpx.Response, pauses: list[float
         there.remove("Ada")
 
 
+@pytest.mark.parametrize("body", ["<html>", "[]", "{}", '{"samples": []}', "null"])
+def test_what_is_understood_by_nobody_is_a_named_error(body: str) -> None:
+    answer = httpx.Response(200, text=body, headers={"content-type": "application/json"})
+    for verb in (lambda there: there.remove("Ada"), lambda there: there.subject("Ada"), lambda there: there.ready()):
+        with client(Script(answer)) as there, pytest.raises(ServiceError, match="one version"):
+            verb(there)
+    for verb in (lambda there: list(there.follow("x")), lambda there: list(there.results("x"))):
+        lines = httpx.Response(200, content=b"data: " + body.encode() + b"\n")
+        with client(Script(lines)) as there, pytest.raises(ServiceError, match="one version"):
+            verb(there)
+
+
 @pytest.mark.parametrize("build", [Client, AsyncClient])
 def test_what_is_no_address_or_key_is_refused(build: Callable[..., object]) -> None:
     for url in ("faces.example.org", "ftp://x", "http://", "http://x:99999", "http://x/?a=b"):
