@@ -12,6 +12,7 @@ import typer
 
 from app.cli.context import Context
 from app.cli.web_options import Place, environment, options
+from pipeline.errors import GalleryError, VaultLockedError
 
 _PAGE = Path(__file__).resolve().parent.parent / "web" / "server.py"
 
@@ -41,6 +42,7 @@ def web(
     from pipeline.weights import ModelStore
 
     place = Place.checked(settings, address, port, url, tls_cert, tls_key)
+    _need_key(context)
     store = ModelStore(settings.models_dir)
     for name in (settings.detector, settings.embedder):
         store.installed(name)
@@ -60,3 +62,17 @@ def web(
     except KeyboardInterrupt:
         code = 0
     raise typer.Exit(code)
+
+
+def _need_key(context: Context) -> None:
+    """Says here, and not on every page, that the key of an encrypted gallery is missing.
+
+    Raises:
+        VaultLockedError: It is, or it is another's.
+    """
+    try:
+        context.file_keys.current()
+    except VaultLockedError:
+        raise
+    except GalleryError as error:  # the pages say so, and go on when the server of the database is there again
+        context.note(error.message)
