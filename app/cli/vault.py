@@ -76,7 +76,7 @@ def rotate(
 def status(ctx: typer.Context) -> None:
     """Say whether the gallery is encrypted, and which key it needs. It takes no key. Exit code 1: not wholly."""
     from app.vault_files import open_files
-    from pipeline.gallery.vault.work import status_of
+    from pipeline.gallery.vault.status import status_of
 
     context: Context = ctx.obj
     found = status_of(context.settings.gallery_location)

@@ -12,17 +12,11 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from pipeline.errors import VaultLockedError
-from pipeline.gallery import read_only
-from pipeline.gallery.engine import Place, label_of, make_engine, reading
-from pipeline.gallery.engine_errors import named_errors
-from pipeline.gallery.schema import vault
-from pipeline.gallery.vault import state
+from pipeline.gallery.engine import label_of
 from pipeline.gallery.vault.master import KeyPlaces
 from pipeline.gallery.vault.sealer import KEY_ID_BYTES, Sealer, derived
-from pipeline.gallery.vault.state import Vault
+from pipeline.gallery.vault.status import vault_of
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -73,7 +67,7 @@ class FileKeys:
             VaultLockedError: It is encrypted, and its key is missing or another.
             GalleryError: It cannot be read.
         """
-        now = _vault_of(self._location)
+        now = vault_of(self._location)
         if now is None:
             if self._places.seen is not None:
                 self._places.seen.require_plain(label_of(self._location))
@@ -106,17 +100,3 @@ class FileKeys:
 def new_file_id() -> str:
     """At random, 32 hex digits."""
     return os.urandom(_ID_BYTES).hex()
-
-
-def _vault_of(location: str) -> Vault | None:
-    """The vault of a gallery, without opening it; None where there is neither."""
-    place = Place.of(location)
-    file = place.database
-    if file is not None and not file.is_file():
-        return None
-    engine = make_engine(place, read_only=file is not None and read_only.may_not_write(file))
-    try:
-        with named_errors(place.label), reading(engine) as connection:
-            return state.read(connection) if sa.inspect(connection).has_table(vault.name) else None
-    finally:
-        engine.dispose()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,27 +18,15 @@ from sqlalchemy.engine import Connection
 from pipeline.errors import GalleryBusyError, VaultError
 from pipeline.gallery import store, upkeep
 from pipeline.gallery.audit import NOBODY, Note, Scribe
-from pipeline.gallery.engine import Place, make_engine, reading
-from pipeline.gallery.engine_errors import READ_ONLY, named_errors
+from pipeline.gallery.engine_errors import READ_ONLY
 from pipeline.gallery.logged import changing
-from pipeline.gallery.schema import samples, subjects, vault
 from pipeline.gallery.switching import Switching
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.vault import state as states
 from pipeline.gallery.vault.master import KeyPlaces, MasterKey
+from pipeline.gallery.vault.parts import PARTS, Part, resealed, seal_names, waiting
 from pipeline.gallery.vault.sealer import (
-    CROP,
-    DOCUMENT,
-    EVIDENCE,
-    GIVEN_BY,
-    NAME,
-    REASON,
-    SOURCE,
-    VECTOR,
     Sealer,
-    SealError,
-    damaged,
-    name_identity,
     sealer_of,
 )
 from pipeline.gallery.vault.state import Vault
@@ -48,98 +35,6 @@ AT_ONCE = 512
 """Rows that are sealed in one transaction."""
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A table whose values are sealed: columns and their places, and what a row's seals are bound to.
-
-    Attributes:
-        owner: Also to the subject of its sample, as `subject_id`, which stands in another table.
-    """
-
-    table: sa.TableClause
-    columns: dict[str, str]
-    identity: tuple[str, ...]
-    owner: bool = False
-
-    def rows(self) -> sa.Select[Any]:
-        """Its rows, with what their seals are bound to."""
-        if not self.owner:
-            return sa.select(self.table)
-        mine = sa.select(samples.c.subject_id).where(samples.c.id == self.table.c.sample_id).scalar_subquery()
-        return sa.select(self.table, mine.label("subject_id"))
-
-    def behind(self, key_id: str) -> sa.ColumnElement[bool]:
-        """Of a row: something in it is not under this key."""
-        return sa.or_(*(_behind(self.table.c[name], key_id) for name in self.columns))
-
-
-_NUMBERS = {"sample_id", "given_us", "placed_us"}
-
-
-def _part(
-    table: str, columns: dict[str, str], *identity: str, binary: tuple[str, ...] = (), owner: bool = False
-) -> _Part:
-    made = [sa.column(name, sa.LargeBinary() if name in binary else sa.Text()) for name in columns]
-    known = [sa.column(name, sa.BigInteger() if name in _NUMBERS else sa.Text()) for name in identity]
-    bound = (*identity, "subject_id") if owner else identity
-    return _Part(sa.table(table, sa.column("id", sa.BigInteger()), *made, *known), columns, bound, owner)
-
-
-_PARTS = (
-    _part("samples", {"source": SOURCE, "crop": CROP}, "uid", binary=("crop",)),
-    _part("templates", {"vector": VECTOR}, "sample_id", "model_id", binary=("vector",), owner=True),
-    _part("documents", {"body": DOCUMENT}, "kind", "model_id"),
-    _part("consent", {"evidence": EVIDENCE, "given_by": GIVEN_BY}, "given_us"),
-    _part("holds", {"reason": REASON}, "placed_us"),
-)
-_NAMES = sa.table("subjects", sa.column("id", sa.BigInteger()), sa.column("name", sa.Text()), sa.column("folded"))
-
-
-def _behind(column: sa.ColumnElement[Any], key_id: str) -> sa.ColumnElement[bool]:
-    probe = Sealer("", key_id, {})
-    prefix: bytes | str = probe.prefix if isinstance(column.type, sa.LargeBinary) else probe.text_prefix
-    return column.is_not(None) & (sa.func.substr(column, 1, len(prefix)) != sa.literal(prefix, column.type))
-
-
-@dataclass(frozen=True)
-class VaultStatus:
-    """What a gallery says about its encryption; it takes no key to say so.
-
-    Attributes:
-        vault: The row; None where nothing is encrypted.
-        waiting: Rows with a value that is not under the current key.
-    """
-
-    vault: Vault | None
-    waiting: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """As it goes into JSON."""
-        if self.vault is None:
-            return {"state": "off"}
-        found = {"state": self.vault.state, "vault_id": self.vault.vault_id, "data_key": self.vault.key_id}
-        return found | {"master_key": self.vault.master_id, "keys": list(self.vault.keys), "waiting": self.waiting}
-
-
-def status_of(location: str) -> VaultStatus:
-    """How far the encryption of a gallery is, without its key.
-
-    Raises:
-        GalleryError: There is no gallery, or it cannot be read.
-    """
-    place = Place.of(location)
-    if place.database is not None and not place.database.is_file():
-        return VaultStatus(None, 0)
-    engine = make_engine(place)
-    try:
-        with named_errors(place.label), reading(engine) as connection:
-            known = sa.inspect(connection).has_table(vault.name)
-            now = states.read(connection) if known else None
-            return VaultStatus(now, 0 if now is None else _count(connection, now.key_id))
-    finally:
-        engine.dispose()
 
 
 class Vaulting:
@@ -249,7 +144,7 @@ class Vaulting:
             before = states.read(connection)
             after = change(before)
             sealer = after.sealer(master)
-            _seal_names(connection, sealer)
+            seal_names(connection, sealer)
             states.write(connection, after)
             keys = {"data_key": after.key_id, "master_key": after.master_id}
             if before is not None and before.master_id != after.master_id:
@@ -259,9 +154,9 @@ class Vaulting:
     def _finish(self, told: Progress | None) -> Vault:
         with self._truth.reading() as connection:
             now = states.read(connection)
-            total = 0 if now is None else _count(connection, now.key_id)
+            total = 0 if now is None else waiting(connection, now.key_id)
         done = 0
-        for part in _PARTS:
+        for part in PARTS:
             last = 0
             while (last := self._seal_some(part, last)) is not None:
                 done = min(total, done + AT_ONCE)
@@ -270,7 +165,7 @@ class Vaulting:
         self._clean()
         return self._done()
 
-    def _seal_some(self, part: _Part, after: int) -> Any:
+    def _seal_some(self, part: Part, after: int) -> Any:
         """Seals the next rows behind one; returns the last of them, None where there are no more."""
         table = part.table
         with self._truth.writing() as connection:
@@ -279,7 +174,7 @@ class Vaulting:
             rows = connection.execute(query.limit(AT_ONCE).with_for_update()).all()
             if not rows:
                 return None
-            changes = [{"row": row.id, **_resealed(sealer, part, row)} for row in rows]
+            changes = [{"row": row.id, **resealed(sealer, part, row)} for row in rows]
             values: dict[str, Any] = {
                 name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in part.columns
             }
@@ -292,7 +187,7 @@ class Vaulting:
         label = self._truth.place.label
         with self._truth.writing() as connection:
             now = states.read(connection)
-            if now is None or _count(connection, now.key_id):
+            if now is None or waiting(connection, now.key_id):
                 raise GalleryBusyError(f"{label}: rows came that are not under the new key: run the command again")
             if now.state != "cleaning":
                 states.write(connection, now.with_current_key_only(self._truth.master_key(now), "cleaning"))
@@ -331,46 +226,3 @@ def _need(connection: Connection) -> Sealer:
 
 def _plain_again() -> VaultError:
     return VaultError("a backup that is not encrypted was restored meanwhile: run `knownface vault init`")
-
-
-def _count(connection: Connection, key_id: str) -> int:
-    """Rows with a value that is not under a key."""
-    return sum(
-        int(
-            connection.execute(
-                sa.select(sa.func.count()).select_from(part.table).where(part.behind(key_id))
-            ).scalar_one()
-        )
-        for part in _PARTS
-    )
-
-
-def _seal_names(connection: Connection, sealer: Sealer) -> None:
-    rows = connection.execute(sa.select(subjects.c.id, subjects.c.uid, subjects.c.name)).all()
-    changes = [
-        {
-            "row": row.id,
-            "blind": sealer.blind(row.name),
-            "sealed": sealer.seal_text(row.name, NAME, name_identity(row.uid, row.id)),
-        }
-        for row in rows
-    ]
-    if changes:
-        values: dict[str, Any] = {"name": sa.bindparam("blind"), "folded": sa.bindparam("sealed")}
-        connection.execute(sa.update(_NAMES).where(_NAMES.c.id == sa.bindparam("row")).values(values), changes)
-
-
-def _resealed(sealer: Sealer, part: _Part, row: Any) -> dict[str, Any]:
-    identity = "/".join(str(getattr(row, name)) for name in part.identity)
-    made: dict[str, Any] = {}
-    for name, place in part.columns.items():
-        value = getattr(row, name)
-        try:
-            if isinstance(value, bytes):
-                value = sealer.seal(sealer.open(value, place, identity), place, identity)
-            elif value is not None:
-                value = sealer.seal_text(sealer.open_text(value, place, identity), place, identity)
-        except SealError as error:
-            raise damaged(place, identity, error) from error
-        made[f"new_{name}"] = value
-    return made

@@ -17,7 +17,7 @@ from pipeline.gallery.consents import NewConsent
 from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.in_use import Model
 from pipeline.gallery.vault.master import KeyPlaces
-from pipeline.gallery.vault.work import status_of
+from pipeline.gallery.vault.status import status_of
 
 
 @pytest.fixture

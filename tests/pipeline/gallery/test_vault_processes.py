@@ -16,7 +16,7 @@ from pipeline.gallery.external import ExternalIndex
 from pipeline.gallery.external_search import ExternalSearch
 from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.index_place import IndexPlace
-from pipeline.gallery.vault.work import status_of
+from pipeline.gallery.vault.status import status_of
 
 ROTATES = """
 import sys

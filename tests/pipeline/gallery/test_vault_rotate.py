@@ -16,7 +16,7 @@ from pipeline.errors import KnownfaceError, VaultError, VaultLockedError
 from pipeline.gallery.gallery import Gallery
 from pipeline.gallery.vault import work
 from pipeline.gallery.vault.master import KeyPlaces
-from pipeline.gallery.vault.work import status_of
+from pipeline.gallery.vault.status import status_of
 
 HERE = Path(__file__).parent
 
