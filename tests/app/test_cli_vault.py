@@ -145,6 +145,8 @@ def test_the_data_folder_is_encrypted_as_well(
     assert json.loads(run("--json", "runs", "show", "earlier")[1])["summary"]["faces"] == 1
     monkeypatch.delenv("KNOWNFACE_VAULT_KEY")
     assert json.loads(run("--json", "runs", "list")[1])["runs"][0]["faces"] == 1
+    assert run("runs", "remove", "earlier", "--yes")[0] == 3, "it is written into the gallery's log"
+    monkeypatch.setenv("KNOWNFACE_VAULT_KEY", (tmp_path / "new").read_text())
     assert run("runs", "remove", "earlier", "--yes")[0] == 0
 
 
