@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def detector_of(model: InstalledModel, session: Session, settings: Settings) -> MultiScaleDetector:
     """The detector of a model. Raises CardError: the pipeline has no such detector."""
-    from pipeline.detect import DetectionSettings, MultiScaleDetector, ScrfdHead, YuNetHead
+    from pipeline.detect import HEADS, DetectionSettings, MultiScaleDetector
 
     how = DetectionSettings(
         min_side=settings.detection_min_side,
@@ -30,11 +30,9 @@ def detector_of(model: InstalledModel, session: Session, settings: Settings) -> 
         nms_iou=settings.nms_iou,
         min_face=settings.min_face,
     )
-    if model.card.family == "yunet":
-        return MultiScaleDetector(session, YuNetHead(), how)
-    if model.card.family == "scrfd":
-        return MultiScaleDetector(session, ScrfdHead(model.card.preprocessing), how, max_batch=1)
-    raise _unfit(model.card)
+    if model.card.family not in HEADS:
+        raise _unfit(model.card)
+    return MultiScaleDetector(session, HEADS[model.card.family](model.card.preprocessing), how)
 
 
 def refiner_of(model: InstalledModel, session: Session) -> OnetRefiner:

@@ -69,7 +69,9 @@ def red_network(inputs: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def detector(session: FakeSession, *, max_batch: int = 16, **changes: Any) -> MultiScaleDetector:
-    return MultiScaleDetector(session, YuNetHead(), DetectionSettings(**changes), max_batch=max_batch)
+    head = YuNetHead()
+    head.max_batch = max_batch
+    return MultiScaleDetector(session, head, DetectionSettings(**changes))
 
 
 def red_session() -> FakeSession:
@@ -284,6 +286,8 @@ def test_photos_of_several_sizes_are_grouped_and_come_back_in_order() -> None:
 
 class StubHead:
     """Gives one prepared Raw per scale, whatever the network says."""
+
+    max_batch = 16
 
     def __init__(self, *raws: Raw) -> None:
         self._raws = list(raws)

@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
 
-from pipeline.blobs import planar
 from pipeline.boxes import non_maximum_suppression, prominence
+from pipeline.detect.heads import Head, Raw, concatenate
 from pipeline.images import Photo
-from pipeline.protocols import Array, Session
+from pipeline.protocols import Session
 from pipeline.types import F32, Detections, Image
-from pipeline.weights.card import Preprocessing
 
 _STRIDE = 32
 _STEP = 4
@@ -54,98 +52,6 @@ class DetectionSettings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Raw:
-    """Faces in pixels of the network's input: boxes (N, 4), confidences (N,), landmarks (N, 5, 2), float32."""
-
-    boxes: F32
-    confidences: F32
-    landmarks: F32
-
-
-class Head(Protocol):
-    """What one family of networks does differently: its input, and how its outputs are read."""
-
-    def blob(self, canvases: Sequence[Image]) -> Array:
-        """The network's input for B canvases (H, W, 3) uint8 RGB of one size."""
-        ...
-
-    def decode(self, outputs: dict[str, Array], canvas_hw: tuple[int, int], min_confidence: float) -> list[Raw]:
-        """The faces of each of the B canvases."""
-        ...
-
-
-class YuNetHead:
-    """YuNet (Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector", MIR 2023), anchor-free, three strides.
-
-    confidence = sqrt(cls · obj); centre = (cell + b[0:2]) · stride; size = exp(b[2:4]) · stride;
-    landmark = (cell + k) · stride.
-    """
-
-    strides = (8, 16, 32)
-
-    def blob(self, canvases: Sequence[Image]) -> Array:
-        """(B, 3, H, W) float32 BGR in 0..255."""
-        return planar(canvases, bgr=True)
-
-    def decode(self, outputs: dict[str, Array], canvas_hw: tuple[int, int], min_confidence: float) -> list[Raw]:
-        """Reads cls, obj, bbox and kps of each stride."""
-        batch = next(iter(outputs.values())).shape[0]
-        parts: list[list[Raw]] = [[] for _ in range(batch)]
-        for stride in self.strides:
-            cls, obj = outputs[f"cls_{stride}"][..., 0], outputs[f"obj_{stride}"][..., 0]
-            confidence = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
-            columns = canvas_hw[1] // stride
-            for image in range(batch):
-                (rows,) = np.nonzero(confidence[image] >= min_confidence)
-                if not len(rows):
-                    continue
-                cell = np.stack([rows % columns, rows // columns], axis=1).astype(np.float32)
-                box = outputs[f"bbox_{stride}"][image, rows]
-                centre = (cell + box[:, 0:2]) * stride
-                half = np.exp(np.minimum(box[:, 2:4], 8.0)) * (stride / 2)
-                points = (outputs[f"kps_{stride}"][image, rows].reshape(-1, 5, 2) + cell[:, None]) * stride
-                boxes = np.concatenate([centre - half, centre + half], axis=1)
-                parts[image].append(Raw(boxes, confidence[image, rows], points))
-        return [_concatenate(p) for p in parts]
-
-
-class ScrfdHead:
-    """SCRFD as in InsightFace's packs: two anchors a cell, distances to the four sides, three strides.
-
-    Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022, arXiv:2105.04714.
-    """
-
-    strides = (8, 16, 32)
-
-    def __init__(self, preprocessing: Preprocessing) -> None:
-        self._mean, self._std = preprocessing.mean[0], preprocessing.std[0]
-
-    def blob(self, canvases: Sequence[Image]) -> Array:
-        """(B, 3, H, W) float32 RGB, (x − mean) / std."""
-        return planar(canvases, mean=self._mean, std=self._std)
-
-    def decode(self, outputs: dict[str, Array], canvas_hw: tuple[int, int], min_confidence: float) -> list[Raw]:
-        """Outputs in their order: three of scores, three of box distances, three of landmark distances."""
-        names = list(outputs)
-        parts = []
-        for level, stride in enumerate(self.strides):
-            scores, boxes, points = (
-                outputs[names[level + 3 * kind]].reshape(-1, n) for kind, n in enumerate((1, 4, 10))
-            )
-            (rows,) = np.nonzero(scores[:, 0] >= min_confidence)
-            anchors = len(scores) // ((canvas_hw[0] // stride) * (canvas_hw[1] // stride))
-            cell = rows // anchors
-            centre = (
-                np.stack([cell % (canvas_hw[1] // stride), cell // (canvas_hw[1] // stride)], axis=1) * stride
-            ).astype(np.float32)
-            distance = boxes[rows] * stride
-            xyxy = np.concatenate([centre - distance[:, 0:2], centre + distance[:, 2:4]], axis=1)
-            landmarks = points[rows].reshape(-1, 5, 2) * stride + centre[:, None]
-            parts.append(Raw(xyxy, np.clip(scores[rows, 0], 0, 1), landmarks))
-        return [_concatenate(parts)]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Level:
     """One photo at one scale.
 
@@ -169,11 +75,10 @@ class MultiScaleDetector:
         session: The network.
         head: How it is fed and read.
         settings: How a photo is searched.
-        max_batch: Canvases in one pass; 1 for networks whose batch is fixed.
     """
 
-    def __init__(self, session: Session, head: Head, settings: DetectionSettings, *, max_batch: int = 16) -> None:
-        self._session, self._head, self._settings, self._max_batch = session, head, settings, max_batch
+    def __init__(self, session: Session, head: Head, settings: DetectionSettings) -> None:
+        self._session, self._head, self._settings = session, head, settings
 
     @property
     def runtime(self) -> str:
@@ -192,7 +97,7 @@ class MultiScaleDetector:
                 groups[level.canvas.shape].append(level)
         found: list[list[Raw]] = [[] for _ in photos]
         for shape, levels in groups.items():
-            step = max(1, min(self._max_batch, _BATCH_PIXELS // (shape[0] * shape[1])))
+            step = max(1, min(self._head.max_batch, _BATCH_PIXELS // (shape[0] * shape[1])))
             for start in range(0, len(levels), step):
                 self._run(levels[start : start + step], found)
         return [self._merge(parts, photo.image_hw) for parts, photo in zip(found, photos, strict=True)]
@@ -224,7 +129,7 @@ class MultiScaleDetector:
     def _merge(self, parts: Sequence[Raw], image_hw: tuple[int, int]) -> Detections:
         if not parts:
             return Detections.empty(image_hw)
-        raw = _concatenate(parts)
+        raw = concatenate(parts)
         sides = (raw.boxes[:, 2:4] - raw.boxes[:, 0:2]).min(axis=1)
         finite = np.isfinite(raw.boxes).all(axis=1) & np.isfinite(raw.landmarks).all(axis=(1, 2))
         keep = np.nonzero(finite & (sides >= self._settings.min_face))[0]
@@ -252,16 +157,6 @@ def _padded(image: Image) -> Image:
         return image
     canvas: Image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT)
     return canvas
-
-
-def _concatenate(parts: Sequence[Raw]) -> Raw:
-    if not parts:
-        return Raw(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
-    return Raw(
-        np.concatenate([p.boxes for p in parts]).astype(np.float32, copy=False),
-        np.concatenate([p.confidences for p in parts]).astype(np.float32, copy=False),
-        np.concatenate([p.landmarks for p in parts]).astype(np.float32, copy=False),
-    )
 
 
 def _no_larger_than(raw: Raw, side_px: float) -> Raw:
