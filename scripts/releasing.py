@@ -1,11 +1,13 @@
-"""The version of a release, in pipeline/version.py and CHANGELOG.md: `python -m scripts.releasing check | bump V`."""
+"""The version of a release, in pipeline/version.py and CHANGELOG.md: `python -m scripts.releasing check | bump V | audit F`."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 _ROOT = Path(__file__).resolve().parent.parent
 _VERSION = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
@@ -73,8 +75,28 @@ def bumped(changelog: str, version: str, day: date) -> str:
     return changelog.replace("## [Unreleased]\n", f"## [Unreleased]\n\n## [{version}] - {day.isoformat()}\n", 1)
 
 
+def verdict(report: dict[str, Any]) -> tuple[int, str]:
+    """What pip-audit's JSON says, in an exit code and a sentence.
+
+    Where the index knows nothing of vulnerabilities pip-audit skips every package and still ends with 0, so that is told
+    apart: 0 all were asked about and none is known, 1 some are known, 3 some could not be asked about.
+    """
+    packages = report["dependencies"]
+    known = [f"{each['name']} {each['version']}" for each in packages if each.get("vulns")]
+    skipped = [each["name"] for each in packages if "skip_reason" in each]
+    if known:
+        return 1, f"known vulnerabilities in {', '.join(known)}: scripts/lock --upgrade"
+    if skipped or not packages:
+        return 3, f"NOT AUDITED: {len(skipped)} of {len(packages)} packages could not be asked about"
+    return 0, f"no vulnerability is known in {len(packages)} packages"
+
+
 def main(arguments: list[str]) -> int:
     """Checks, or writes both files."""
+    if arguments[:1] == ["audit"] and len(arguments) == 2:
+        code, said = verdict(json.loads(Path(arguments[1]).read_text(encoding="utf-8")))
+        print(f"release: {said}")
+        return code
     number, log = _ROOT / "pipeline" / "version.py", _ROOT / "CHANGELOG.md"
     text, changelog = number.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
     try:
@@ -85,7 +107,7 @@ def main(arguments: list[str]) -> int:
             log.write_text(changelog, encoding="utf-8")
             number.write_text(text, encoding="utf-8")
         elif arguments != ["check"]:
-            raise ReleaseError("usage: python -m scripts.releasing check | bump VERSION")
+            raise ReleaseError("usage: python -m scripts.releasing check | bump VERSION | audit FILE")
         version = version_of(text)
         print(f"{version} of {check(changelog, version)}")
     except ReleaseError as error:

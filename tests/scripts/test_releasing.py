@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from scripts.committed import LARGEST, faults
-from scripts.releasing import ReleaseError, bumped, check, version_of
+from scripts.releasing import ReleaseError, bumped, check, verdict, version_of
 from tests.doc_blocks import REPOSITORY
 
 LOG = """# Changelog
@@ -63,6 +63,18 @@ def test_a_changelog_that_does_not_fit(old: str, new: str, said: str) -> None:
 def test_a_version_that_cannot_be(version: str) -> None:
     with pytest.raises(ReleaseError):
         bumped(LOG, version, date(2026, 2, 1))
+
+
+def test_an_audit_that_could_not_ask_is_none() -> None:
+    fine, asked = {"name": "a", "version": "1", "vulns": []}, {"name": "b", "version": "2", "vulns": [{"id": "X-1"}]}
+    skipped = {"name": "c", "skip_reason": "Dependency not found"}
+    assert verdict({"dependencies": [fine]})[0] == 0
+    assert verdict({"dependencies": [fine, asked, skipped]}) == (
+        1,
+        "known vulnerabilities in b 2: scripts/lock --upgrade",
+    )
+    assert verdict({"dependencies": [fine, skipped]}) == (3, "NOT AUDITED: 1 of 2 packages could not be asked about")
+    assert verdict({"dependencies": []})[0] == 3
 
 
 def test_what_may_not_be_committed(tmp_path: Path) -> None:
