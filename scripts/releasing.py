@@ -1,4 +1,7 @@
-"""The version of a release, in pipeline/version.py and CHANGELOG.md: `python -m scripts.releasing check | bump V | audit F`."""
+"""What a release says of itself: `python -m scripts.releasing check | bump VERSION | audit FILE`.
+
+Its version stands in pipeline/version.py and CHANGELOG.md; FILE is what pip-audit wrote.
+"""
 
 from __future__ import annotations
 
@@ -78,8 +81,8 @@ def bumped(changelog: str, version: str, day: date) -> str:
 def verdict(report: dict[str, Any]) -> tuple[int, str]:
     """What pip-audit's JSON says, in an exit code and a sentence.
 
-    Where the index knows nothing of vulnerabilities pip-audit skips every package and still ends with 0, so that is told
-    apart: 0 all were asked about and none is known, 1 some are known, 3 some could not be asked about.
+    Where the index knows nothing of vulnerabilities pip-audit skips every package and still ends with 0, so that is
+    told apart: 0 all were asked about and none is known, 1 some are known, 3 some could not be asked about.
     """
     packages = report["dependencies"]
     known = [f"{each['name']} {each['version']}" for each in packages if each.get("vulns")]
