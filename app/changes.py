@@ -243,7 +243,10 @@ class Changes(ABC):
     def export(self, subject: str) -> dict[str, Any]:
         """Everything that is kept about a subject, as it goes into JSON. Errors: `Gallery.export`."""
         self.require(Role.OPERATOR)
-        return self.gallery.export(subject)
+        held = self.gallery.export(subject)
+        if not self.gallery.read_only:
+            self.gallery.record("export", f"subject:{self.gallery.subject_id(subject)}")
+        return held
 
     def remove(self, subject: str) -> int:
         """Removes a subject from the gallery, and its name from runs, whose faces of it are unknown again; see `erase`.

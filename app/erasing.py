@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import time
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from app import traces
 from app.access import Role
 from app.changes import Changes
-from pipeline.errors import LegalHoldError
+from pipeline.errors import LegalHoldError, RunBusyError, SubjectNotFoundError
 
 if TYPE_CHECKING:
     from app.needles import Needle
@@ -186,13 +187,27 @@ class Erasing(Changes):
         rule = self.policy.retention
         due = tuple(self.gallery.due(grace=rule.grace, max_age=rule.max_age))
         old = self._old_runs(rule.runs_days)
-        erased = []
+        erased: list[Erasure] = []
         if not dry_run:
-            erased = [self.erase(one.subject, one.reason) for one in due if not one.held]
+            for target in self.uncertified():
+                self.gallery.record("erase_certificate", target, {"proved": False})
+            for one in due:
+                with suppress(SubjectNotFoundError, LegalHoldError):  # gone, or held, since they were listed
+                    erased += [] if one.held else [self.erase(one.subject, one.reason)]
             for run in old:
-                remove_run(run)
+                with suppress(RunBusyError):  # the next job finds it again
+                    remove_run(run)
             self.gallery.record("retention", "", {"subjects": len(erased), "runs": len(old)})
         return Retained(due, tuple(run.name for run in old), tuple(erased))
+
+    def uncertified(self) -> list[str]:
+        """What the log calls those who were erased by a process that ended before it could certify that.
+
+        The gallery finishes such an erasure when it is opened next, and runs were done before; but nobody has looked.
+        """
+        erased = dict.fromkeys(entry.target for entry in self.gallery.audit(action="erase"))
+        certified = {entry.target for entry in self.gallery.audit(action="erase_certificate")}
+        return [target for target in erased if target not in certified]
 
     def _old_runs(self, days: int | None) -> list[Run]:
         if days is None:

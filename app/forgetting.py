@@ -67,12 +67,14 @@ def rewrite_results(services: Services, runs: Iterable[Run]) -> tuple[list[Path]
     Returns:
         The files that were written, and why any could not be, in words.
     """
-    from app.runs.output.again import rewrite
+    from app.runs.output.again import is_written, rewrite
 
     files: list[Path] = []
     failed = []
     for run in runs:
         try:
+            if not is_written(run):  # deciding it can wait until somebody asks
+                continue
             with suppress(ModelMismatchError, ModelSwitchedError, NoOperatingPointError):
                 run.decide(services)
             files += rewrite(run, services.gallery.picture)

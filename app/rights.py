@@ -127,4 +127,9 @@ class Rights(Erasing):
         for one in self.gallery.due(grace=rule.grace, max_age=rule.max_age):
             held = "; a legal hold keeps them" if one.held else ": `knownface subject expire` erases them"
             problems.append(Problem("time_is_over", f"{one.subject} ({one.reason} {one.since:%Y-%m-%d}){held}"))
+        for target in self.uncertified():
+            said = "was erased by a process that ended before it could look for what is left, and certify"
+            problems.append(
+                Problem("no_certificate", f"{target} {said}: `knownface subject expire` notes it in the log")
+            )
         return problems

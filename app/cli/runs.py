@@ -108,6 +108,8 @@ def report(
         written = [] if out is None else write_results(run, out, chosen, assets=assets, portraits=lent)
         if out is not None:
             remember(run, out, chosen, assets=assets)
+            if not services.gallery.read_only:
+                services.gallery.record("export", detail={"run": "report"})
         for file in written:
             if not context.machine:
                 context.say(f"written: {file}")

@@ -35,6 +35,11 @@ class AccountableGallery(GalleryReader):
         return view
 
     @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written here, an entry of the log neither."""
+        return self._truth.read_only
+
+    @property
     def actor(self) -> str:
         """In whose name changes are written into the log."""
         return self._scribe.actor

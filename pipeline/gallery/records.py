@@ -20,6 +20,7 @@ ProblemKind = Literal[
     "orphan_file",
     "no_consent",
     "time_is_over",
+    "no_certificate",
 ]
 
 

@@ -209,3 +209,26 @@ def test_a_legal_hold_blocks_every_command_that_erases(cli: Cli, tmp_path: Path)
     assert cli("--json", "gallery", "show", NAME).document == before
     assert cli("runs", "show", "r").code == 0
     assert cli("gallery", "merge", "Bob", NAME).code == 0, "who is held may get more"
+
+
+def test_the_log_has_every_kind_of_event(cli: Cli, tmp_path: Path, isolated_home: Path) -> None:
+    """Of the list that the log is for; log-ins and refusals: test_gate.py, the vault's key: test_vault.py."""
+    (isolated_home / "policy.toml").write_text('name = "p"\n[audit]\ndecisions = "each"\n')
+    (isolated_home / "policy.toml").chmod(0o600)
+    write_bars(tmp_path / "p" / "a.png", RED)
+    assert cli("identify", tmp_path / "p", "--run", "r").code == 0
+    assert cli("identify", tmp_path / "p" / "a.png").code == 0
+    assert cli("verify", tmp_path / "p" / "a.png", tmp_path / "x.png").code == 0
+    assert cli("gallery", "rename", "Bob", "Robert").code == 0
+    assert cli("gallery", "export", "Robert").code == 0
+    assert cli("subject", "export", "Robert").code == 0
+    assert cli("runs", "report", "r", "--out", tmp_path / "out").code == 0
+    assert cli("gallery", "backup", tmp_path / "backup.db").code == 0
+    assert cli("subject", "erase", NAME, "--yes").code == 0
+    assert cli("audit", "export", "--out", tmp_path / "log.jsonl").code == 0
+    found = [entry["action"] for entry in cli("--json", "audit", "show").document["entries"]]
+    assert {"enrol", "search", "identify", "run", "verify", "rename", "backup", "erase", "audit_export"} <= set(found)
+    assert found.count("export") == 3
+    text = (tmp_path / "log.jsonl").read_text()
+    for secret in (NAME, "Robert", "x.png", "a.png"):
+        assert secret not in text

@@ -140,6 +140,7 @@ async def _events(state: State, home: Any, name: str, now: batch.Batch | None) -
 def results(services: Acting, name: Name) -> StreamingResponse:
     """Every face of a run as a line of JSON, as `identify --json-lines` writes it, then the files without a face."""
     run = Run.open(services.settings.home, name, services.file_keys)
+    services.gallery.record("export", detail={"run": "jsonl"})
     return StreamingResponse(_lines(run), media_type="application/x-ndjson")
 
 

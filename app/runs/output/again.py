@@ -20,6 +20,12 @@ def remember(run: Run, out: Path, formats: Sequence[Format], *, assets: bool) ->
         rows.set_meta(connection, **{_KEY: written})
 
 
+def is_written(run: Run) -> bool:
+    """Whether its results were written, into a folder that is there."""
+    noted = run.meta().get(_KEY)
+    return noted is not None and Path(noted["out"]).is_dir()
+
+
 def rewrite(run: Run, portraits: Portraits | None = None) -> list[Path]:
     """Writes them again; nothing where they never were, or where the folder is gone.
 
@@ -27,8 +33,8 @@ def rewrite(run: Run, portraits: Portraits | None = None) -> list[Path]:
         run: What to write.
         portraits: As in `write_results`, whose errors it has.
     """
-    noted = run.meta().get(_KEY)
-    if not noted or not Path(noted["out"]).is_dir():
+    if not is_written(run):
         return []
+    noted = run.meta()[_KEY]
     formats = [kind for kind in FORMATS if kind in noted["formats"]]
     return write_results(run, Path(noted["out"]), formats, assets=bool(noted["assets"]), portraits=portraits)

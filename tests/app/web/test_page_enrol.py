@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.services import Services
 from app.web import judge
+from pipeline.gallery import NewConsent
 from tests.app.web.conftest import File, Page, photo, said, seen
 from tests.fakes import BLUE, GREEN, RED
 
@@ -149,3 +151,24 @@ def test_a_name_that_cannot_be_used_is_a_sentence(page: Page) -> None:
     at.text_input(key="enrol_name").set_value("a\u202eb").run()
     assert "only printable characters are allowed" in seen(at)
     assert at.button(key="enrol_go").disabled
+
+
+def test_undo_takes_the_consent_back_and_a_legal_hold_blocks_it(page: Page, services: Services) -> None:
+    at = bring(page("enrol"), photo(RED, name="a.png"))
+    at.text_input(key="enrol_name").set_value("Ada").run()
+    at.button(key="enrol_go").click().run()
+    [row] = at.session_state["enrol_done"]
+    services.consent("Ada", NewConsent("door"))
+    [consent] = services.gallery.consents("Ada")
+    at.session_state["enrol_done"] = [replace(row, consent_id=consent.id)]
+    services.hold("Ada", "case 12")
+    at.run()
+    at.button(key="enrol_undo").click().run()
+    assert not at.exception
+    assert "hold" in seen(at)
+    assert services.gallery.has_consent("Ada")
+    services.release("Ada")
+    at.run()
+    at.button(key="enrol_undo").click().run()
+    assert len(services.gallery) == 0
+    assert [entry.action for entry in services.gallery.audit(action="enrol_undo")] == ["enrol_undo"]
