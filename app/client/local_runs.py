@@ -136,7 +136,7 @@ class LocalRuns:
         from app.runs import Run
         from app.runs.documents import error_documents, face_documents
 
-        run = Run.open(self._home, name)
+        run = Run.open(self._home, name, self._services.file_keys)
         model_id = run.summary()["model_id"] or ""
         for document in face_documents(run):
             yield run_row(document, model_id)

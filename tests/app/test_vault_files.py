@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -31,6 +34,7 @@ from pipeline.gallery.vault.master import MasterKey
 from tests.app_runs import Told
 from tests.fakes import BLUE, DIMENSION, GREEN, MODEL_ID, RED, YELLOW, fake_recognizer, points, write_bars
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 KEY = MasterKey(bytes(range(32)))
 ANN, EVE = "Annegret Zwetschkenbaum", "Evelina Quastenflosser"
 TEXTS = ("Zwetschkenbaum", "Quastenflosser", "holiday-in-Ulm", "broken-Xaver")
@@ -50,8 +54,6 @@ def photos(tmp_path: Path) -> Path:
 
 
 def os_name(name: bytes) -> str:
-    import os
-
     return os.fsdecode(name)
 
 
@@ -290,4 +292,57 @@ def test_a_run_that_was_begun_in_the_open_is_encrypted_when_it_goes_on(
     run = looked_at(services, photos)
     assert run.summary()["files"] == 10
     assert b"holiday-in-Ulm" not in run.file.read_bytes()
+    services.close()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from app import sealed
+from app.vault_files import seal_files
+from pipeline.config import Settings
+from pipeline.gallery.vault.files import FileKeys
+
+home, vault_id, moment = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+left = [20]
+
+def counted(*values, before=sealed._sealed):
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return before(*values)
+
+if moment == "sealing":
+    sealed._sealed = counted
+else:
+    sealed.Connection.clean = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+seal_files(home, vault_id, FileKeys.of(Settings(home=home)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["sealing", "cleaning"])
+def test_a_process_that_is_killed_leaves_a_file_as_it_was_or_sealed(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    services = made(tmp_path / "home", monkeypatch, encrypted=False)
+    home = services.settings.home
+    lived(services, photos)
+    cache_file(home).unlink()
+    before, held = seen(services), needles(services)
+    summary = Run.open(home, "r").summary()
+    vault = services.gallery.vault()
+    vault.init(KEY)
+    program = [sys.executable, "-c", KILLED, str(home), vault.vault_id(), moment]
+    found = subprocess.run(program, check=False, capture_output=True, text=True, cwd=REPOSITORY)
+    assert found.returncode == -9, found.stderr
+    with closing(sqlite3.connect(Run.open(home, "r").file)) as database:
+        (marked,) = database.execute("select count(*) from meta where key = 'vault'").fetchone()
+    assert marked == (moment == "cleaning")
+    assert open_files(home, vault.vault_id())[0] == "the run r"
+    assert Run.open(home, "r", services.file_keys).summary() == summary
+    seal_files(home, vault.vault_id(), services.file_keys)
+    assert open_files(home, vault.vault_id()) == []
+    assert seen(services) == before
+    assert readable(services, held) == set()
     services.close()
