@@ -57,10 +57,11 @@ def os_name(name: bytes) -> str:
     return os.fsdecode(name)
 
 
-def made(home: Path, monkeypatch: pytest.MonkeyPatch, *, encrypted: bool) -> Services:
-    services = Services(Settings(home=home, workers=2, keep_crops=True))
+def made(home: Path, monkeypatch: pytest.MonkeyPatch, *, encrypted: bool, location: str | None = None) -> Services:
+    services = Services(Settings(home=home, workers=2, keep_crops=True, gallery=location))
     services._recognizer = fake_recognizer()
-    services._gallery = Gallery.open(home / "gallery", MODEL_ID, DIMENSION, keys=KeyPlaces(KEY.text))
+    place = services.settings.gallery_location
+    services._gallery = Gallery.open(place, MODEL_ID, DIMENSION, keys=KeyPlaces(KEY.text))
     services.__dict__["points"] = points()
     monkeypatch.setenv("KNOWNFACE_VAULT_KEY", KEY.text)
     if encrypted:
@@ -293,6 +294,24 @@ def test_a_run_that_was_begun_in_the_open_is_encrypted_when_it_goes_on(
     assert run.summary()["files"] == 10
     assert b"holiday-in-Ulm" not in run.file.read_bytes()
     services.close()
+
+
+@pytest.mark.slow
+def test_a_data_folder_beside_a_gallery_on_a_server(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    here = made(tmp_path / "home", monkeypatch, encrypted=True, location=database)
+    lived(here, photos)
+    held, before = needles(here), seen(here)
+    assert readable(here, held) == set()
+    there = made(tmp_path / "another machine", monkeypatch, encrypted=False, location=database)
+    run = looked_at(there, photos)
+    here.gallery.vault().rotate(KEY)
+    assert {row.subject for row in run.faces()} >= {ANN, EVE}
+    assert seen(here) == before, "neither data folder had to know"
+    assert readable(there, held) == set()
+    there.close()
+    here.close()
 
 
 KILLED = """
