@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,20 @@ def test_every_command_in_a_sentence_is_there() -> None:
             if fault:
                 wrong.append(f"{name}: `{code}`: {fault}")
     assert wrong == []
+
+
+_PATH = re.compile(r"(app|data|docs|pipeline|scripts|tests|training|weights|\.ci|\.github)/[\w./-]+")
+
+
+def test_every_file_in_a_sentence_is_there() -> None:
+    gone = [
+        f"{name}: {code}"
+        for name, page in PAGES.items()
+        for code in spoken_of(page)
+        if _PATH.fullmatch(code) and not re.search("[A-Z]{3}", code.removesuffix("README.md"))
+        if not (REPOSITORY / code).exists()
+    ]
+    assert gone == []
 
 
 def test_no_commands_hide_in_a_block_of_text() -> None:
