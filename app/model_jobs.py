@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 State = Literal["none", "starting", "embedding", "preparing", "done", "refused", "stopped", "prepared"]
 #: What turns a task off, by the word `models use` knows.
-OFF = {"liveness": "no-liveness", "refiner": "none"}
+OFF = {"liveness": "no-liveness", "eyes": "no-eyes", "refiner": "none"}
 _EARLIER_US = 2_000_000
 
 

@@ -14,7 +14,7 @@ from pipeline.config import Settings
 from pipeline.errors import CardError, ConfigError, ModelMissingError, NoOperatingPointError
 from pipeline.loading import FACES_AT_ONCE, Expect, Loading
 from pipeline.protocols import Aligner, Embedder, Session
-from pipeline.stage_models import build_embedder, detector_of, liveness_of, refiner_of, template_of
+from pipeline.stage_models import build_embedder, detector_of, eyes_of, liveness_of, refiner_of, template_of
 from pipeline.types import LivenessPoint, OperatingPoint, fusion_suffix
 from pipeline.weights import Card, InstalledModel, Member, ModelStore
 from pipeline.weights.ensembles import ensemble_sha256
@@ -35,13 +35,14 @@ class Stack:
         detector, refiner, embedder: A model and its session each; the refiner is None where it is turned off, and the
             embedder has a session for each member of an ensemble.
         batch: Faces in one pass through the embedder.
-        liveness: Likewise; None where it is off.
+        liveness, eyes: Likewise; None where they are off.
     """
 
     detector: tuple[InstalledModel, Session]
     refiner: tuple[InstalledModel, Session] | None
     embedder: tuple[InstalledModel, tuple[Session, ...]]
     liveness: tuple[InstalledModel, Session] | None = None
+    eyes: tuple[InstalledModel, Session] | None = None
     batch: int = FACES_AT_ONCE
 
 
@@ -63,6 +64,7 @@ def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
     detector = _installed(store, settings.detector, "detector")
     refiner = None if settings.refiner == "none" else _installed(store, settings.refiner, "refiner")
     live = None if settings.liveness == "none" else _installed(store, settings.liveness, "liveness")
+    eyes = None if settings.eyes == "none" else _installed(store, settings.eyes, "eyes")
     how = Loading(settings, expect, [model.model_id for model in (detector, refiner, embedder) if model])
     # These take longest to load, so they start first.
     embedding = tuple(how.session(member) for member in embedder.members or (embedder,))
@@ -71,6 +73,7 @@ def start_loading(settings: Settings, expect: Expect = "many") -> Stack:
         refiner=(refiner, how.session(refiner)) if refiner else None,
         embedder=(embedder, embedding),
         liveness=(live, how.session(live)) if live else None,
+        eyes=(eyes, how.session(eyes)) if eyes else None,
         batch=how.batch,
     )
 
@@ -99,7 +102,8 @@ def _recognizer(stack: Stack, settings: Settings, aligner: Aligner, embedder: Em
     refiner = refiner_of(*stack.refiner) if stack.refiner else None
     quality = stack.embedder[0].card.quality
     liveness = liveness_of(*stack.liveness) if stack.liveness else None
-    return Recognizer(detector_of(*stack.detector, settings), refiner, aligner, embedder, quality, liveness)
+    eyes = eyes_of(*stack.eyes) if stack.eyes else None
+    return Recognizer(detector_of(*stack.detector, settings), refiner, aligner, embedder, quality, liveness, eyes)
 
 
 def build_with_second(settings: Settings, other: Settings, *, expect: Expect = "many") -> tuple[Recognizer, Embedder]:

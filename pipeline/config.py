@@ -45,6 +45,7 @@ class Settings(BaseModel):
         refiner: Card name of the landmark refiner, or "none".
         embedder: Card name of the embedder.
         liveness: Card name of the model that tells live faces from pictures of faces, or "none".
+        eyes: Card name of the model that tells whether eyes are open, or "none".
         runtime: `auto` takes the faster one measured by `models pull`; otherwise the one named, or an error.
         provider: What computes the networks; all but `cpu` are ONNX Runtime's, and one that is not there is an error.
         workers: Parallel streams of one thread each in batches; 0 means one per core.
@@ -90,6 +91,7 @@ class Settings(BaseModel):
     refiner: str = "onet.mtcnn"
     embedder: str = "sface.2021dec"
     liveness: str = "none"
+    eyes: str = "none"
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
     provider: Literal["cpu", "cuda", "tensorrt", "coreml", "directml"] = "cpu"
     workers: int = Field(default=0, ge=0, le=256)

@@ -93,6 +93,19 @@ class Liveness(Protocol):
         ...
 
 
+class Eyes(Protocol):
+    """Tells whether eyes are open."""
+
+    @property
+    def model_id(self) -> str:
+        """The model whose scores these are."""
+        ...
+
+    def open_scores(self, photo: Photo, detections: Detections) -> F32:
+        """(N,) float32 in [0, 1] for the faces of one photo; the higher, the more surely an eye is open."""
+        ...
+
+
 class Embedder(Protocol):
     """Turns aligned faces into templates."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.errors import DegenerateLandmarksError, NoFaceError, PhotoError
 from pipeline.images import Photo
-from pipeline.protocols import Aligner, Detector, Embedder, LandmarkRefiner, Liveness
+from pipeline.protocols import Aligner, Detector, Embedder, Eyes, LandmarkRefiner, Liveness
 from pipeline.quality import assess, generic_fit
 from pipeline.types import F32, AlignedFaces, Detections, Qualities, QualityFit, Templates
 
@@ -38,6 +38,7 @@ class Faces:
         templates: Their templates.
         jpeg_quality: Of the photo, 1 to 100; None where it is no JPEG.
         live: (N,) float32 in [0, 1], how surely each face is a live one; None where liveness is off.
+        eyes: (N,) float32 in [0, 1], how surely an eye is open; None where that is not looked at.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Faces:
     templates: Templates
     jpeg_quality: float | None = None
     live: F32 | None = None
+    eyes: F32 | None = None
 
     def __len__(self) -> int:
         return len(self.detections)
@@ -71,6 +73,7 @@ class Recognizer:
         embedder: Makes templates.
         quality: How its templates tell the quality of a face; by default what holds for any embedder.
         liveness: Tells live faces from pictures of faces, or None.
+        eyes: Tells whether eyes are open, or None.
     """
 
     def __init__(
@@ -81,9 +84,10 @@ class Recognizer:
         embedder: Embedder,
         quality: QualityFit | None = None,
         liveness: Liveness | None = None,
+        eyes: Eyes | None = None,
     ) -> None:
         self._detector, self._refiner, self._aligner, self._embedder = detector, refiner, aligner, embedder
-        self._quality, self._liveness = quality or generic_fit(), liveness
+        self._quality, self._liveness, self._eyes = quality or generic_fit(), liveness, eyes
 
     @property
     def model_id(self) -> str:
@@ -150,7 +154,7 @@ class Recognizer:
 
     def assess(self, faces: Faces) -> Qualities:
         """How good each face of a photo is for recognition; see `pipeline.quality`."""
-        return assess(faces.detections, faces.aligned, faces.templates, self._quality, faces.jpeg_quality)
+        return assess(faces.detections, faces.aligned, faces.templates, self._quality, faces.jpeg_quality, faces.eyes)
 
     def stream(
         self, sources: Iterable[Source], open_source: Callable[[Source], Photo], *, workers: int, chunk: int = 8
@@ -246,8 +250,9 @@ class Recognizer:
         for photo, (detections, aligned) in zip(photos, pairs, strict=True):
             rows = slice(start, start + len(aligned))
             live = self._liveness.live_scores(photo, detections) if self._liveness else None
+            eyes = self._eyes.open_scores(photo, detections) if self._eyes else None
             parts = detections, aligned, templates[rows]
-            faces.append(Faces(photo.source, photo.sha256, *parts, jpeg_quality=photo.jpeg_quality, live=live))
+            faces.append(Faces(photo.source, photo.sha256, *parts, photo.jpeg_quality, live, eyes))
             start += len(aligned)
         return faces
 

@@ -234,6 +234,6 @@ def _example(model: InstalledModel) -> Array:
     image = 127.5 + 127.5 * np.sin(ramp[..., None] + np.arange(3))
     if prep.folded:
         return np.repeat(image[None].astype(np.uint8), many, axis=0)
-    image = (image - np.array(prep.mean)) / np.array(prep.std)
+    image = ((image - np.array(prep.mean)) / np.array(prep.std))[..., : 1 if prep.colour == "grey" else 3]
     batch = np.repeat(image[None], many, axis=0).astype(np.float32)
     return np.ascontiguousarray(batch if prep.layout == "nhwc" else batch.transpose(0, 3, 1, 2))

@@ -15,6 +15,7 @@ from pipeline.weights import Card, InstalledModel
 if TYPE_CHECKING:
     from pipeline.detect import MultiScaleDetector
     from pipeline.embed import NetworkEmbedder
+    from pipeline.eyes import EyeState
     from pipeline.landmarks import OnetRefiner
     from pipeline.liveness import CropLiveness
 
@@ -52,6 +53,15 @@ def liveness_of(model: InstalledModel, session: Session) -> CropLiveness:
     if model.card.family != "crop_liveness":
         raise _unfit(model.card)
     return CropLiveness(session, model.model_id, model.card.preprocessing.input_hw[0])
+
+
+def eyes_of(model: InstalledModel, session: Session) -> EyeState:
+    """What tells open eyes by a model. Raises CardError: the pipeline has no such thing."""
+    from pipeline.eyes import EyeState
+
+    if model.card.family != "eye_state":
+        raise _unfit(model.card)
+    return EyeState(session, model.model_id, model.card.preprocessing.input_hw[0])
 
 
 def template_of(card: Card) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.gallery import Gallery, Model
     from pipeline.weights import Card, ModelStore
 
-_OFF = {"none": "refiner", "no-liveness": "liveness"}
+_OFF = {"none": "refiner", "no-liveness": "liveness", "no-eyes": "eyes"}
 Photos = Annotated[
     list[Path] | None,
     typer.Option(
@@ -33,7 +33,7 @@ Share = Annotated[
     float,
     typer.Option("--throttle", min=0.01, max=1.0, help="Share of the time to spend embedding; searches have the rest."),
 ]
-TASKS = ("detector", "refiner", "embedder", "liveness")
+TASKS = ("detector", "refiner", "embedder", "liveness", "eyes")
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +45,8 @@ def register(app: typer.Typer) -> None:
 def use(
     ctx: typer.Context,
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help='Installed models, packs; "none" (refiner), "no-liveness".')
+        list[str],
+        typer.Argument(metavar="NAME...", help='Installed models, packs; "none" (refiner), "no-liveness", "no-eyes".'),
     ],
     photos: Photos = None,
     leave_behind: LeaveBehind = False,
@@ -64,7 +65,7 @@ def use(
         typer.Option("--prepare", help="Only embed everybody with the new embedder too; see `models compare`."),
     ] = False,
 ) -> None:
-    """Choose detector, refiner, embedder, liveness; for another embedder everybody enrolled is embedded anew first."""
+    """Choose detector, refiner, embedder, liveness, eyes; for another embedder all are embedded anew first."""
     context: Context = ctx.obj
     from app.switching import How
     from pipeline.weights import ModelStore

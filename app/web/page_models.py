@@ -17,7 +17,7 @@ from app.web.texts import words
 from pipeline.types import OperatingPoint
 from pipeline.weights import Card, ModelStore
 
-_TASKS = ("detector", "refiner", "embedder", "liveness")
+_TASKS = ("detector", "refiner", "embedder", "liveness", "eyes")
 _CHOSEN, _CHECKED, _PHOTOS, _LEAVE = "models_chosen", "models_checked", "models_photos", "models_leave"
 _SHOWN = 20
 _EVERY_S = 2.0

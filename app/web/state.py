@@ -24,7 +24,7 @@ from pipeline.recognizer import Faces
 _PICTURE_PX = 960
 _REMEMBERED = 120  # photos a session remembers: their faces and a small picture, not their pixels
 _PULL = "knownface models pull"
-_CHOSEN = ("detector", "refiner", "liveness")
+_CHOSEN = ("detector", "refiner", "liveness", "eyes")
 #: Photos looked at at the same time by all sessions together, whatever their number. Decoding takes 3 bytes a pixel of
 #: an ordinary JPEG, and up to 16 of a GIF, a PNG or a CMYK JPEG: measured, 1.1 to 1.6 GB with 100 million pixels, the
 #: limit of the settings. So large photos take turns: at worst there is one of them and one of 25 million pixels
@@ -89,7 +89,7 @@ def shared() -> Services:
 
 
 def follow_choice() -> None:
-    """Takes over another detector, refiner or model for liveness that the settings name by now.
+    """Takes over another detector, refiner, or model for liveness or eyes, that the settings name by now.
 
     Whoever is in the middle of something finishes it with those of before.
     """

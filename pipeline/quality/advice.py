@@ -17,6 +17,7 @@ ADVISE_BELOW = {
     "inter_eye": 25.0,  # 20 pixels
     "completeness": 90.0,
     "compression": 20.0,
+    "eyes_open": 86.0,  # 1 in 20 faces with open eyes lies below, and 9 of 14 with closed ones
 }
 
 SENTENCES = {
@@ -30,6 +31,7 @@ SENTENCES = {
     "inter_eye": "The face is small in the photo: come closer, or use a larger photo.",
     "completeness": "Part of the face is outside the photo: step back.",
     "compression": "The photo is strongly compressed: use the original file, not a preview.",
+    "eyes_open": "The eyes look closed or covered: open them, without sunglasses or glare on the glasses.",
 }
 
 

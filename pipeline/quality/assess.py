@@ -21,6 +21,7 @@ def assess(
     templates: Templates,
     fit: QualityFit,
     jpeg_quality: float | None = None,
+    eyes: F32 | None = None,
 ) -> Qualities:
     """The quality of the faces of one photo.
 
@@ -30,8 +31,9 @@ def assess(
         templates: Their templates; only the norms are looked at.
         fit: Of the model that made them.
         jpeg_quality: Of the photo; None where it is no JPEG.
+        eyes: (N,) how surely an eye is open, in [0, 1]; None where that is not looked at.
     """
-    measured = native(detections, faces, jpeg_quality)
+    measured = native(detections, faces, jpeg_quality, eyes)
     components = component_values(measured)
     return Qualities(unified(fit, components, templates.norms, detections.confidences), components, measured)
 
@@ -57,6 +59,7 @@ def component_values(measured: F32) -> F32:
         "inter_eye": 100 * by_name["inter_eye"] / _EYES_PX,
         "completeness": 100 * by_name["completeness"],
         "compression": by_name["compression"],
+        "eyes_open": 100 * by_name["eyes_open"],
     }
     columns = np.stack([scaled[name] for name in QUALITY_COMPONENTS], axis=1)
     values: F32 = np.clip(columns, 0, 100).astype(np.float32)

@@ -23,18 +23,19 @@ _SIDE_BINS = 32
 _FLAT = 1e-3
 
 
-def native(detections: Detections, faces: AlignedFaces, jpeg_quality: float | None) -> F32:
+def native(detections: Detections, faces: AlignedFaces, jpeg_quality: float | None, eyes: F32 | None = None) -> F32:
     """The measure behind every component.
 
     Args:
         detections: N faces of one photo.
         faces: Their crops.
         jpeg_quality: Of the photo, 1 to 100; None where it is no JPEG.
+        eyes: (N,) how surely an eye is open, in [0, 1]; None where that is not looked at.
 
     Returns:
         (N, C) float32, a column for each of QUALITY_COMPONENTS: log10 of the variance of the Laplacian; bits; share
         dark; share bright; shared light of both sides; three angles in degrees; pixels between the eyes; share of the
-        box inside the photo; quality of the JPEG. NaN where it cannot be known.
+        box inside the photo; quality of the JPEG; how surely an eye is open. NaN where it cannot be known.
     """
     found = np.full((len(detections), len(QUALITY_COMPONENTS)), np.nan, np.float32)
     if not len(detections):
@@ -47,6 +48,8 @@ def native(detections: Detections, faces: AlignedFaces, jpeg_quality: float | No
     found[:, 9] = _share_inside(detections)
     if jpeg_quality is not None:
         found[:, 10] = jpeg_quality
+    if eyes is not None:
+        found[:, 11] = eyes
     return found
 
 

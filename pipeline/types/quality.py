@@ -21,6 +21,7 @@ QUALITY_COMPONENTS = (
     "inter_eye",
     "completeness",
     "compression",
+    "eyes_open",
 )
 """The components by name, in the order of the columns; what each is stands in `pipeline.quality`."""
 

@@ -27,8 +27,8 @@ _ENSEMBLE = rf"{NAME_PATTERN}{_FUSION}(\+{NAME_PATTERN}{_FUSION})+"
 _WEIGHT_TOLERANCE = 1e-6
 
 Zoom = Annotated[float, Field(ge=0.5, le=2.0)]
-Task = Literal["detector", "refiner", "embedder", "liveness"]
-Family = Literal["yunet", "scrfd", "onet", "sface", "arcface", "dlib", "ensemble", "crop_liveness"]
+Task = Literal["detector", "refiner", "embedder", "liveness", "eyes"]
+Family = Literal["yunet", "scrfd", "onet", "sface", "arcface", "dlib", "ensemble", "crop_liveness", "eye_state"]
 Precision = Literal["fp32", "fp16", "int8"]
 Step = Literal["from_dlib", "fold_dequantize", "dynamic_batch", "dynamic_size", "clean"]
 
@@ -39,7 +39,7 @@ class Preprocessing(CardPart):
     Attributes:
         input_hw: Height and width in pixels; (0, 0) for a fully convolutional network that takes any size.
         multiple_of: Height and width must be multiples of this (pad right and below).
-        colour: Order of the channels.
+        colour: Order of the channels; of grey there is one, and mean and std are three times the same.
         mean: Per channel, in the order of `colour`, on the scale 0..255.
         std: Per channel, likewise.
         layout: Order of the axes.
@@ -51,7 +51,7 @@ class Preprocessing(CardPart):
 
     input_hw: tuple[int, int]
     multiple_of: int = Field(default=1, ge=1)
-    colour: Literal["rgb", "bgr"]
+    colour: Literal["rgb", "bgr", "grey"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     layout: Literal["nchw", "nhwc"] = "nchw"

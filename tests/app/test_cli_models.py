@@ -20,7 +20,13 @@ from pipeline.weights import ModelStore
 
 Result = tuple[int, str, str]
 Run = Callable[..., Result]
-STACK = {"detector": "yunet.2023mar", "refiner": "onet.mtcnn", "embedder": "sface.2021dec", "liveness": "none"}
+STACK = {
+    "detector": "yunet.2023mar",
+    "refiner": "onet.mtcnn",
+    "embedder": "sface.2021dec",
+    "liveness": "none",
+    "eyes": "none",
+}
 IN_USE = [name for name in STACK.values() if name != "none"]
 
 

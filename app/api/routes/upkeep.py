@@ -12,7 +12,7 @@ from app.api.problems import documented
 from pipeline.errors import NoOperatingPointError
 
 router = APIRouter(prefix="/v1", tags=["models and calibration"], dependencies=[Security(BEARER)])
-_TASKS = ("detector", "refiner", "embedder", "quality", "liveness")
+_TASKS = ("detector", "refiner", "embedder", "quality", "liveness", "eyes")
 
 
 @router.get("/models")

@@ -79,6 +79,7 @@ class Chinese(English):
         "inter_eye": "照片中的人脸太小：请靠近一些，或使用更大的照片。",
         "completeness": "人脸有一部分在照片之外：请退后一些。",
         "compression": "照片压缩得太厉害：请使用原始文件，而不是预览图。",
+        "eyes_open": "眼睛像是闭着或被遮住：请睁开眼睛，摘下墨镜，避免镜片反光。",
     }
     judge_fits = "与这里已有的 {name} 的照片相符（得分 {score}）。"
     judge_repeats = "与这里已有的 {name} 的一张照片几乎相同（得分 {score}），作用不大。换一种光线或表情的照片更有用。"

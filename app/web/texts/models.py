@@ -15,6 +15,7 @@ class English:
         "refiner": "Refines eyes, nose and mouth",
         "embedder": "Tells people apart",
         "liveness": "Tells faces from pictures of faces",
+        "eyes": "Tells whether eyes are open",
     }
     models_none = "None is installed."
     models_in_use = "in use"
@@ -90,6 +91,7 @@ class Chinese(English):
         "refiner": "精确定位眼、鼻、嘴",
         "embedder": "区分不同的人",
         "liveness": "区分真人与照片",
+        "eyes": "判断眼睛是否睁开",
     }
     models_none = "没有安装。"
     models_in_use = "使用中"
