@@ -3,11 +3,12 @@
     with open_local() as faces:                                        # models and gallery of this machine
     with Client("https://faces.example.org", key="kf_...") as faces:   # those of a server
 
-    protocol   what both can do                    local       on this machine
-    calls      each verb as a request              sync        of a server
-    run_calls, right_calls: likewise               asynchronous  likewise, for asyncio
-    reading    answers into the library's rows     problems    problem documents into its errors
-    retrying   what is sent again, and when        rows, photos, transport
+    protocol     what both can do                  local, local_runs   on this machine
+    calls, right_calls, run_calls                  sync, asking        of a server, from any thread
+                 each verb as a request            asynchronous, asking_later   likewise, for asyncio
+    reading      answers into the library's rows   problems            problem documents into its errors
+    retrying     what is sent again, and when      transport           how a server is reached
+    rows, photos what goes in and out
 
 Importing it loads no model, no database and no server.
 """

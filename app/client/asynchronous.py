@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from app.client import calls, right_calls, run_calls
-from app.client.calls import Call
-from app.client.photos import PhotoLike, in_order, opened, together, upload_of, uploads_of
-from app.client.problems import error_of, unreachable
-from app.client.reading import Page
-from app.client.retrying import Retry
+from app.client.asking_later import AsksLater
+from app.client.photos import PhotoLike, in_order, opened, together, uploads_of
+from app.client.problems import unreachable
 from app.client.rows import FailedFile, NamedUnknown, RunFace, RunState, Status, Unknown, UnknownInfo
-from app.client.transport import options
 from app.outcomes import Enrolment, Identification
 from pipeline.errors import PhotoError
 from pipeline.gallery.names import normalise
 
 if TYPE_CHECKING:
     from app.erasing import Erasure
-    from app.photos import Upload
     from pipeline.gallery import Consent, Entry, NewConsent, SubjectDetail, SubjectInfo, Verdict
     from pipeline.types import Decision, OperatingPoint
 
@@ -33,7 +28,7 @@ Answer = TypeVar("Answer")
 Row = TypeVar("Row")
 
 
-class AsyncClient:
+class AsyncClient(AsksLater):
     """`FaceService` on a server, for asyncio. Photos are read in threads, one request's at a time.
 
     Args:
@@ -43,30 +38,6 @@ class AsyncClient:
         timeout_s: Longest silence of the server.
         transport: How it is reached, for certificates or a proxy of one's own; by default as httpx does.
     """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: str | None = None,
-        retry: Retry | None = None,
-        timeout_s: float = 120.0,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._http = httpx.AsyncClient(**options(url, key, timeout_s), transport=transport)
-        self._retry = retry or Retry()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Closes the connections."""
-        await self._http.aclose()
 
     # --- photos: as `FaceService` says ------------------------------------------------------------------------
 
@@ -131,6 +102,12 @@ class AsyncClient:
     async def merge(self, source: str, target: str) -> int:
         """As `FaceService.merge`."""
         return await self._ask(calls.merge(source, target))
+
+    async def split(
+        self, subject: str, sample_ids: Sequence[str], new_name: str, *, consent: NewConsent | None = None
+    ) -> None:
+        """As `FaceService.split`."""
+        await self._ask(calls.split(subject, sample_ids, new_name, consent))
 
     async def remove(self, name: str) -> int:
         """As `FaceService.remove`."""
@@ -217,9 +194,7 @@ class AsyncClient:
         last, attempt = None, 0
         while True:
             try:
-                async for line in self._lines(run_calls.events_path(name)):
-                    if (state := run_calls.event_of(line)) is None:
-                        continue
+                async for state in self._states(name):
                     attempt = 0
                     if state != last:
                         yield state
@@ -260,49 +235,3 @@ class AsyncClient:
     async def verify_audit(self) -> Verdict:
         """As `FaceService.verify_audit`."""
         return await self._ask(calls.verify_audit())
-
-    # --- how --------------------------------------------------------------------------------------------------
-
-    async def _read(self, photos: Iterable[PhotoLike]) -> list[Upload]:
-        return [await asyncio.to_thread(upload_of, photo) for photo in photos]
-
-    async def _ask(self, call: Call[Answer]) -> Answer:
-        """Sends a request, again where that helps and harms nothing. Errors: of the problem document."""
-        attempt = 0
-        while True:
-            try:
-                response = await self._http.request(**call.request())
-            except httpx.TransportError as error:
-                wait = self._wait(error, attempt, again=call.again)
-            else:
-                pause = self._retry.after_answer(response, attempt, again=call.again)
-                if pause is None:
-                    return call.result(response)
-                wait = pause
-            await asyncio.sleep(wait)
-            attempt += 1
-
-    def _wait(self, error: httpx.TransportError, attempt: int, *, again: bool) -> float:
-        pause = self._retry.after_loss(error, attempt, again=again)
-        if pause is None:
-            raise unreachable(self._http.base_url, error) from error
-        return pause
-
-    async def _pages(self, page: Callable[[str | None], Call[Page[Row]]]) -> AsyncIterator[Row]:
-        cursor: str | None = None
-        while True:
-            found = await self._ask(page(cursor))
-            for row in found.rows:
-                yield row
-            if (cursor := found.cursor) is None:
-                return
-
-    async def _lines(self, path: str) -> AsyncIterator[bytes]:
-        lines = run_calls.Lines()
-        async with self._http.stream("GET", path) as response:
-            if not response.is_success:
-                await response.aread()
-                raise error_of(response)
-            async for part in response.aiter_bytes():
-                for line in lines.feed(part):
-                    yield line

@@ -218,6 +218,12 @@ def merge(source: str, target: str) -> Call[int]:
     return Call("POST", path, lambda said: int(said["samples"]), again=False, body={"into": target})
 
 
+def split(subject: str, sample_ids: Sequence[str], new_name: str, consent: NewConsent | None) -> Call[None]:
+    """Samples of a subject to a new one."""
+    body = {"samples": list(sample_ids), "name": new_name} | consent_form(consent)
+    return Call("POST", subject_path(subject, "split"), nothing, again=False, body=body)
+
+
 def remove(name: str) -> Call[int]:
     """Removes a subject."""
     return Call("DELETE", subject_path(name), lambda said: int(said["samples"]), again=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -116,6 +116,14 @@ class Local(LocalRuns):
     def merge(self, source: str, target: str) -> int:
         """As `FaceService.merge`."""
         return self._services.merge(source, target)
+
+    def split(
+        self, subject: str, sample_ids: Sequence[str], new_name: str, *, consent: NewConsent | None = None
+    ) -> None:
+        """As `FaceService.split`."""
+        if set(sample_ids) - {one.id for one in self.subject(subject).samples}:
+            raise SubjectNotFoundError(f"{subject}: has not all of these samples")
+        self._services.split(sample_ids, new_name, consent)
 
     def remove(self, name: str) -> int:
         """As `FaceService.remove`."""

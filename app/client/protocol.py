@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -108,6 +108,18 @@ class FaceService(Protocol):
 
     def merge(self, source: str, target: str) -> int:
         """Moves every sample of `source` to `target`; returns how many. Raises SubjectNotFoundError."""
+        ...
+
+    def split(
+        self, subject: str, sample_ids: Sequence[str], new_name: str, *, consent: NewConsent | None = None
+    ) -> None:
+        """Moves samples that show somebody else to a new subject, who needs a consent as anybody new does.
+
+        Raises:
+            SubjectNotFoundError: There is no such subject, or it has not all of these samples.
+            SubjectExistsError: There is somebody of the new name.
+            ConsentMissingError: The policy demands a consent.
+        """
         ...
 
     def remove(self, name: str) -> int:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.gallery import NewConsent
 
 Row = TypeVar("Row")
+#: Between two questions about a run that is not followed by events.
+ASK_S = 5.0
 
 # --- unknown people -------------------------------------------------------------------------------------------
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from app.client import calls, right_calls, run_calls
-from app.client.calls import Call
+from app.client.asking import Asks
 from app.client.photos import PhotoLike, in_order, opened, together, upload_of, uploads_of
-from app.client.problems import error_of, unreachable
-from app.client.reading import Page
-from app.client.retrying import Retry
+from app.client.problems import unreachable
 from app.client.rows import FailedFile, NamedUnknown, RunFace, RunState, Status, Unknown, UnknownInfo
-from app.client.transport import options
 from app.outcomes import Enrolment, Identification
 from pipeline.errors import PhotoError
 from pipeline.gallery.names import normalise
@@ -32,7 +28,7 @@ Answer = TypeVar("Answer")
 Row = TypeVar("Row")
 
 
-class Client:
+class Client(Asks):
     """`FaceService` on a server.
 
     Args:
@@ -42,30 +38,6 @@ class Client:
         timeout_s: Longest silence of the server.
         transport: How it is reached, for certificates or a proxy of one's own; by default as httpx does.
     """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: str | None = None,
-        retry: Retry | None = None,
-        timeout_s: float = 120.0,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._http = httpx.Client(**options(url, key, timeout_s), transport=transport)
-        self._retry = retry or Retry()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
 
     # --- photos: as `FaceService` says ------------------------------------------------------------------------
 
@@ -123,6 +95,12 @@ class Client:
     def merge(self, source: str, target: str) -> int:
         """As `FaceService.merge`."""
         return self._ask(calls.merge(source, target))
+
+    def split(
+        self, subject: str, sample_ids: Sequence[str], new_name: str, *, consent: NewConsent | None = None
+    ) -> None:
+        """As `FaceService.split`."""
+        self._ask(calls.split(subject, sample_ids, new_name, consent))
 
     def remove(self, name: str) -> int:
         """As `FaceService.remove`."""
@@ -209,9 +187,7 @@ class Client:
         last, attempt = None, 0
         while True:
             try:
-                for line in self._lines(run_calls.events_path(name)):
-                    if (state := run_calls.event_of(line)) is None:
-                        continue
+                for state in self._states(name):
                     attempt = 0
                     if state != last:
                         yield state
@@ -252,44 +228,3 @@ class Client:
     def verify_audit(self) -> Verdict:
         """As `FaceService.verify_audit`."""
         return self._ask(calls.verify_audit())
-
-    # --- how --------------------------------------------------------------------------------------------------
-
-    def _ask(self, call: Call[Answer]) -> Answer:
-        """Sends a request, again where that helps and harms nothing. Errors: of the problem document."""
-        attempt = 0
-        while True:
-            try:
-                response = self._http.request(**call.request())
-            except httpx.TransportError as error:
-                wait = self._wait(error, attempt, again=call.again)
-            else:
-                pause = self._retry.after_answer(response, attempt, again=call.again)
-                if pause is None:
-                    return call.result(response)
-                wait = pause
-            time.sleep(wait)
-            attempt += 1
-
-    def _wait(self, error: httpx.TransportError, attempt: int, *, again: bool) -> float:
-        pause = self._retry.after_loss(error, attempt, again=again)
-        if pause is None:
-            raise unreachable(self._http.base_url, error) from error
-        return pause
-
-    def _pages(self, page: Callable[[str | None], Call[Page[Row]]]) -> Iterator[Row]:
-        cursor: str | None = None
-        while True:
-            found = self._ask(page(cursor))
-            yield from found.rows
-            if (cursor := found.cursor) is None:
-                return
-
-    def _lines(self, path: str) -> Iterator[bytes]:
-        lines = run_calls.Lines()
-        with self._http.stream("GET", path) as response:
-            if not response.is_success:
-                response.read()
-                raise error_of(response)
-            for part in response.iter_bytes():
-                yield from lines.feed(part)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from pipeline.gallery import NewConsent
+
 BOX = [91.0, 72.5, 260.4, 300.1]
 #: Five points.
 Landmarks = Annotated[
@@ -37,3 +39,20 @@ Moment = Annotated[datetime, AfterValidator(_moment)]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f]+$")
 ]
+
+
+class WithConsent(In):
+    """What may bring a consent along."""
+
+    consent_purpose: Line | None = Field(None, examples=["door"], description="Record a consent for this.")
+    consent_until: Moment | None = Field(None, description="When that consent ends.")
+    consent_basis: Line = Field("consent", description="The legal basis.")
+    consent_text_version: Line | None = Field(None, description="Which wording was agreed to.")
+    consent_evidence: Line | None = Field(None, description="Where the signed paper is.")
+    consent_given_by: Line | None = Field(None, description="Who agreed, where it is not the subject.")
+
+    def consent(self) -> NewConsent | None:
+        """The consent that is given; None without a purpose."""
+        more = self.consent_basis, self.consent_until, self.consent_text_version
+        given = self.consent_evidence, self.consent_given_by
+        return None if self.consent_purpose is None else NewConsent(self.consent_purpose, *more, *given)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from app.api.models.base import BOX, In, Landmarks, Line, Moment
+from app.api.models.base import BOX, In, Landmarks, WithConsent
 
 
 class Subject(BaseModel):
@@ -83,13 +83,11 @@ class Into(In):
     into: str = Field(examples=["Ada Lovelace"])
 
 
-class Apart(In):
+class Apart(WithConsent):
     """Samples that show somebody else."""
 
     samples: list[str] = Field(min_length=1, max_length=10_000, examples=[["0b5c2f9e4d7a4c1f8e6b3a2d1c0f9e8d"]])
     name: str = Field(examples=["Ada King"], description="Of the new subject.")
-    consent_purpose: Line | None = Field(None, examples=["door"], description="Record a consent for this.")
-    consent_until: Moment | None = None
 
 
 class Moved(BaseModel):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from app.api.models.base import In, Line, Moment
-from pipeline.gallery import NewConsent
+from app.api.models.base import In, WithConsent
 
 
 class Cluster(BaseModel):
@@ -41,23 +40,11 @@ class ClusterDetail(BaseModel):
     faces: list[ClusterFace]
 
 
-class Naming(In):
+class Naming(WithConsent):
     """Who a cluster is."""
 
     subject: str = Field(examples=["Ada Lovelace"])
     samples: int = Field(5, ge=1, le=100, description="Enrol at most so many of its faces.")
-    consent_purpose: Line | None = Field(None, examples=["door"])
-    consent_until: Moment | None = None
-    consent_basis: Line = "consent"
-    consent_text_version: Line | None = None
-    consent_evidence: Line | None = None
-    consent_given_by: Line | None = None
-
-    def consent(self) -> NewConsent | None:
-        """The consent that is given; None without a purpose."""
-        more = self.consent_basis, self.consent_until, self.consent_text_version
-        given = self.consent_evidence, self.consent_given_by
-        return None if self.consent_purpose is None else NewConsent(self.consent_purpose, *more, *given)
 
 
 class Named(BaseModel):

@@ -127,7 +127,7 @@ def split(services: Acting, name: Name, apart: models.Apart) -> models.SubjectDe
     services.require(Role.OPERATOR)
     if set(apart.samples) - {one.id for one in services.gallery.subject(name).samples}:
         raise SubjectNotFoundError(f"{name}: has not all of these samples")
-    services.split(apart.samples, apart.name, enrolling.consent_of(apart.consent_purpose, apart.consent_until))
+    services.split(apart.samples, apart.name, apart.consent())
     return show_subject(services, apart.name)
 
 

@@ -170,6 +170,12 @@ def test_subjects_come_page_by_page_and_change(
     with pytest.raises(SubjectExistsError):
         face.rename("Robert", "Cy")
     assert face.merge("Robert", "Cy") == 1
+    one, other = face.subject("Cy").samples
+    with pytest.raises(SubjectNotFoundError):
+        face.split("Dee", [one.id], "Eve")
+    face.split("Cy", [other.id], "Eve", consent=NewConsent("door", "contract"))
+    assert [sample.id for sample in face.subject("Eve").samples] == [other.id]
+    assert face.merge("Eve", "Cy") == 1
     one, _ = face.subject("Cy").samples
     with pytest.raises(SubjectNotFoundError):
         face.remove_sample("Dee", one.id)

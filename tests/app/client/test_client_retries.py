@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -188,6 +189,11 @@ def test_events_that_break_off_are_asked_for_again(pauses: list[float]) -> None:
         seen = [(one.state, one.done) for one in there.follow("summer")]
     assert seen == [("running", 1), ("running", 2), ("finished", 3)]
     assert len(pauses) == 2
+    asked = [json.loads(event("running", done).split(b"data: ")[1]) for done in (1, 3)]
+    asked[1]["state"] = "finished"
+    busy = [step for one in asked for step in (problem("overloaded"), httpx.Response(200, json=one))]
+    with client(Script(*busy)) as there:
+        assert [one.done for one in there.follow("summer")] == [1, 3]
     silent = [httpx.Response(200, content=b"") for _ in range(3)]
     with client(Script(*silent), retry=Retry(tries=3)) as there, pytest.raises(ServiceUnreachableError):
         list(there.follow("summer"))
