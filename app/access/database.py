@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, ClassVar
 
 from pipeline.errors import AccessError
 from pipeline.gallery import private
@@ -45,3 +47,29 @@ def changing(file: Path) -> Iterator[sqlite3.Connection]:
                 yield db
     except (sqlite3.DatabaseError, OSError) as error:
         raise AccessError(f"{file}: the users cannot be read or written ({error})") from error
+
+
+class Part:
+    """A table of the file. Safe to share between threads and processes.
+
+    Args:
+        home: The data folder.
+        now: The clock, in seconds since 1970.
+    """
+
+    _table: ClassVar[str]
+
+    def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
+        self.file = home / FILE
+        self._now = now
+
+    def any(self) -> bool:
+        """Whether there is a row. Errors: `changing`."""
+        return bool(self._rows(f"select 1 from {self._table} limit 1"))  # noqa: S608 - a constant
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        """What a question gives; nothing where there is no file yet, and none is made."""
+        if not self.file.exists():
+            return []
+        with changing(self.file) as db:
+            return db.execute(query, values).fetchall()

@@ -10,13 +10,9 @@ from __future__ import annotations
 import hmac
 import secrets
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 
 from app.access import database
 from app.access.roles import Actor, Role
@@ -50,32 +46,16 @@ class Key:
     ended: bool
 
 
-class Keys:
-    """The API keys of one data folder. Safe to share between threads and processes.
+class Keys(database.Part):
+    """The API keys of one data folder; where there are any, ended ones too, nobody gets in without one."""
 
-    Args:
-        home: The data folder.
-        now: The clock, in seconds since 1970.
-    """
-
-    def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
-        self.file = home / database.FILE
-        self._now = now
-
-    def any(self) -> bool:
-        """Whether there are keys, ended ones too: then nobody gets in without one."""
-        if not self.file.exists():
-            return False
-        with self._open() as db:
-            return db.execute("select 1 from keys limit 1").fetchone() is not None
+    _table = "keys"
 
     def all(self) -> list[Key]:
         """Every key, by name."""
-        if not self.file.exists():
-            return []
-        with self._open() as db:
-            rows = db.execute("select id, name, role, created, expires from keys order by name").fetchall()
-        return [self._key(*row) for row in rows]
+        return [
+            self._key(*row) for row in self._rows("select id, name, role, created, expires from keys order by name")
+        ]
 
     def add(self, name: str, role: Role, expires: datetime | None = None) -> tuple[Key, str]:
         """Makes a key; returns it and, this once, what a program has to show.
@@ -91,7 +71,7 @@ class Keys:
         made = secrets.token_hex(_ID_BYTES)
         shown = f"{_PREFIX}_{made}_{secrets.token_urlsafe(_SECRET_BYTES)}"
         until = None if expires is None else expires.timestamp()
-        with self._open() as db:
+        with database.changing(self.file) as db:
             db.execute("begin immediate")
             if db.execute("select 1 from users where name = ?", (name,)).fetchone():
                 raise KeyExistsError(f"{name}: a user is called so: give the key another name")
@@ -108,7 +88,7 @@ class Keys:
             KeyNotFoundError: There is none.
         """
         name = normalise(name)
-        with self._open() as db:
+        with database.changing(self.file) as db:
             if not db.execute("delete from keys where name = ?", (name,)).rowcount:
                 raise KeyNotFoundError(f"{name}: there is no such key; `knownface users key list` shows all")
 
@@ -120,11 +100,8 @@ class Keys:
         """
         said = "this API key is not known here, or has ended"
         parts = shown[:_LONGEST].split("_", 2)
-        if len(parts) != 3 or not self.file.exists():
-            raise KeyRefusedError(said)
-        with self._open() as db:
-            row = db.execute("select id, name, role, created, expires, hash from keys where id = ?", (parts[1],))
-            found = row.fetchone()
+        query = "select id, name, role, created, expires, hash from keys where id = ?"
+        found = next(iter(self._rows(query, parts[1])), None) if len(parts) == 3 else None
         if found is None:
             raise KeyRefusedError(said)
         key = self._key(*found[:5])
@@ -136,11 +113,6 @@ class Keys:
         until = None if expires is None else datetime.fromtimestamp(expires, UTC)
         ended = expires is not None and expires <= self._now()
         return Key(made, name, Role(role), datetime.fromtimestamp(created, UTC), until, ended)
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        with database.changing(self.file) as db:
-            yield db
 
 
 def _hash(shown: str) -> bytes:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from app.access import database, passwords
 from app.access.roles import Actor, Role
@@ -40,34 +38,17 @@ class User:
     locked_s: float
 
 
-class Users:
-    """The users of one data folder. Safe to share between threads and processes.
+class Users(database.Part):
+    """The users of one data folder; where there are any, one has to log in."""
 
-    Args:
-        home: The data folder.
-        now: The clock, in seconds since 1970.
-    """
-
-    def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
-        self.file = home / database.FILE
-        self._now = now
-
-    def any(self) -> bool:
-        """Whether there are users, so that one has to log in."""
-        if not self.file.exists():
-            return False
-        with self._open() as db:
-            return db.execute("select 1 from users limit 1").fetchone() is not None
+    _table = "users"
 
     def all(self) -> list[User]:
         """Everybody, by name."""
-        if not self.file.exists():
-            return []
-        with self._open() as db:
-            rows = db.execute(
-                "select users.name, role, created, coalesce(count, 0), coalesce(at, 0) "
-                "from users left join failures using (name) order by users.name"
-            ).fetchall()
+        rows = self._rows(
+            "select users.name, role, created, coalesce(count, 0), coalesce(at, 0) "
+            "from users left join failures using (name) order by users.name"
+        )
         return [
             User(name, Role(role), datetime.fromisoformat(created), self._locked_s(count, at))
             for name, role, created, count, at in rows
@@ -94,13 +75,7 @@ class Users:
         return "" if row is None else _mark(*row[1:])
 
     def _row(self, name: str) -> tuple[int, str, str] | None:
-        if not self.file.exists():
-            return None
-        with self._open() as db:
-            found: tuple[int, str, str] | None = db.execute(
-                "select role, hash, created from users where name = ?", (name,)
-            ).fetchone()
-        return found
+        return next(iter(self._rows("select role, hash, created from users where name = ?", name)), None)
 
     def add(self, name: str, role: Role, password: str) -> str:
         """Adds a user; returns the name as it is kept.
@@ -110,7 +85,7 @@ class Users:
         """
         name = normalise(name)
         made = passwords.hashed(passwords.check(password, name))
-        with self._open() as db:
+        with database.changing(self.file) as db:
             if db.execute("select 1 from keys where name = ?", (name,)).fetchone():
                 raise UserExistsError(f"{name}: an API key is called so: the audit tells them apart by their names")
             try:
@@ -158,14 +133,14 @@ class Users:
             name = normalise(name)
         except UserNameError:
             name = ""
-        with self._open() as db:
+        with database.changing(self.file) as db:
             row = db.execute("select hash, role from users where name = ?", (name,)).fetchone()
             user = name if row else ""
             count = self._attempt(db, name, user)
         stored: str | None = row[0] if row else None
         if not passwords.fits(stored, password) or stored is None:
             raise LoginRefusedError("the name or the password is wrong", user=user, lock_s=self._lock_of(count))
-        with self._open() as db:
+        with database.changing(self.file) as db:
             db.execute("delete from failures where name = ?", (name,))
             if passwords.is_weak(stored):
                 db.execute("update users set hash = ? where name = ?", (passwords.hashed(password), name))
@@ -213,16 +188,10 @@ class Users:
     @contextmanager
     def _changing(self, name: str) -> Iterator[tuple[sqlite3.Connection, str]]:
         name = normalise(name)
-        with self._open() as db:
+        with database.changing(self.file) as db:
             if not db.execute("select 1 from users where name = ?", (name,)).fetchone():
                 raise UserNotFoundError(f"{name}: there is no such user; `knownface users list` shows all")
             yield db, name
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """A transaction. Errors: as `database.changing`."""
-        with database.changing(self.file) as db:
-            yield db
 
 
 def _mark(stored: str, created: str) -> str:
