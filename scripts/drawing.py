@@ -68,6 +68,7 @@ _STAGES = (
     Stage("enrol", "pipeline/gallery/gallery.py", "Gallery.enrol", (3, 1)),
     Stage("truth: SQL", "pipeline/gallery/truth.py", "Truth", (4, 1), "truth"),
     Stage("index", _PROTOCOLS, "Index.search", (5, 1)),
+    Stage("eyes open?", _PROTOCOLS, "Eyes.open_scores", (6, 1), "soft"),
 )
 
 
