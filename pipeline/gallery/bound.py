@@ -6,7 +6,8 @@ taken for them. A name does not open in another row, and a template not for anot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,6 +18,7 @@ from pipeline.gallery.vault.sealer import (
     NAME,
     VECTOR,
     name_identity,
+    opened,
     opened_or_empty,
     sealer_of,
     vector_identity,
@@ -57,12 +59,28 @@ def bind(connection: Connection, which: sa.ColumnElement[bool], to_key: int) -> 
     sealer = sealer_of(connection.dialect)
     if sealer is None:
         return
-    query = sa.select(templates.c.id, templates.c.vector, templates.c.model_id, samples.c.id, samples.c.subject_id)
-    rows = connection.execute(query.join(samples, samples.c.id == templates.c.sample_id).where(which)).all()
     values = []
-    for row, kept, model_id, sample, owner in rows:
+    for row, kept, model_id, sample, owner in _templates(connection, which):
         if plain := opened_or_empty(sealer, kept, VECTOR, vector_identity(sample, model_id, owner)):
             place = vector_identity(sample, model_id, to_key)
             values.append({"row": row, "sealed": sealer.seal(plain, VECTOR, place)})
     if values:
         connection.execute(_SET_VECTOR, values)
+
+
+def require_owners(connection: Connection, which: sa.ColumnElement[bool]) -> None:
+    """Refuses samples that were given to another subject from outside, where the gallery is encrypted.
+
+    Raises:
+        GalleryDamagedError: A template of one of them does not open for its subject.
+    """
+    if sealer_of(connection.dialect) is None:
+        return
+    for _, kept, model_id, sample, owner in _templates(connection, which):
+        opened(connection, kept, VECTOR, vector_identity(sample, model_id, owner))
+
+
+def _templates(connection: Connection, which: sa.ColumnElement[bool]) -> Sequence[Any]:
+    """Row, sealed vector and model of the templates of samples; rows of the sample and of its subject."""
+    query = sa.select(templates.c.id, templates.c.vector, templates.c.model_id, samples.c.id, samples.c.subject_id)
+    return connection.execute(query.join(samples, samples.c.id == templates.c.sample_id).where(which)).all()

@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline.gallery import bound
 from pipeline.gallery.schema import samples, subjects, templates
 from pipeline.gallery.store import bump, chunks
 from pipeline.gallery.vault.sealer import CROP, VECTOR, kept, opened, sealer_of, vector_identity
@@ -70,7 +71,11 @@ def lacks(model_id: str) -> sa.ColumnElement[bool]:
 def select(
     connection: Connection, which: sa.ColumnElement[bool], *, limit: int | None = None, heads: bool = False
 ) -> list[Waiting]:
-    """Samples, by ascending row; with the first bytes of their crops only, where heads are enough."""
+    """Samples, by ascending row; with the first bytes of their crops only, where heads are enough.
+
+    Raises:
+        GalleryDamagedError: In an encrypted gallery somebody has given one of them to another subject.
+    """
     heads &= sealer_of(connection.dialect) is None  # of what is sealed there is all or nothing
     crop: sa.ColumnElement[Any] = sa.func.substr(samples.c.crop, 1, _CROP_HEAD) if heads else samples.c.crop
     columns = [column for column in samples.c if column.name != "crop"]
@@ -81,7 +86,10 @@ def select(
         .order_by(samples.c.id)
         .limit(limit)
     )
-    return [_waiting(connection, row) for row in connection.execute(query)]
+    found = [_waiting(connection, row) for row in connection.execute(query)]
+    for chunk in chunks(one.key for one in found):
+        bound.require_owners(connection, samples.c.id.in_(chunk))
+    return found
 
 
 def insert(connection: Connection, model_id: str, rows: Sequence[Made]) -> int:

@@ -58,6 +58,14 @@ def test_a_photo_that_is_given_to_somebody_else(folder, saved):
         assert taken_for(gallery, f"{NAMES[0]} 0") == NAMES[0]
 
 
+def test_a_change_of_the_model_does_not_take_it_over(folder):
+    change(folder, "UPDATE samples SET subject_id = 2 WHERE id = 1")
+    with opened(folder) as gallery:
+        assert [one.key for one in gallery.switching().waiting("another@1", after=1, limit=2)] == [2, 3]
+        with pytest.raises(GalleryDamagedError, match=r"templates\.vector .* belongs elsewhere"):
+            gallery.switching().waiting("another@1", limit=5)
+
+
 @pytest.mark.parametrize("saved", [False, True])
 def test_two_people_whose_rows_are_exchanged(folder, saved):
     with opened(folder) as gallery:
