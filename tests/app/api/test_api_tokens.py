@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from app.access import Role
 from app.access.tokens import Tokens
 from app.api.diary import AsJson
 from app.api.state import State
+from tests.api_over_http import listening
 from tests.api_server import client_of, key_for, made_state, photo
 from tests.asgi import TestClient
 from tests.fakes import RED
@@ -55,8 +57,13 @@ def state(identity: Identity, tmp_path: Path) -> State:
 @pytest.fixture
 def clock(state: State) -> Clock:
     made = Clock()
-    state.tokens = Tokens(state.services.settings.home, forward=made, deadline_s=1.0)
+    state.tokens = Tokens(state.services.settings.home, forward=made)
     return made
+
+
+def in_a_hurry(state: State) -> None:
+    """From here on the provider has half a second; it is asked anew."""
+    state.tokens = Tokens(state.services.settings.home, forward=Clock(), deadline_s=0.5)
 
 
 @pytest.fixture
@@ -204,6 +211,21 @@ def test_an_unknown_key_is_asked_for_once_in_a_while(client: TestClient, identit
     assert code(client, identity.token(KEY)) == "token_refused"
 
 
+def test_many_who_ask_at_once_ask_the_provider_once(state: State, clock: Clock, identity: Identity) -> None:
+    identity.lies[DISCOVERY] = Answer(identity.answer(DISCOVERY).body, drip_s=0.002)
+    identity.asked.clear()
+    header = {"Authorization": f"Bearer {identity.token()}"}
+    with listening(state) as port, ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda _: httpx.get(f"http://127.0.0.1:{port}/v1/me", headers=header).status_code, range(16))
+        assert list(found) == [200] * 16
+        assert identity.asked == [DISCOVERY, "/keys"]
+        identity.lies["/keys"] = Answer(b" " * 1000, drip_s=0.05)
+        in_a_hurry(state)
+        found = pool.map(lambda _: httpx.get(f"http://127.0.0.1:{port}/v1/me", headers=header).status_code, range(16))
+        assert list(found) == [503] * 16
+        assert identity.asked.count(DISCOVERY) == 2
+
+
 def rsa_key_named(kid: str) -> Any:
     return type(OTHER).import_key(OTHER.as_dict(private=True) | {"kid": kid})
 
@@ -252,9 +274,11 @@ def _keys(*rows: object) -> Answer:
     ],
 )
 def test_a_provider_that_answers_nonsense_is_a_503(
-    client: TestClient, identity: Identity, path: str, lie: Answer
+    client: TestClient, state: State, identity: Identity, path: str, lie: Answer
 ) -> None:
     identity.lies[path] = lie
+    if lie.drip_s:
+        in_a_hurry(state)
     said = ask(client, identity.token())
     assert (said.status_code, said.json()["error"]) == (503, "provider_unreachable")
     assert "/elsewhere" not in identity.asked

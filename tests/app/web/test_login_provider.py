@@ -242,6 +242,18 @@ def test_the_strongest_role_counts(tmp_path: Path, more: dict[str, Any], claims:
     assert (actor.role if actor else None) == role
 
 
+def test_a_provider_of_tokens_for_programs_is_none_for_people(tmp_path: Path) -> None:
+    file = write(tmp_path, _Nowhere, audience="https://faces.example.org")
+    assert Guard(Settings(home=tmp_path), "127.0.0.1", "c").required()
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("client_")]
+    file.write_text("\n".join(lines))
+    guard = Guard(Settings(home=tmp_path), "127.0.0.1", "c")
+    assert (guard.provider, guard.required()) == (None, False)
+    file.write_text("\n".join(line for line in lines if not line.startswith("audience")))
+    with pytest.raises(ConfigError, match="is needed"):
+        oidc.load(tmp_path)
+
+
 def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
     assert oidc.load(tmp_path) is None
     file = write(tmp_path, _Nowhere)
