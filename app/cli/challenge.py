@@ -26,6 +26,7 @@ WORDS: dict[str, str] = {
     "right": "turn your head to your right, and back",
     "up": "look up, and back",
     "down": "look down, and back",
+    "blink": "blink twice",
 }
 _STILL = "look straight at the camera and hold still"
 _MIRRORED = "Left and right are exchanged, as in videos of some phones' front cameras."
@@ -40,7 +41,8 @@ def new(ctx: typer.Context) -> None:
     from app.video.asked import ask
     from pipeline.challenge import ChallengePolicy
 
-    made = ask(context.settings.home, ChallengePolicy())
+    settings = context.settings
+    made = ask(settings.home, ChallengePolicy(), blink=settings.eyes != "none")
     if context.machine:
         context.emit({"nonce": made.nonce, "steps": list(made.steps), "expires": made.expires.isoformat()})
         return
@@ -93,7 +95,7 @@ def camera(
     place = LiveSource.of(source)
     with closing(context.services(reading=True)) as services:
         services.open_gallery_if_there()
-        made = new_challenge(ChallengePolicy(), datetime.now(UTC))
+        made = new_challenge(ChallengePolicy(), datetime.now(UTC), blink=services.settings.eyes != "none")
         follower = follower_of(services, made.steps, mirrored=mirrored)
         limits = VideoLimits(max_pixels=services.settings.video_max_pixels)
         with LiveFrames(place, limits, context.note) as frames:

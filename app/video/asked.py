@@ -16,13 +16,14 @@ _NONCE = re.compile(r"[0-9a-f]{32}")
 _AGAIN = "make a new one with `knownface challenge new`"
 
 
-def ask(home: Path, policy: ChallengePolicy, now: datetime | None = None) -> Challenge:
+def ask(home: Path, policy: ChallengePolicy, now: datetime | None = None, *, blink: bool = False) -> Challenge:
     """Makes a challenge and keeps it; those that have ended are dropped.
 
     Args:
         home: The user's data folder.
         policy: How many steps, and for how long it can be answered.
         now: By default the clock's time.
+        blink: Blinks may be asked for: eyes are looked at.
     """
     now = now or datetime.now(UTC)
     folder = home / "challenges"
@@ -32,7 +33,7 @@ def ask(home: Path, policy: ChallengePolicy, now: datetime | None = None) -> Cha
             if _read(file).expires >= now:
                 continue
         file.unlink(missing_ok=True)
-    made = new_challenge(policy, now)
+    made = new_challenge(policy, now, blink=blink)
     document = {"steps": made.steps, "issued": made.issued.isoformat(), "expires": made.expires.isoformat()}
     descriptor = os.open(folder / f"{made.nonce}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as written:

@@ -73,7 +73,7 @@ class Watched:
             return self.follower.look(
                 Look(time_s, grey, Detections.empty(photo.image_hw), np.zeros((0, 1), np.float32))
             )
-        outcome = self.follower.look(Look(time_s, grey, faces.detections, faces.templates.vectors))
+        outcome = self.follower.look(Look(time_s, grey, faces.detections, faces.templates.vectors, faces.eyes))
         row = self.follower.row
         if row is not None:
             quality = float(self.services.recognizer.assess(faces).unified[row])

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.boxes import box_iou
+from pipeline.challenge.lids import Lids
 from pipeline.challenge.outcome import Failure, Outcome, StepDone
 from pipeline.challenge.policy import ChallengePolicy
-from pipeline.challenge.steps import SIDEWAYS, Step
+from pipeline.challenge.steps import SIDEWAYS, Step, Turn
 from pipeline.challenge.surface import Surface
 from pipeline.quality.pose import head_pose_deg
 from pipeline.types import F32, F64, Detections, Image
 
-_OTHER_SIDE: dict[Step, Step] = {"left": "right", "right": "left", "up": "up", "down": "down"}
+_OTHER_SIDE: dict[Turn, Turn] = {"left": "right", "right": "left", "up": "up", "down": "down"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,12 +28,14 @@ class Look:
         grey: (H, W) uint8.
         detections: Its faces, most prominent first.
         vectors: (N, D) float32, their templates.
+        eyes: (N,) float32 in [0, 1], how surely their eyes are open; None where that is not looked at.
     """
 
     time_s: float
     grey: Image
     detections: Detections
     vectors: F32
+    eyes: F32 | None = None
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class _Face:
     landmarks: F32
     vector: F32
     pose: F64
+    eyes: float | None
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +105,11 @@ class Follower:
     _turn: _Turn = field(default_factory=_Turn)
     _done: list[StepDone] = field(default_factory=list)
     _others: int = 0
+    _blinks: list[float] = field(default_factory=list)
     _least: float | None = None
+
+    def __post_init__(self) -> None:
+        self._lids = Lids(self.policy.lids_fall, self.policy.lids_shut_s, self.policy.lids_usual_s)
 
     @property
     def asks(self) -> Step | None:
@@ -160,7 +168,8 @@ class Follower:
         if not np.all(np.isfinite(pose)):
             return None
         self.row = row
-        return _Face(frame.time_s, found.boxes[row], found.landmarks[row], frame.vectors[row], pose)
+        eyes = None if frame.eyes is None else float(frame.eyes[row])
+        return _Face(frame.time_s, found.boxes[row], found.landmarks[row], frame.vectors[row], pose, eyes)
 
     def _before_start(self, face: _Face, grey: Image) -> Outcome | None:
         """Waits for a head that looks straight ahead and is still."""
@@ -189,7 +198,7 @@ class Follower:
         how, turn, asked = self.policy, self._turn, self.steps[len(self._done)]
         yaw, pitch = (face.pose[:2] - self._start.pose).tolist()
         if max(abs(yaw), abs(pitch)) <= how.neutral_deg:
-            if turn.done:
+            if turn.done or self._blinked(asked, face):
                 return self._back(asked, face, grey)
             self._turn = _Turn()
             self.surface.anchor(grey, face.landmarks)
@@ -206,24 +215,40 @@ class Follower:
             return self._end("wrong_step", face.time_s)
         return self._in_time(face.time_s)
 
-    def _step_of(self, yaw: float, pitch: float) -> Step | None:
+    def _blinked(self, asked: Step, face: _Face) -> bool:
+        """Whether blinking was asked for, and was done."""
+        if asked != "blink" or face.eyes is None:
+            return False
+        if self._lids.blinked(face.time_s, face.eyes):
+            self._blinks.append(face.time_s)
+        recent = [at for at in self._blinks if face.time_s - at <= self.policy.blinks_s and at > self._step_s]
+        return len(recent) >= self.policy.blinks
+
+    def _step_of(self, yaw: float, pitch: float) -> Turn | None:
         """The step that a turn is, by what is greater of it."""
         aside, tilted = abs(yaw) / self.policy.turn_deg, abs(pitch) / self.policy.tilt_deg
         if max(aside, tilted) < 1:
             return None
-        step: Step = ("left" if yaw > 0 else "right") if aside >= tilted else ("up" if pitch > 0 else "down")
+        step: Turn = ("left" if yaw > 0 else "right") if aside >= tilted else ("up" if pitch > 0 else "down")
         return _OTHER_SIDE[step] if self.mirrored else step
 
     def _back(self, asked: Step, face: _Face, grey: Image) -> Outcome | None:
-        """The head has turned as asked and is back."""
+        """What was asked was done, and the head is back."""
         turn, self._turn = self._turn, _Turn()
+        began_s = self._began_s or 0.0
+        done = StepDone(asked, self._step_s - began_s, face.time_s - began_s)
+        if asked == "blink":
+            return self._next(done, face, grey)
         if turn.departed is None:
             return self._end("unclear", face.time_s)
         relief = turn.departed / float(np.sin(np.radians(min(turn.degrees, 90.0))))
         if relief < self.policy.relief:
             return self._end("flat", face.time_s)
-        began_s = self._began_s or 0.0
-        self._done.append(StepDone(asked, self._step_s - began_s, face.time_s - began_s, turn.degrees, relief))
+        return self._next(replace(done, degrees=turn.degrees, relief=relief), face, grey)
+
+    def _next(self, done: StepDone, face: _Face, grey: Image) -> Outcome | None:
+        """A step is done, and the next is awaited."""
+        self._done.append(done)
         self._step_s = face.time_s
         self.surface.anchor(grey, face.landmarks)
         return self._end(None, face.time_s) if len(self._done) == len(self.steps) else None

@@ -34,15 +34,15 @@ class StepDone:
         step: Which.
         start_s: When it was asked for, or the step before was done.
         end_s: When the head was back.
-        degrees: How far the head turned at most.
-        relief: Depth of the face, in distances of the eyes: 0 of a plane.
+        degrees: How far the head turned at most; None for a blink.
+        relief: Depth of the face, in distances of the eyes: 0 of a plane; None for a blink.
     """
 
     step: Step
     start_s: float
     end_s: float
-    degrees: float
-    relief: float
+    degrees: float | None = None
+    relief: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class Outcome:
                     "step": done.step,
                     "start_s": round(done.start_s, 3),
                     "end_s": round(done.end_s, 3),
-                    "degrees": round(done.degrees, 1),
-                    "relief": round(done.relief, 4),
+                    "degrees": None if done.degrees is None else round(done.degrees, 1),
+                    "relief": None if done.relief is None else round(done.relief, 4),
                 }
                 for done in self.steps
             ],

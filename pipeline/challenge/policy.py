@@ -24,6 +24,8 @@ class ChallengePolicy:
         speed_deg_s: A head does not turn faster; a picture that is exchanged does.
         overlap: Least intersection over union of the face's boxes in two frames, one after the other.
         relief: Least depth of the face: its departure from a plane (`Surface`) divided by the sine of the turn.
+        lids_fall, lids_shut_s, lids_usual_s: What is a blink, as `Lids` has it.
+        blinks, blinks_s: A blink as a step is so many of them within so long: single ones come by themselves.
         interval_ms: A video is looked at so often.
     """
 
@@ -41,6 +43,11 @@ class ChallengePolicy:
     speed_deg_s: float = 250.0
     overlap: float = 0.2
     relief: float = 0.08
+    lids_fall: float = 6.0
+    lids_shut_s: float = 0.6
+    lids_usual_s: float = 1.0
+    blinks: int = 2
+    blinks_s: float = 2.0
     interval_ms: int = 66
 
     def __post_init__(self) -> None:

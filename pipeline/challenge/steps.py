@@ -9,9 +9,10 @@ from typing import Literal, get_args
 
 from pipeline.challenge.policy import ChallengePolicy
 
-Step = Literal["left", "right", "up", "down"]
+Turn = Literal["left", "right", "up", "down"]
+Step = Literal[Turn, "blink"]
 #: Every step; left and right are those of the person.
-STEPS: tuple[Step, ...] = get_args(Step)
+STEPS: tuple[Step, ...] = (*get_args(Turn), "blink")
 SIDEWAYS = ("left", "right")
 
 _NONCE_BYTES = 16
@@ -33,16 +34,16 @@ class Challenge:
     expires: datetime
 
 
-def new_challenge(policy: ChallengePolicy, now: datetime) -> Challenge:
+def new_challenge(policy: ChallengePolicy, now: datetime, *, blink: bool = False) -> Challenge:
     """A random challenge: no step twice running, and at least one to a side.
 
-    Of three steps there are 34 orders, all equally likely.
+    Of three steps there are 34 orders, all equally likely. With `blink`, where eyes are looked at, there are 68.
     """
-    chance = secrets.SystemRandom()
+    chance, pool = secrets.SystemRandom(), [step for step in STEPS if blink or step != "blink"]
     while True:
         steps: list[Step] = []
         for _ in range(policy.steps):
-            steps.append(chance.choice([step for step in STEPS if not steps or step != steps[-1]]))
+            steps.append(chance.choice([step for step in pool if not steps or step != steps[-1]]))
         if any(step in SIDEWAYS for step in steps):
             expires = now + timedelta(seconds=policy.valid_s)
             return Challenge(secrets.token_hex(_NONCE_BYTES), tuple(steps), now, expires)

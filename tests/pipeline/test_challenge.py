@@ -144,6 +144,31 @@ def test_it_waits_for_a_still_head_but_not_for_ever() -> None:
     assert judged(film(LEFT), ("left",)).as_dict()["followed"] is True
 
 
+def eyed(scores: Sequence[float], poses: Sequence[tuple[float, float]] = ()) -> list[Look]:
+    """A still head for a second, fifteen frames a second; then with eyes open as told."""
+    looks = []
+    for number, score in enumerate([0.999] * 16 + list(scores)):
+        look = head(number / 15, *(poses[number - 16] if number >= 16 and poses else (0.0, 0.0)))
+        looks.append(Look(look.time_s, GREY, look.detections, look.vectors, np.float32([score])))
+    return looks
+
+
+def test_two_blinks_soon_after_each_other_are_a_step_and_a_single_one_is_not() -> None:
+    once = [0.999] * 4 + [0.1, 0.02] + [0.999] * 4
+    done = judged(eyed(once * 2), ("blink",))
+    assert done.followed
+    assert (done.steps[0].degrees, done.steps[0].relief) == (None, None)
+    assert done.as_dict()["steps"][0]["degrees"] is None
+    assert judged(eyed(once), ("blink",)).failure == "unfinished"
+    assert judged(eyed([*once, *[0.999] * 40, *once]), ("blink",)).failure == "unfinished", "too far apart"
+    shut = [0.999] * 4 + [0.02] * 12 + [0.999] * 4
+    assert judged(eyed(shut * 2), ("blink",)).failure == "unfinished", "eyes that stay shut do not blink"
+    dim = [0.999, 0.99, 0.98, 0.97, 0.95, 0.9, 0.8, 0.7] * 4
+    assert judged(eyed(dim), ("blink",)).failure == "unfinished"
+    assert judged(film(LEFT), ("blink",)).failure == "wrong_step"
+    assert judged([head(n / 15, 0, 0) for n in range(200)], ("blink",)).failure == "too_slow", "eyes are not looked at"
+
+
 def test_every_order_of_steps_comes_up_and_no_step_twice_running() -> None:
     made = [new_challenge(ChallengePolicy(), NOW) for _ in range(1500)]
     orders = Counter(one.steps for one in made)
@@ -153,8 +178,9 @@ def test_every_order_of_steps_comes_up_and_no_step_twice_running() -> None:
         assert len(steps) == 3
         assert all(a != b for a, b in pairwise(steps))
         assert {"left", "right"} & set(steps)
-        assert set(steps) <= set(STEPS)
+        assert set(steps) <= set(STEPS) - {"blink"}
     assert len({one.nonce for one in made}) == 1500
+    assert len({new_challenge(ChallengePolicy(), NOW, blink=True).steps for _ in range(1500)}) == 68
     assert (made[0].expires - made[0].issued).total_seconds() == ChallengePolicy().valid_s
 
 
