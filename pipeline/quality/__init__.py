@@ -5,8 +5,8 @@
     components, norm  -> unified     one number that predicts whether the face will be recognised
 
 The names are the standard's; the measures are ours where the standard's need a network that we have not got, and each
-says so. Occlusion and eyes open are not measured: they show in the detector's confidence and in the template's norm,
-which the unified score knows.
+says so. Eyes open is measured where `pipeline.eyes` is on. Occlusion is not: it shows in the detector's confidence and
+in the template's norm, which the unified score knows.
 """
 
 from pipeline.quality.advice import SENTENCES, advice
