@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ from tests.doc_world import NOT_RUN, World, make_world
 FILES = {"settings.toml": Settings, "policy.toml": Policy, "oidc.toml": Provider}
 FOR_TRAINING = {"train.toml", "first.toml"}
 #: What nothing here can run or read.
-PROSE = {"text", "nginx", "sql", "mermaid"}
+PROSE = {"text", "nginx", "sql", "mermaid", "ini"}
+#: A command of ours in a shell script, up to where the next begins.
+OURS = re.compile(r"\bknownface (?!-)[^\n|&;>#]*")
 PAGES = {str(page.relative_to(REPOSITORY)): page for page in pages()}
 
 
@@ -31,7 +34,7 @@ def every_block(*languages: str) -> list[Block]:
 def test_every_block_says_a_language_that_is_looked_at() -> None:
     found = [block for page in PAGES.values() for block in blocks(page)]
     assert len(found) > 40
-    looked_at = PROSE | {"sh", "python", "toml", "json"}
+    looked_at = PROSE | {"sh", "bash", "python", "toml", "json"}
     assert [f"{block.place}: {block.language}" for block in found if block.language not in looked_at] == []
 
 
@@ -42,6 +45,14 @@ def test_every_command_line_can_be_typed() -> None:
         for line in [*lines(block.text), *lines("\n".join(block.before))]
         if (fault := fault_of(line.words))
     ]
+    assert wrong == []
+
+
+def test_the_commands_of_a_script_can_be_typed() -> None:
+    """A script (```bash) has conditions and substitutions: what it calls of ours is parsed, one command at a time."""
+    called = [(block, call) for block in every_block("bash") for call in OURS.findall(block.text)]
+    assert called
+    wrong = [f"{block.place}: {call}: {fault}" for block, call in called if (fault := fault_of(shlex.split(call)))]
     assert wrong == []
 
 
