@@ -10,11 +10,12 @@ import torch
 
 from pipeline.config import Settings, parse_toml
 from pipeline.errors import ConfigError
-from tests.doc_blocks import Block, blocks, lines, pages
+from tests.doc_blocks import REPOSITORY, Block, blocks, lines, pages
 from tests.doc_world import World
 from tests.training.engine.runs import config, make_photos
 from training.engine.config import TrainConfig
 from training.engine.loop import train
+from training.margins import MARGINS
 
 FOUND = [block for page in pages() for block in blocks(page)]
 CONFIGURATIONS = [block for block in FOUND if block.title in {"train.toml", "first.toml"}]
@@ -29,6 +30,11 @@ def run(block: Block, given: dict[str, Any]) -> dict[str, Any]:
 def test_every_block_is_here() -> None:
     assert set(PYTHON) == {"training.md", "training-losses.md"}
     assert {block.file.name for block in CONFIGURATIONS} >= {"training.md", "training-data.md"}
+
+
+def test_every_margin_has_a_row() -> None:
+    text = (REPOSITORY / "docs" / "training-losses.md").read_text(encoding="utf-8")
+    assert [name for name in MARGINS if f"\n| `{name}` |" not in text] == []
 
 
 @pytest.mark.parametrize("block", CONFIGURATIONS, ids=lambda block: block.place)
