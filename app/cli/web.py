@@ -53,7 +53,7 @@ def web(
     context.note(f"Knownface is at {place.shown_url} (stop it with Ctrl-C); gallery: {gallery}")
     # -P: a streamlit.py in the folder where this is started is not the one that runs
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(_PAGE)]
-    command += options(place, browser=browser and place.local, max_bytes=settings.max_bytes)
+    command += options(place, browser=browser and place.local and not place.url, max_bytes=settings.max_bytes)
     variables = environment(place, settings, context.config)
     if os.name == "posix":  # the server takes this process's place, so that whoever stops the one stops the other
         os.execve(sys.executable, command, variables)  # noqa: S606 - our own command line

@@ -192,6 +192,7 @@ def options(place: Place, *, browser: bool, max_bytes: int) -> list[str]:
         "server.baseUrlPath": "",
         "server.headless": "false" if browser else "true",
         "server.showEmailPrompt": "false",
+        "logger.hideWelcomeMessage": "true",  # nor Streamlit's offer, on every page, to install skills for AI agents
         "server.maxUploadSize": str(max(1, max_bytes // (1024 * 1024))),
         "server.fileWatcherType": "none",
         "server.enableCORS": "true",

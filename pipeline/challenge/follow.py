@@ -125,8 +125,8 @@ class Follower:
         return self.outcome
 
     def miss(self, time_s: float) -> Outcome | None:
-        """Time goes by without the face."""
-        if self.outcome is not None:
+        """Time goes by without the face; nothing is missed before the first frame, while a camera is being opened."""
+        if self.outcome is not None or self._began_s is None:
             return self.outcome
         if self._start and self._last and time_s - self._last.time_s > self.policy.gap_s:
             return self._end("lost", time_s)
@@ -235,8 +235,7 @@ class Follower:
     def _back(self, asked: Step, face: _Face, grey: Image) -> Outcome | None:
         """What was asked was done, and the head is back."""
         turn, self._turn = self._turn, _Turn()
-        began_s = self._began_s or 0.0
-        done = StepDone(asked, self._step_s - began_s, face.time_s - began_s)
+        done = StepDone(asked, self._elapsed(self._step_s), self._elapsed(face.time_s))
         if asked == "blink":
             return self._next(done, face, grey)
         if turn.departed is None:
@@ -257,9 +256,13 @@ class Follower:
         """Ends where what is awaited takes too long."""
         if self._start is not None:
             return self._end("too_slow", time_s) if time_s - self._step_s > self.policy.step_s else None
-        late = time_s - (self._began_s or 0.0) > self.policy.step_s
+        late = self._elapsed(time_s) > self.policy.step_s
         return self._end("no_face" if self._last is None else "not_still", time_s) if late else None
 
     def _end(self, failure: Failure | None, time_s: float) -> Outcome:
-        self.outcome = Outcome(failure, time_s - (self._began_s or 0.0), tuple(self._done), self._least)
+        self.outcome = Outcome(failure, self._elapsed(time_s), tuple(self._done), self._least)
         return self.outcome
+
+    def _elapsed(self, time_s: float) -> float:
+        """Seconds since the first frame; 0 where none came."""
+        return 0.0 if self._began_s is None else time_s - self._began_s

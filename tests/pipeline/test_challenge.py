@@ -144,6 +144,18 @@ def test_it_waits_for_a_still_head_but_not_for_ever() -> None:
     assert judged(film(LEFT), ("left",)).as_dict()["followed"] is True
 
 
+def test_a_camera_that_is_being_opened_has_not_lost_anybody() -> None:
+    follower, up_s = Follower(("left",), 0.4), 40_000.0  # a monotonic clock: since the machine was started
+    for elapsed_s in (0.0, 5.0, 60.0):
+        assert follower.miss(up_s + elapsed_s) is None
+    assert follower.look(nobody(up_s + 60)) is None
+    assert follower.miss(up_s + 69) is None
+    outcome = follower.miss(up_s + 71)
+    assert outcome is not None
+    assert (outcome.failure, outcome.at_s) == ("no_face", 11.0)
+    assert Follower(("left",), 0.4).end(up_s).at_s == 0.0, "no frame came at all"
+
+
 def eyed(scores: Sequence[float], poses: Sequence[tuple[float, float]] = ()) -> list[Look]:
     """A still head for a second, fifteen frames a second; then with eyes open as told."""
     looks = []

@@ -81,6 +81,8 @@ def test_the_command_says_what_to_do_and_judges_the_video_once(
     seen = cli("challenge", "camera", video)
     assert (seen.code, "no face was seen" in seen.out) == (1, True)
     assert seen.err.endswith("look straight at the camera and hold still\n")
+    nowhere = cli("challenge", "camera", tmp_path / "none.mkv")
+    assert (nowhere.code, nowhere.out, "cannot be opened" in nowhere.err) == (3, "", True)
     assert not (tmp_path / "gallery").exists()
 
 
