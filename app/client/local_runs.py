@@ -50,7 +50,7 @@ class LocalRuns:
         registry = self._registry()
         number = registry.resolve(cluster)
         faces = tuple(
-            UnknownFace(one.row.face_id, one.run.name, one.row.photo, one.row.box, one.row.quality)
+            UnknownFace(one.row.face_id, one.run.name, one.photo, one.row.box, one.row.quality)
             for one in members(self._services, registry, number)
         )
         aliases = tuple(label(one) for one in registry.aliases(number))
@@ -134,13 +134,11 @@ class LocalRuns:
     def results(self, name: str) -> Iterator[RunFace | FailedFile]:
         """As `FaceService.results`."""
         from app.runs import Run
-        from app.runs.documents import error_documents, face_documents
+        from app.runs.documents import told_documents
 
         run = Run.open(self._home, name, self._services.file_keys)
         model_id = run.summary()["model_id"] or ""
-        for document in face_documents(run):
-            yield run_row(document, model_id)
-        for document in error_documents(run):
+        for document in told_documents(run):
             yield run_row(document, model_id)
 
     def stop_run(self, name: str) -> RunState:

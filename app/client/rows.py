@@ -65,7 +65,7 @@ class RunFace:
     """One face of a run, once for each path of its photo.
 
     Attributes:
-        photo: The path, on the machine of the run.
+        photo: The path, on the machine of the run; of a photo that was sent its number and name: `00001 party.jpg`.
         box: x0, y0, x1, y1 in pixels, to a tenth.
         decision: Who it is; None before the run was decided.
         number: Of the face in the photo; 1 is the most prominent.
@@ -89,7 +89,7 @@ class FailedFile:
     """A file of a run that gave no face.
 
     Attributes:
-        photo: Its path, on the machine of the run.
+        photo: As that of `RunFace`.
         error: The code, as in `pipeline.errors`.
         message: What it says.
     """
@@ -121,7 +121,7 @@ class UnknownFace:
     Attributes:
         face_id: The same in every run.
         run: Where it was found.
-        photo: The path, on the machine of the run.
+        photo: As that of `RunFace`.
         box: x0, y0, x1, y1 in pixels.
         quality: Higher is better; None where it was not assessed.
     """

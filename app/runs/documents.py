@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
+from app.runs.place import brought_names
 from app.runs.records import FaceRow, FileRow, Run
 
 
@@ -25,6 +27,14 @@ def error_documents(run: Run, only: Sequence[str] | None = None) -> Iterator[dic
     for file in run.files(only):
         if file.error is not None:
             yield _error(file)
+
+
+def told_documents(run: Run) -> Iterator[dict[str, Any]]:
+    """Both, for whoever is elsewhere: photos that were brought along are called as they were, with their number."""
+    named = brought_names(run.folder)
+    for document in chain(face_documents(run), error_documents(run)):
+        told = {key: named(document[key]) for key in ("photo", "message") if document.get(key)}
+        yield document | told
 
 
 def _face(path: str, face: FaceRow) -> dict[str, Any]:

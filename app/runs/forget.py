@@ -117,7 +117,7 @@ def _forget(done: Forgotten, run: Run, photos: str, faces: Sequence[str], subjec
 
 def _drop_brought(run: Run, connection: Connection, which: Mapping[str, object]) -> None:
     """Removes the photos of these faces that were brought along and kept with the run: they are copies."""
-    kept = run.folder / place.JOB / "input"
+    kept = run.folder / place.JOB / place.BROUGHT
     if kept.is_dir():
         path = connection.seal.reads("path", schema.PATH)
         query = f"select {path} from files where sha256 in (select sha256 from faces where {_GONE})"  # noqa: S608

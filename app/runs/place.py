@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import RunNameError
@@ -12,6 +14,7 @@ LEDGER = "ledger.sqlite3"
 LOCK = "run.lock"
 #: Where a run that a page started keeps what it knows of its process, and photos that were brought along.
 JOB = "job"
+BROUGHT = "input"
 _NAME = re.compile(r"[\w][\w .+-]{0,99}")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
@@ -42,6 +45,16 @@ def run_folder(home: Path, name: str) -> Path:
         RunNameError: The name cannot be used.
     """
     return runs_folder(home) / check_name(name)
+
+
+def brought_names(folder: Path) -> Callable[[str], str]:
+    """What takes a run's own folder out of paths and sentences: of a photo that was brought along the name is left.
+
+    Args:
+        folder: Of the run.
+    """
+    prefix = f"{(folder / JOB / BROUGHT).absolute()}{os.sep}"
+    return lambda text: text.replace(prefix, "")
 
 
 def ledger_file(home: Path, name: str) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from app.access import Role
 from app.faces import png_of
 from app.runs import FaceRow, Run
+from app.runs.place import brought_names
 from app.unknowns.clustering import refresh, runs_of_registry
 from app.unknowns.identity import label
 from app.unknowns.registry import Registry
@@ -32,6 +33,11 @@ class Member:
     run: Run
     row: FaceRow
     vector: F32
+
+    @property
+    def photo(self) -> str:
+        """What its photo is called for whoever is elsewhere, as `told_documents` says it."""
+        return brought_names(self.run.folder)(self.row.photo)
 
 
 @dataclass(frozen=True, slots=True)

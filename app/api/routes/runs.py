@@ -7,7 +7,6 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Security
@@ -23,7 +22,7 @@ from app.api.routes.pictures import PICTURE_JPEG
 from app.api.state import State
 from app.api.zips import photos_of, received
 from app.runs import Run
-from app.runs.documents import error_documents, face_documents
+from app.runs.documents import told_documents
 from app.runs.place import run_folder
 from pipeline.errors import RunNotFoundError
 
@@ -146,7 +145,7 @@ def results(services: Acting, name: Name) -> StreamingResponse:
 
 def _lines(run: Run) -> Iterator[str]:
     model_id = run.summary()["model_id"]
-    for row in chain(face_documents(run), error_documents(run)):
+    for row in told_documents(run):
         yield json.dumps(row | {"model_id": model_id}) + "\n"
 
 

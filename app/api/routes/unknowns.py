@@ -44,7 +44,11 @@ def show_cluster(services: Acting, cluster: Name) -> models.ClusterDetail:
     number = registry.resolve(cluster)
     faces = [
         models.ClusterFace(
-            face_id=one.row.face_id, run=one.run.name, photo=one.row.photo, box=one.row.box, quality=one.row.quality
+            face_id=one.row.face_id,
+            run=one.run.name,
+            photo=one.photo,
+            box=one.row.box,
+            quality=one.row.quality,
         )
         for one in unknowns.members(services, registry, number)
     ]

@@ -232,9 +232,11 @@ def test_a_role_that_is_too_weak_raises_the_same_error(opened: Open, tmp_path: P
 
 
 def test_runs_and_the_unknown_people_in_them(face: FaceService, state: State) -> None:
-    photos = {"/p/a.jpg": ["ada", "bob"], "/p/b.jpg": ["ada#2", "cy"], "/p/c.jpg": ["cy#2"]}
     home = state.services.settings.home
-    run = made_run(home, "summer", photos, failed={"/p/d.jpg": ("photo_damaged", "is truncated")})
+    sent = home.absolute() / "runs" / "summer" / "job" / "input"  # where photos that are sent lie meanwhile
+    photos = {"/p/a.jpg": ["ada", "bob"], "/p/b.jpg": ["ada#2", "cy"], f"{sent}/00001 c.jpg": ["cy#2"]}
+    broken = f"{sent}/00002 d.jpg"
+    run = made_run(home, "summer", photos, failed={broken: ("photo_damaged", "is truncated")})
     run.decide(state.services)
     assign_clusters(run, state.services)
     (one,) = face.runs()
@@ -243,12 +245,14 @@ def test_runs_and_the_unknown_people_in_them(face: FaceService, state: State) ->
     assert list(face.follow("summer")) == [one]
     rows = list(face.results("summer"))
     faces = [row for row in rows if isinstance(row, RunFace)]
-    assert [row.photo for row in rows] == ["/p/a.jpg"] * 2 + ["/p/b.jpg"] * 2 + ["/p/c.jpg", "/p/d.jpg"]
-    assert rows[-1] == FailedFile("/p/d.jpg", "photo_damaged", rows[-1].message)  # type: ignore[union-attr]
+    assert [row.photo for row in rows] == ["/p/a.jpg"] * 2 + ["/p/b.jpg"] * 2 + ["00001 c.jpg", "00002 d.jpg"]
+    assert rows[-1] == FailedFile("00002 d.jpg", "photo_damaged", "00002 d.jpg: is truncated")
     people = face.unknowns(everybody=True)
     assert sum(one.faces for one in people) == 5
     cluster = face.unknown(people[0].cluster)
     assert {one.run for one in cluster.faces} == {"summer"}
+    of_all = {one.photo for some in people for one in face.unknown(some.cluster).faces}
+    assert of_all == {"/p/a.jpg", "/p/b.jpg", "00001 c.jpg"}
     apart = face.split_unknown(cluster.cluster, [cluster.faces[0].face_id])
     assert face.merge_unknowns(cluster.cluster, apart) == cluster.cluster
     named = face.name_unknown(cluster.cluster, "Ada", samples=1)
