@@ -150,7 +150,7 @@ def erase(
         done = services.erase(subject)
     if certificate is not None:
         with private.create(certificate) as file:
-            json.dump(done.as_dict(), file, indent=2)
+            file.write(json.dumps(done.as_dict(), indent=2) + "\n")
     if context.machine:
         context.emit({"erased": subject, **done.as_dict()})
     else:

@@ -53,6 +53,8 @@ def test_a_key_in_a_file(run: Run, place: Path, tmp_path: Path, monkeypatch: pyt
     assert (code, out) == (1, "the gallery is not encrypted\n")
     code, out, err = run("vault", "init", "--key-file", place / "key")
     assert (code, "keep the key where the gallery is not" in err) == (3, True)
+    code, out, err = run("vault", "init", "--key-file", tmp_path / "none" / "key")
+    assert (code, f"there is no folder {tmp_path / 'none'}: make it first" in err) == (3, True)
     code, out, err = run("vault", "init", "--key-file", tmp_path / "key")
     assert code == 0
     assert "who loses the key loses the gallery" in err

@@ -153,6 +153,8 @@ def write_file(file: Path, key: MasterKey, *, away_from: Path | None) -> None:
             os.fsync(out.fileno())
     except FileExistsError as error:
         raise VaultError(f"{file}: is there already: name a new file for the key") from error
+    except FileNotFoundError as error:
+        raise VaultError(f"{file}: there is no folder {file.parent}: make it first, for its owner only") from error
     except OSError as error:
         raise VaultError(f"{file}: the key cannot be written ({error.strerror})") from error
 

@@ -135,7 +135,7 @@ def test_what_cannot_be_used_is_left_out_with_a_sentence(page: Page, file: File,
     at = bring(page("enrol"), file, photo(RED))
     at.text_input(key="enrol_name").set_value("Ada").run()
     assert sentence in seen(at)
-    assert "1 photo without a usable face will be left out." in seen(at)
+    assert "1 photo will be left out: no usable face, or none chosen yet." in seen(at)
     assert at.button(key="enrol_go").label == "Enrol 1 photo"
     assert not at.exception
 
