@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import in_use, live, vaults
+from app import in_use, live
 from app.access import Actor, Role
 from app.faces import only_face, sample_of
 from app.outcomes import Enrolment
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.policy import Policy
+    from app.vaults import KeyPlace, Progress
     from pipeline.gallery import Gallery, NewConsent, NewSample, Problem
     from pipeline.gallery.vault.files import FileKeys
     from pipeline.gallery.vault.master import MasterKey
@@ -316,14 +317,18 @@ class Changes(ABC):
         gallery.compact()
         return forgotten
 
-    def vault_init(self, place: vaults.KeyPlace | None, told: vaults.Progress | None = None) -> MasterKey:
+    def vault_init(self, place: KeyPlace | None, told: Progress | None = None) -> MasterKey:
         """Encrypts the gallery, or goes on with it. Errors: `vaults.init`; NotAllowedError: the actor is no admin."""
         self.require(Role.ADMIN)
+        from app import vaults
+
         return vaults.init(self.gallery, self.settings, place, told)
 
-    def vault_rotate(self, place: vaults.KeyPlace | None, told: vaults.Progress | None = None) -> MasterKey:
+    def vault_rotate(self, place: KeyPlace | None, told: Progress | None = None) -> MasterKey:
         """Encrypts everything under a new data key. Errors: as `vault_init`."""
         self.require(Role.ADMIN)
+        from app import vaults
+
         return vaults.rotate(self.gallery, self.settings, place, told)
 
     def backup(self, file: Path) -> None:

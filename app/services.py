@@ -13,10 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from app import in_use, left_behind
+from app import in_use
 from app.access import LOCAL, Actor
 from app.faces import only_face, pick_face
-from app.left_behind import SecondSearch
 from app.outcomes import Enrolment, Identification, Verification
 from app.photos import Source, is_folder, name_of, open_source
 from app.searches import Searches
@@ -30,6 +29,7 @@ from pipeline.tuned import read_tuned
 from pipeline.types import OperatingPoint
 
 if TYPE_CHECKING:
+    from app.left_behind import SecondSearch
     from app.policy import Decisions, Policy
     from pipeline.gallery import Gallery, Model
     from pipeline.gallery.vault.files import FileKeys
@@ -89,6 +89,8 @@ class Services(Searches):
         self._second = second = in_use.second_of(self._gallery)
         if second is None or self._gallery is None:
             return build_recognizer(self.in_force, expect=self.expect, stack=self.stack)
+        from app import left_behind
+
         recognizer, self._left = left_behind.build(self.in_force, self._gallery, second)
         return recognizer
 

@@ -614,6 +614,20 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
     assert done.stderr.strip() == "[]"
 
 
+def test_comparing_two_photos_without_a_gallery_imports_no_database(
+    models_home: Path, obama: list[Path], tmp_path: Path
+) -> None:
+    code = (
+        "import sys; from app.cli.main import main; main(sys.argv[1:]); "
+        "print([m for m in ('sqlalchemy', 'faiss', 'asyncio', 'app.runs', 'app.unknowns') if m in sys.modules], "
+        "file=sys.stderr)"
+    )
+    arguments = ["--gallery", str(tmp_path / "none"), "verify", *map(str, obama[:2])]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("match")
+    assert done.stderr.strip() == "[]"
+
+
 @pytest.mark.slow
 def test_the_demo_runs_twice_with_the_same_result(cli: Cli, sample_photos: Path, tmp_path: Path) -> None:
     where = Path(shutil.copytree(sample_photos, tmp_path / "demo", ignore=shutil.ignore_patterns(".*")))
