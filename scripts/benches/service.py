@@ -174,6 +174,8 @@ def run(words: list[str]) -> dict[str, Any]:
     parser.add_argument("--kill", action="store_true", help="kill -9 midway")
     parser.add_argument("--out", default="docs/images", help='folder for service.json and service.svg; "": none')
     asked = parser.parse_args(words)
+    if asked.out:
+        Path(asked.out).mkdir(parents=True, exist_ok=True)  # before the ten minutes, not after
     settings = Settings.load(None)
     photos = [file.read_bytes() for file in photos_in(settings.home / "samples" / "enrol")]
     with TemporaryDirectory(prefix="knownface-bench-") as folder:
