@@ -35,9 +35,7 @@ def show() -> None:
 def _everybody(service: Services) -> None:
     total = len(service.gallery)
     if not total:
-        st.html(
-            markup.note("info", f"<b>{markup.text(words.gallery_empty)}</b><p>{markup.text(words.start_empty)}</p>")
-        )
+        st.html(markup.note("info", markup.text(words.start_empty)))
         return
     st.html(markup.lead(words.gallery_lead))
     search = st.text_input(words.search_label, key=_SEARCH, on_change=paging.restart, args=(_PAGE,)).strip()

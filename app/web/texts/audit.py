@@ -60,6 +60,11 @@ class English:
         "user_password": "Password changed",
         "user_remove": "User removed",
         "user_role": "Role changed",
+        "challenge": "Challenge answered",
+        "vault_open": "Encrypted gallery opened",
+        "vault_init": "Encryption begun",
+        "vault_rotate": "New key begun",
+        "vault_done": "Everything encrypted with it",
     }
     audit_nothing = "No entry fits."
     audit_newer, audit_older = "Newer", "Older"
@@ -189,6 +194,11 @@ class Chinese(English):
         "user_password": "更改密码",
         "user_remove": "删除用户",
         "user_role": "更改角色",
+        "challenge": "完成动作验证",
+        "vault_open": "打开加密的人脸库",
+        "vault_init": "开始加密",
+        "vault_rotate": "开始更换密钥",
+        "vault_done": "已全部加密",
     }
     audit_nothing = "没有符合的记录。"
     audit_newer, audit_older = "更新的", "更早的"

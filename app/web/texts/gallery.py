@@ -7,7 +7,6 @@ class English:
     """English."""
 
     gallery_lead = "Everybody who is enrolled."
-    gallery_empty = "Nobody is enrolled yet."
     search_label = "Search by name"
     search_none = "No name contains “{search}”."
     since = "since {date}"
@@ -69,7 +68,6 @@ class Chinese(English):
     """Simplified Chinese."""
 
     gallery_lead = "所有已登记的人。"
-    gallery_empty = "还没有登记任何人。"
     search_label = "按名字搜索"
     search_none = "没有名字包含“{search}”。"
     since = "自 {date}"

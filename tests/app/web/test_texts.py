@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -13,6 +15,8 @@ from app.web.texts import CHOSEN, LANGUAGES, NAMES, Chinese, English, preferred,
 from pipeline import errors
 from tests.app.web.conftest import Page, photo, seen
 from tests.fakes import RED
+
+_ROOT = Path(__file__).parents[3]
 
 
 def sentences(language: English) -> dict[str, str]:
@@ -65,6 +69,18 @@ def test_each_page_has_its_own_names() -> None:
         own = [name for part in language.__bases__ for name in vars(part) if not name.startswith("_")]
         assert len(own) == len(set(own))
         assert set(own) <= set(dir(language))
+
+
+def test_every_action_of_the_log_has_words() -> None:
+    written = set()
+    for file in (*_ROOT.glob("app/**/*.py"), *_ROOT.glob("pipeline/**/*.py")):
+        for call in (one for one in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(one, ast.Call)):
+            named = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if named in {"Note", "record", "_begin"} and call.args and isinstance(call.args[0], ast.Constant):
+                written.add(call.args[0].value)
+    assert {"enrol_undo", "verify", "vault_open", "vault_init"} <= written, "they are found in the source"
+    for language in LANGUAGES.values():
+        assert written <= set(language.audit_actions)
 
 
 @pytest.mark.parametrize(
