@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from app import traces
 from app.access import Role
-from app.changes import Changes
+from app.upkeep import Upkeep
 from pipeline.errors import LegalHoldError, RunBusyError, SubjectNotFoundError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Retained:
     erased: tuple[Erasure, ...]
 
 
-class Erasing(Changes):
+class Erasing(Upkeep):
     """What `Rights` inherits: erasure, and the retention job."""
 
     def run_faces_of(self, subject: str) -> int:
