@@ -139,7 +139,7 @@ class Services(Searches):
 
     def open_gallery_if_there(self) -> None:
         """Opens the gallery, if there is one, so that its model is used from now on."""
-        if (self._origin or self)._gallery is None and self._gallery_is_there():
+        if (self._origin or self)._gallery is None and self.gallery_is_there():
             _ = self.gallery
 
     def _gallery_location(self) -> str:
@@ -161,13 +161,14 @@ class Services(Searches):
     def calibration(self) -> tuple[OperatingPoint, ...]:
         """The operating points that were calibrated for the gallery; none where there is no gallery."""
         origin = self._origin or self
-        if origin._gallery is None and not origin._gallery_is_there():
+        if origin._gallery is None and not origin.gallery_is_there():
             return ()
         from pipeline.calibration.records import KIND, from_document
 
         return from_document(self.gallery.document(KIND))
 
-    def _gallery_is_there(self) -> bool:
+    def gallery_is_there(self) -> bool:
+        """Whether the settings' gallery has been made; nothing is opened."""
         location = self.settings.gallery_location
         if "://" not in location and not is_folder(Path(location)):
             return False  # most who only compare two photos have none: spare them the import of the database

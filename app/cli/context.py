@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,6 +73,19 @@ class Context:
         from app.services import Services
 
         return Services(self.settings, expect, stack, reading)
+
+    def write_down(self, action: str, target: str, detail: Mapping[str, Any] | None = None) -> None:
+        """Writes into the audit log of the gallery, if there is one, what was done beside it; says where it cannot."""
+        from contextlib import closing
+
+        from pipeline.errors import KnownfaceError
+
+        with closing(self.services(reading=True)) as services:
+            try:
+                if services.gallery_is_there():
+                    services.gallery.record(action, target, detail or {})
+            except KnownfaceError as error:
+                self.note(f"this is done, but does not stand in the audit log: {error}")
 
     def note_no_gallery(self) -> None:
         """Says so where a gallery was named that is not there, and none is made."""

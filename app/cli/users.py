@@ -48,6 +48,7 @@ def add(ctx: typer.Context, user: Name, role: Chosen = "viewer") -> None:
 
     context: Context = ctx.obj
     name = _users(context).add(user, Role.named(role), _password(context))
+    context.write_down("user_add", f"user:{name}", {"role": role})
     _done(context, {"added": name, "role": role}, f"added {name}, {role}: the web page now asks everybody to log in")
 
 
@@ -83,6 +84,7 @@ def remove(ctx: typer.Context, user: Name) -> None:
     context: Context = ctx.obj
     users = _users(context)
     users.remove(user)
+    context.write_down("user_remove", _target(user))
     _done(context, {"removed": user}, f"removed {user}")
     if not users.any():
         context.note("that was the last user: on this machine the web page asks nobody to log in any more")
@@ -95,6 +97,7 @@ def passwd(ctx: typer.Context, user: Name) -> None:
     users = _users(context)
     users.find(user)
     users.set_password(user, _password(context))
+    context.write_down("user_password", _target(user))
     _done(context, {"changed": user}, f"changed the password of {user}")
 
 
@@ -109,7 +112,14 @@ def role(
 
     context: Context = ctx.obj
     _users(context).set_role(user, Role.named(role))
+    context.write_down("user_role", _target(user), {"role": role})
     _done(context, {"user": user, "role": role}, f"{user} is now {role}")
+
+
+def _target(user: str) -> str:
+    from app.access.users import normalise
+
+    return f"user:{normalise(user)}"
 
 
 def _password(context: Context) -> str:

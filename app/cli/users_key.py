@@ -37,6 +37,7 @@ def add(
     context: Context = ctx.obj
     key, shown = Keys(context.settings.home).add(name, Role.named(role), when.until(until))
     ends = None if key.expires is None else key.expires.isoformat()
+    context.write_down("key_add", f"key:{key.name}", {"role": role, "expires": ends})
     if context.machine:
         context.emit({"added": key.name, "id": key.id, "role": role, "expires": ends, "key": shown})
         return
@@ -83,9 +84,11 @@ def list_keys(ctx: typer.Context) -> None:
 def remove(ctx: typer.Context, name: Name) -> None:
     """Remove an API key, at once: a running server refuses it from the next request on."""
     from app.access.keys import Keys
+    from app.access.users import normalise
 
     context: Context = ctx.obj
     Keys(context.settings.home).remove(name)
+    context.write_down("key_remove", f"key:{normalise(name)}")
     if context.machine:
         context.emit({"removed": name})
     else:
