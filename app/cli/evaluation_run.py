@@ -138,12 +138,17 @@ class EvaluationRun:
     def _cache(self) -> EmbeddingCache | None:
         from app.evaluation.cache import EmbeddingCache, recipe_of
         from app.kept import cache_file
+        from pipeline.errors import GalleryUnreachableError
 
         if not self._cached:
             return None
         recipe = recipe_of(self.services, aligned=self._aligned)
         file, dimension = cache_file(self._context.settings.home), self.services.recognizer.dimension
-        return EmbeddingCache(file, recipe, dimension, self.services.file_keys)
+        try:
+            return EmbeddingCache(file, recipe, dimension, self.services.file_keys)
+        except GalleryUnreachableError:  # nobody knows whether what is kept would have to be encrypted
+            self._context.note("the gallery cannot be reached, so no templates are kept for the next time")
+            return None
 
     def _watch(self, names: Sequence[str]) -> Iterable[str]:
         return self._context.progress(names, len(names), "embedding")

@@ -59,6 +59,7 @@ def run(words: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"photos": len(photos), "seconds": asked.seconds, "rounds": asked.rounds, "levels": rows}
     if asked.out:
         out = Path(asked.out)
+        out.mkdir(parents=True, exist_ok=True)
         (out / "api.json").write_text(json.dumps({"cores": os.cpu_count(), **found}, indent=2) + "\n")
         draw(rows, out / "api.svg")
     return found

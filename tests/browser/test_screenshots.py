@@ -23,7 +23,9 @@ DRAWN_BY = {
     "errors.svg": ("scripts/figures.py", "errors.svg"),
     "faces112.svg": ("scripts/benches/faces112.py", "curves.svg"),
     "growth.svg": ("scripts/benches/growth.py", "growth.svg"),
+    "api.svg": ("scripts/benches/api.py", "api.svg"),
     "scores.svg": ("scripts/figures.py", "scores.svg"),
+    "service.svg": ("scripts/benches/service.py", "service.svg"),
     "thresholds.svg": ("scripts/figures.py", "thresholds.svg"),
 }
 
