@@ -58,7 +58,8 @@ def os_name(name: bytes) -> str:
 
 
 def made(home: Path, monkeypatch: pytest.MonkeyPatch, *, encrypted: bool, location: str | None = None) -> Services:
-    services = Services(Settings(home=home, workers=2, keep_crops=True, gallery=location))
+    settings = Settings(home=home, workers=2, keep_crops=True)
+    services = Services(settings if location is None else settings.model_copy(update={"gallery": location}))
     services._recognizer = fake_recognizer()
     place = services.settings.gallery_location
     services._gallery = Gallery.open(place, MODEL_ID, DIMENSION, keys=KeyPlaces(KEY.text))
