@@ -198,6 +198,8 @@ class TestOneGallery:
                 tab.goto(f"{server}/verify")
             upload(one, photos["jacinda-ardern-2018"])
             upload(other, photos["emmanuel-macron-2014"])
+            for tab in (one, other):  # who brings a second photo has seen the first
+                expect(tab.get_by_role("figure")).to_have_count(1)
             upload(one, photos["jacinda-ardern-2022"], place=1)
             upload(other, photos["jacinda-ardern-2022"], place=1)
             expect(one.get_by_role("heading", name="Same person", exact=True)).to_be_visible()
