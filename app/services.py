@@ -255,13 +255,21 @@ class Services(Searches):
 
     def verify_point(self) -> OperatingPoint:
         """The operating point for 1:1: the gallery's own calibration, or else the card's."""
-        points = (*self.calibration(), *(self._origin or self).points)
-        return choose_verify_point(points, self.recognizer.model_id, self.settings.verify_fmr)
+        model_id, points = self._model_and_points()
+        return choose_verify_point(points, model_id, self.settings.verify_fmr)
 
     def identify_point(self) -> OperatingPoint:
         """The operating point for 1:N at the gallery's present size: its own calibration, or else the card's."""
-        model_id, points = self.recognizer.model_id, (*self.calibration(), *(self._origin or self).points)
+        model_id, points = self._model_and_points()
         return choose_identify_point(points, model_id, self.settings.identify_fpir, len(self.gallery))
+
+    def _model_and_points(self) -> tuple[str, tuple[OperatingPoint, ...]]:
+        """Of one model, even where the gallery goes over to another between the two."""
+        while True:
+            model_id = self.recognizer.model_id
+            points = (*self.calibration(), *(self._origin or self).points)
+            if self.recognizer.model_id == model_id:
+                return model_id, points
 
     def _identify_videos(self, sources: Iterable[Source]) -> Iterator[Identification]:
         from app.video.identify import identify_video

@@ -130,3 +130,19 @@ def test_another_file_under_the_models_name_is_not_used(services: Services, monk
     with pytest.raises(ModelMissingError, match=r"under that name other\.unit@22222222 is installed"):
         _ = services.recognizer
     assert services.gallery.subjects()[0].name == "Ada", "who only lists people needs no model"
+
+
+def test_a_threshold_is_of_the_model_it_is_used_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gallery goes over to the new model after that of the recognizer was read, and before its points are."""
+    services = Services(Settings(home=tmp_path))
+    old, new = fakes.fake_recognizer(), recognizer_of(services.settings.model_copy(update={"embedder": NEW.embedder}))
+    now = [old]
+
+    def calibration(_: Services) -> tuple[OperatingPoint, ...]:
+        now[0] = new
+        return fakes.points(model_id=NEW.model_id)
+
+    monkeypatch.setattr(Services, "recognizer", property(lambda _: now[0]))
+    monkeypatch.setattr(Services, "calibration", calibration)
+    services.__dict__["points"] = ()
+    assert services.verify_point().model_id == NEW.model_id
