@@ -15,6 +15,7 @@ if _ROOT not in sys.path:  # a clone that is not installed; at the end, so that 
     sys.path.append(_ROOT)
 
 from app.web import files  # noqa: E402
+from app.web.addresses import keep_addresses  # noqa: E402
 from app.web.diary import note, refusals  # noqa: E402
 from app.web.gate import Gate  # noqa: E402
 from app.web.guard import guard  # noqa: E402
@@ -22,6 +23,7 @@ from app.web.login import routes  # noqa: E402
 from app.web.mishap import say_so  # noqa: E402
 from app.web.uploads import UploadLimit  # noqa: E402
 
+keep_addresses()
 app = st.App(
     _HERE / "home.py",
     routes=[*routes(guard(), os.environ.get("KNOWNFACE_WEB_URL", ""), note, refusals()), *files.routes(guard())],
