@@ -13,7 +13,7 @@ from pipeline.errors import KnownfaceError
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:knownface:problem:"
 
-#: Of the errors in pipeline/errors.py: code -> status and what all errors of the code have in common.
+#: Of the errors in pipeline/errors: code -> status and what all errors of the code have in common.
 ERRORS: dict[str, tuple[int, str]] = {
     "error": (500, "An error without a name of its own"),
     # a photo

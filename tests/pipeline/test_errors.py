@@ -13,7 +13,8 @@ def every(base: type[KnownfaceError]) -> list[type[KnownfaceError]]:
 
 
 def test_codes_are_unique_and_drawn_in_the_docstring() -> None:
-    tree = {cls for cls in every(KnownfaceError) if cls.__module__ == errors.__name__}
+    tree = {cls for cls in every(KnownfaceError) if cls.__module__.startswith(f"{errors.__name__}.")}
+    assert set(errors.__all__) == {cls.__name__ for cls in tree}
     codes = [cls.code for cls in tree]
     assert len(codes) == len(set(codes))
     drawn = dict(re.findall(r"─ (\w+Error)(?: +([a-z_]+))?", errors.__doc__ or ""))
