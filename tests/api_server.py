@@ -32,7 +32,7 @@ def made_state(folder: Path, recognizer: Recognizer | None = None, **limits: Any
 
 def client_of(state: State, key: str | None = None) -> TestClient:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-    return TestClient(make_app(state), base_url="http://127.0.0.1:8600", headers=headers, client=("127.0.0.1", 50000))
+    return TestClient(make_app(state), base_url="http://127.0.0.1:8600", headers=headers)
 
 
 def key_for(state: State, role: Role, name: str = "robot") -> str:

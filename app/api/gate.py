@@ -105,7 +105,7 @@ class Gate:
                 caller = request.scope["key_id"]
             elif await run_in_threadpool(self._state.open_to_all):
                 self._require_own(request)
-                if await run_in_threadpool(is_another_account, request.client):
+                if await run_in_threadpool(is_another_account, request.client, request.scope.get("server")):
                     raise RefusedError(
                         "key_needed", "without keys this server answers to the account that runs it, and to no other"
                     )

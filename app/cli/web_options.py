@@ -171,6 +171,7 @@ def environment(place: Place, settings: Settings, config: Path | None) -> dict[s
         "KNOWNFACE_WEB_ADDRESS": place.address,
         "KNOWNFACE_WEB_PORT": str(place.port),
         "KNOWNFACE_WEB_URL": place.url,
+        "FORWARDED_ALLOW_IPS": "",  # uvicorn: who asks is who is connected, whatever a header says
     }
     if config:
         variables["KNOWNFACE_CONFIG"] = str(config.resolve())

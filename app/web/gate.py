@@ -48,7 +48,7 @@ class Gate:
 
     def _refuse(self, request: HTTPConnection) -> Response | None:
         """The answer to who may not pass; None for who may."""
-        if not self._guard.required() and is_another_account(request.client):
+        if not self._guard.required() and is_another_account(request.client, request.scope.get("server")):
             return PlainTextResponse("This page belongs to another account of this machine", 403)
         path = str(request.scope["path"])  # that which is routed; a URL would be made with the Host header
         if path == "/_stcore/stream" and not same_site(request):

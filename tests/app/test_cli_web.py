@@ -84,6 +84,14 @@ def test_only_our_own_streamlit_variables_are_handed_on(started: tuple[list[str]
     assert not names & {"STREAMLIT_SERVER_ENABLE_CORS", "STREAMLIT_THEME_BASE"}
 
 
+def test_no_header_says_who_asks(started: tuple[list[str], dict[str, str]]) -> None:
+    """uvicorn believes X-Forwarded-For that comes from this machine: every account of it could be from elsewhere."""
+    from uvicorn.middleware.proxy_headers import _TrustedHosts
+
+    trusted = _TrustedHosts(started[1]["FORWARDED_ALLOW_IPS"])
+    assert not any(one in trusted for one in ("127.0.0.1", "::1", "10.0.0.1", "testclient"))
+
+
 def test_a_port_that_is_taken_is_an_error(isolated_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ModelStore, "installed", lambda *_: isolated_home)
     monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("the server was started"))

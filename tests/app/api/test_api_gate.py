@@ -86,13 +86,13 @@ def test_without_keys_another_account_of_the_machine_gets_nothing(
 ) -> None:
     state = made_state(tmp_path)
     asked: list[object] = []
-    monkeypatch.setattr("app.api.gate.is_another_account", lambda client: bool(asked.append(client)) or True)
+    monkeypatch.setattr("app.api.gate.is_another_account", lambda client, _: bool(asked.append(client)) or True)
     with client_of(state) as client:
         assert client.get("/v1/subjects").json()["error"] == "key_needed"
         assert client.post("/v1/runs", json={"name": "x", "folder": "/"}).status_code == 401
         shown = key_for(state, Role.VIEWER)
         assert client.get("/v1/subjects", headers={"Authorization": f"Bearer {shown}"}).status_code == 200
-    assert [tuple(one) for one in asked] == [("127.0.0.1", 50000)] * 2  # type: ignore[call-overload]
+    assert [tuple(one) for one in asked] == [("testclient", 50000)] * 2  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(
