@@ -36,7 +36,7 @@ def features(components: F32, norms: F32, confidences: F32) -> dict[str, F64]:
     return {"norm": np.asarray(norms, np.float64), "confidence": surely, **columns}
 
 
-#: For models whose card has no fit of their own: it does without the norm. Printed by `python -m scripts.quality`.
+#: For models whose card has no fit of their own: it does without the norm. Printed by `scripts/bench quality`.
 _GENERIC = QualityFit(
     offset=-8.90967,
     confidence=6.11661,
