@@ -15,7 +15,7 @@ from starlette.responses import Response
 from app.api import problems
 from app.api.gate import Gate
 from app.api.problems import RefusedError
-from app.api.routes import audit, recognition, rights, runs, subjects, switching, system, unknowns, upkeep
+from app.api.routes import audit, challenges, recognition, rights, runs, subjects, switching, system, unknowns, upkeep
 from app.api.state import State
 from app.api.watch import Watch
 from pipeline.errors import KnownfaceError
@@ -57,7 +57,7 @@ def make_app(state: State) -> FastAPI:
         responses=problems.documented(*problems.ALWAYS),
     )
     app.state.server = state
-    for part in (system, subjects, rights, recognition, unknowns, runs, upkeep, switching, audit):
+    for part in (system, subjects, rights, recognition, challenges, unknowns, runs, upkeep, switching, audit):
         app.include_router(part.router)
     app.add_middleware(Gate, state=state)
     app.add_middleware(Watch, state=state)  # outermost: added last

@@ -24,6 +24,7 @@ _OPEN = {"/healthz", "/readyz", "/openapi.json"}
 #: A subject may be called "zip" or "samples": what brings many bytes is told by the whole address.
 _ZIP = re.compile(r"/v1/runs/[^/]+/zip")
 _PHOTOS = re.compile(r"/v1/(verify|identify|subjects/[^/]+/samples)")
+_VIDEO = re.compile(r"/v1/challenges/[^/]+/video")
 _BURST_S = 10.0  # seconds' worth of requests that may come at once
 _MOST = 10_000  # callers whose pace is remembered
 #: Stands for a slash that is part of a name. It cannot be printed, so no name has it.
@@ -150,6 +151,8 @@ class Gate:
         limits = self._state.limits
         if _brings(scope, _ZIP):
             return limits.zip_bytes
+        if _brings(scope, _VIDEO):
+            return limits.video_bytes
         return limits.photo_bytes if _brings(scope, _PHOTOS) else limits.other_bytes
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
@@ -188,7 +191,7 @@ def _brings(scope: Scope, what: re.Pattern[str]) -> bool:
 
 
 def _too_large(most: int) -> RefusedError:
-    return RefusedError("body_too_large", f"at most {most / 2**20:.0f} MB at once: send fewer or smaller photos")
+    return RefusedError("body_too_large", f"at most {most / 2**20:.0f} MB at once: send fewer or smaller files")
 
 
 def _keep_slashes(scope: Scope) -> None:

@@ -35,6 +35,8 @@ class Limits:
         photo_bytes: Bytes of a request that brings photos.
         other_bytes: Bytes of any other request.
         zip_bytes: Bytes of a zip.
+        video_bytes: Bytes of a request that brings a video.
+        videos: Videos that are judged at the same time.
         together_bytes: Bytes of all requests that are held in memory at the same time.
         body_s: Seconds that a client may let pass between two parts of a body.
         followers: Requests that follow runs at the same time.
@@ -46,6 +48,8 @@ class Limits:
     photo_bytes: int = 256 * MIB
     other_bytes: int = MIB
     zip_bytes: int = 2048 * MIB
+    video_bytes: int = 128 * MIB
+    videos: int = 2
     together_bytes: int = 1024 * MIB
     body_s: float = 30.0
     followers: int = 64
@@ -81,6 +85,7 @@ class State:
         self.tokens = Tokens(home)
         self._home = home
         self.refusals = Refusals(self._record)
+        self.videos = threading.BoundedSemaphore(self.limits.videos)
         self.batcher = Batcher(
             lambda: self.services.recognizer,
             workers=self.services.settings.worker_count,

@@ -10,8 +10,6 @@ import typer
 from app.cli.context import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from app.video.challenge import Answer
     from pipeline.challenge import Step
 
@@ -20,15 +18,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-#: What people are told to do.
-WORDS: dict[str, str] = {
-    "left": "turn your head to your left, and back",
-    "right": "turn your head to your right, and back",
-    "up": "look up, and back",
-    "down": "look down, and back",
-    "blink": "blink twice",
-}
-_STILL = "look straight at the camera and hold still"
 _MIRRORED = "Left and right are exchanged, as in videos of some phones' front cameras."
 
 Mirrored = Annotated[bool, typer.Option("--mirrored", help=_MIRRORED)]
@@ -38,14 +27,15 @@ Mirrored = Annotated[bool, typer.Option("--mirrored", help=_MIRRORED)]
 def new(ctx: typer.Context) -> None:
     """Make a challenge: what to do while a video is recorded, and the name under which it is checked, once."""
     context: Context = ctx.obj
-    from app.video.asked import ask
-    from pipeline.challenge import ChallengePolicy
+    from app.video.challenge import new_for
 
-    settings = context.settings
-    made = ask(settings.home, ChallengePolicy(), blink=settings.eyes != "none")
+    with closing(context.services(reading=True)) as services:
+        made = new_for(services)
     if context.machine:
         context.emit({"nonce": made.nonce, "steps": list(made.steps), "expires": made.expires.isoformat()})
         return
+    from pipeline.challenge import instructions
+
     for number, words in enumerate(instructions(made.steps), 1):
         context.say(f"{number}. {words}")
     context.say(f"then: knownface challenge check {made.nonce} VIDEO")
@@ -61,14 +51,10 @@ def check(
 ) -> None:
     """Say whether a video follows a challenge, and who does. Exit code 0: yes, 1: no, 3: an error."""
     context: Context = ctx.obj
-    from app.video.asked import take
-    from app.video.challenge import answer_in_video
+    from app.video.challenge import answer
 
-    home = context.settings.home
     with closing(context.services(reading=True)) as services:
-        services.open_gallery_if_there()
-        answer = answer_in_video(services, video, lambda: take(home, nonce), mirrored=mirrored)
-    _show(context, answer)
+        _show(context, answer(services, nonce, video, mirrored=mirrored))
 
 
 @app.command()
@@ -103,14 +89,11 @@ def camera(
     _show(context, answer)
 
 
-def instructions(steps: Sequence[Step]) -> list[str]:
-    """What somebody is told to do, in order."""
-    return [_STILL, *(WORDS[step] for step in steps)]
-
-
 def _ask(step: Step | None) -> None:
     """Says what is awaited: on stderr also with --quiet, since nobody could follow what they are not told."""
-    typer.echo(WORDS[step] if step else _STILL, err=True)
+    from pipeline.challenge import STILL, WORDS
+
+    typer.echo(WORDS[step] if step else STILL, err=True)
 
 
 def _show(context: Context, answer: Answer) -> None:

@@ -13,7 +13,7 @@ from pipeline.challenge import Challenge, ChallengePolicy, new_challenge
 from pipeline.errors import ChallengeError
 
 _NONCE = re.compile(r"[0-9a-f]{32}")
-_AGAIN = "make a new one with `knownface challenge new`"
+_AGAIN = "make a new one"
 
 
 def ask(home: Path, policy: ChallengePolicy, now: datetime | None = None, *, blink: bool = False) -> Challenge:

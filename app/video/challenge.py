@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 
 from app import trail
+from app.photos import Source, Upload, name_of
+from app.video.asked import ask, take
 from app.video.identify import decided
-from pipeline.challenge import Challenge, Follower, Look, Outcome, Step
+from pipeline.challenge import Challenge, ChallengePolicy, Follower, Look, Outcome, Step
 from pipeline.decide import choose_verify_point
 from pipeline.errors import ChallengeError, PhotoError
 from pipeline.gallery.fusion import fuse
@@ -24,6 +26,7 @@ from pipeline.video import VideoLimits, open_video
 
 if TYPE_CHECKING:
     from app.services import Services
+    from pipeline.video.file import Video
     from pipeline.video.live import LiveFrames
 
 _SHOTS = 8
@@ -94,6 +97,17 @@ class Watched:
         return Answer(outcome, decisions[0])
 
 
+def new_for(services: Services) -> Challenge:
+    """A challenge that awaits its answer in the data folder of these services; blinks only where eyes are looked at."""
+    return ask(services.settings.home, ChallengePolicy(), blink=services.settings.eyes != "none")
+
+
+def answer(services: Services, nonce: str, source: Source, *, mirrored: bool = False) -> Answer:
+    """Judges a video that was recorded for a challenge of `new_for`. Errors: `take`, `answer_in_video`."""
+    services.open_gallery_if_there()
+    return answer_in_video(services, source, lambda: take(services.settings.home, nonce), mirrored=mirrored)
+
+
 def follower_of(services: Services, steps: tuple[Step, ...], *, mirrored: bool = False) -> Follower:
     """A follower whose faces are the same from the operating point at which two photos are one person.
 
@@ -106,13 +120,13 @@ def follower_of(services: Services, steps: tuple[Step, ...], *, mirrored: bool =
 
 
 def answer_in_video(
-    services: Services, path: str, challenge: Callable[[], Challenge], *, mirrored: bool = False
+    services: Services, source: Source, challenge: Callable[[], Challenge], *, mirrored: bool = False
 ) -> Answer:
     """Judges a video that was recorded for a challenge.
 
     Args:
         services: Recognizer, gallery and settings.
-        path: Of the file.
+        source: The file, or what was brought.
         challenge: Takes the challenge out of where it is kept, once the video is known to be one.
         mirrored: The video is one from a mirror, as some phones' front cameras make them.
 
@@ -123,9 +137,11 @@ def answer_in_video(
     """
     settings, recognizer = services.settings, services.recognizer
     limits = VideoLimits(settings.video_max_pixels, settings.video_max_seconds, settings.video_max_frames)
-    arrived = time.time()
-    with open_video(path, limits) as video:
+    arrived, held = time.time(), source.data if isinstance(source, Upload) else source
+    with open_video(held, limits, name=name_of(source)) as video:
         asked = challenge()
+        most_s = arrived - asked.issued.timestamp() + _CLOCK_S
+        _require_recorded_for_it(video, video.duration_s or 0.0, most_s)
         follower = follower_of(services, asked.steps, mirrored=mirrored)
         watched, last_s = Watched(services, follower), 0.0
         stream = recognizer.stream_as(
@@ -138,14 +154,19 @@ def answer_in_video(
         with closing(stream):
             for frame, found in stream:
                 last_s = frame.time_s
+                _require_recorded_for_it(video, last_s, most_s)
                 photo, faces = (frame.photo, found) if isinstance(found, PhotoError) else found
                 if watched.look(frame.time_s, photo, faces):
                     break
-        if max(last_s, video.duration_s or 0.0) > arrived - asked.issued.timestamp() + _CLOCK_S:
-            raise ChallengeError(
-                f"{video.source}: is longer than the challenge is old, so it was not recorded for it: make a new one"
-            )
         return watched.answer(follower.end(last_s))
+
+
+def _require_recorded_for_it(video: Video, seconds: float, most_s: float) -> None:
+    """A video that was begun after the challenge was made is no longer than the challenge is old."""
+    if seconds > most_s:
+        raise ChallengeError(
+            f"{video.source}: is longer than the challenge is old, so it was not recorded for it: make a new one"
+        )
 
 
 def answer_at_camera(

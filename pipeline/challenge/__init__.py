@@ -11,11 +11,13 @@ in docs/liveness.md.
 from pipeline.challenge.follow import Follower, Look
 from pipeline.challenge.outcome import Failure, Outcome, StepDone
 from pipeline.challenge.policy import ChallengePolicy
-from pipeline.challenge.steps import STEPS, Challenge, Step, new_challenge
+from pipeline.challenge.steps import STEPS, STILL, WORDS, Challenge, Step, instructions, new_challenge
 from pipeline.challenge.surface import Surface
 
 __all__ = [
     "STEPS",
+    "STILL",
+    "WORDS",
     "Challenge",
     "ChallengePolicy",
     "Failure",
@@ -25,5 +27,6 @@ __all__ = [
     "Step",
     "StepDone",
     "Surface",
+    "instructions",
     "new_challenge",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -14,6 +15,16 @@ Step = Literal[Turn, "blink"]
 #: Every step; left and right are those of the person.
 STEPS: tuple[Step, ...] = (*get_args(Turn), "blink")
 SIDEWAYS = ("left", "right")
+
+#: What people are told to do.
+WORDS: dict[Step, str] = {
+    "left": "turn your head to your left, and back",
+    "right": "turn your head to your right, and back",
+    "up": "look up, and back",
+    "down": "look down, and back",
+    "blink": "blink twice",
+}
+STILL = "look straight at the camera and hold still"
 
 _NONCE_BYTES = 16
 
@@ -32,6 +43,11 @@ class Challenge:
     steps: tuple[Step, ...]
     issued: datetime
     expires: datetime
+
+
+def instructions(steps: Sequence[Step]) -> list[str]:
+    """What somebody is told to do, in order."""
+    return [STILL, *(WORDS[step] for step in steps)]
 
 
 def new_challenge(policy: ChallengePolicy, now: datetime, *, blink: bool = False) -> Challenge:

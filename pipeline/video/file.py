@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -171,9 +172,9 @@ class Video:
 
 
 @contextmanager
-def opened(path: str | Path, label: str, limits: VideoLimits) -> Iterator[Video]:
+def opened(source: str | Path | bytes, label: str, limits: VideoLimits) -> Iterator[Video]:
     """What `pipeline.video.open_video` does, where `av` is installed."""
-    with open_regular(Path(path), label, "video") as file:
+    with io.BytesIO(source) if isinstance(source, bytes) else open_regular(Path(source), label, "video") as file:
         sha256 = _sha256(file, label)
         with named_errors(label, _HEADER):
             # another format of an unlucky file, or another protocol, is never tried
@@ -185,10 +186,10 @@ def opened(path: str | Path, label: str, limits: VideoLimits) -> Iterator[Video]
             yield Video(label, sha256, container, stream, limits)
 
 
-def _sha256(file: io.FileIO, label: str) -> str:
+def _sha256(file: io.FileIO | io.BytesIO, label: str) -> str:
     try:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        if not file.tell():
+        if not file.seek(0, os.SEEK_END):  # hashing bytes in memory does not move
             raise VideoDamagedError(f"{label}: is empty (0 bytes); {_AGAIN}")
         file.seek(0)
     except OSError as error:

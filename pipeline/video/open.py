@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_video(path: str | Path, limits: VideoLimits | None = None) -> Iterator[Video]:
+def open_video(source: str | Path | bytes, limits: VideoLimits | None = None, *, name: str = "") -> Iterator[Video]:
     """Opens a video: reads its header and hashes its bytes, decodes nothing yet.
 
     Args:
-        path: Of a regular file. What it is, its content decides.
+        source: Path of a regular file, or the bytes of one. What it is, its content decides.
         limits: What it may have.
+        name: What to call it; by default the path.
 
     Raises:
         PhotoNotFoundError: There is no such file.
@@ -32,12 +33,12 @@ def open_video(path: str | Path, limits: VideoLimits | None = None) -> Iterator[
         VideoTooLargeError: Its header is over a limit.
         VideoUnsupportedError: The package `av` is not installed.
     """
-    label = one_line(str(path))
+    label = one_line(name or ("the video" if isinstance(source, bytes) else str(source)))
     try:
         need("video", "av")
     except ExtraMissingError as error:
         raise VideoUnsupportedError(f"{label}: is a video; {error.message}") from error
     from pipeline.video.file import opened
 
-    with opened(path, label, limits or VideoLimits()) as video:
+    with opened(source, label, limits or VideoLimits()) as video:
         yield video

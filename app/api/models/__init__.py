@@ -1,5 +1,6 @@
 """What goes in and out of the service, typed: the same names as in the command line's JSON."""
 
+from app.api.models.challenges import Answer, Challenge, Identity, StepDone
 from app.api.models.recognition import Face, Identified, Scored, Verified
 from app.api.models.rights import (
     Certificate,
@@ -58,6 +59,7 @@ from app.api.models.upkeep import (
 )
 
 __all__ = [
+    "Answer",
     "Apart",
     "AuditEntry",
     "AuditFinding",
@@ -65,6 +67,7 @@ __all__ = [
     "AuditVerdict",
     "Calibration",
     "Certificate",
+    "Challenge",
     "Cleared",
     "Cluster",
     "ClusterDetail",
@@ -81,6 +84,7 @@ __all__ = [
     "Hold",
     "Holds",
     "Identified",
+    "Identity",
     "Into",
     "Lifted",
     "Likelihood",
@@ -112,6 +116,7 @@ __all__ = [
     "Scored",
     "SplitFaces",
     "Started",
+    "StepDone",
     "Subject",
     "SubjectDetail",
     "SubjectExport",
