@@ -1,4 +1,7 @@
-"""Writing a run: what its one process puts into the ledger, in transactions of many files."""
+"""Writing a run: what its one process puts into the ledger, in transactions of many files.
+
+This is about paths and the run as a whole; what is kept of a content, whatever its paths, is `contents`.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from app.runs import place, rows, schema
-from app.runs.row_types import Content, Kind, NewFace
+from app.runs.contents import put_contents
+from app.runs.row_types import Content, Kind
 from app.runs.schema import path_bytes, path_text
 from app.sealed import Connection
 from pipeline.errors import RunBusyError
@@ -216,7 +219,7 @@ class Ledger:
     def put(self, contents: Sequence[Content], done: Sequence[Done]) -> None:
         """Keeps contents and what became of paths: all of it becomes durable together."""
         with schema.transaction(self._db):
-            self._put_contents(contents)
+            put_contents(self._db, contents)
             self._db.executemany(
                 """update files set sha256 = :sha256, error = :error, message = :message, state = case
                     when :error is null and not exists
@@ -231,37 +234,6 @@ class Ledger:
         path = self._kept(one.path)
         message = self._db.seal.value(one.message, schema.FAILED, _hex(path))
         return {"path": path, "sha256": one.sha256, "error": one.error, "message": message}
-
-    def _put_contents(self, contents: Sequence[Content]) -> None:
-        seal = self._db.seal
-        self._db.executemany("delete from faces where sha256 = ?", [(content.sha256,) for content in contents])
-        self._db.executemany(
-            "insert into contents values (?, ?, ?, ?, ?, ?) on conflict (sha256) do update set kind = excluded.kind, "
-            "error = excluded.error, message = excluded.message, height = excluded.height, width = excluded.width",
-            [
-                (c.sha256, c.kind, c.error, seal.value(c.message, schema.SAID, c.sha256), *(c.image_hw or (None, None)))
-                for c in contents
-            ],
-        )
-        (last,) = self._db.execute("select coalesce(max(id), 0) from faces").fetchone()
-        found = [(one.sha256, number, face) for one in contents for number, face in enumerate(one.faces, 1)]
-        faces = [(last + row, *one) for row, one in enumerate(found, 1)]
-        self._db.executemany(
-            "insert into faces (id, sha256, number, x0, y0, x1, y1, landmarks, confidence, norm, quality, start_s, "
-            "end_s) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(face_id, sha256, number, *_face_values(face)) for face_id, sha256, number, face in faces],
-        )
-        self._db.executemany(
-            "insert into templates values (?, ?)",
-            [
-                (face_id, seal.value(np.ascontiguousarray(face.vector, "<f4").tobytes(), schema.VECTOR, face_id))
-                for face_id, _, _, face in faces
-            ],
-        )
-        self._db.executemany(
-            "insert into thumbnails values (?, ?)",
-            [(face_id, seal.value(face.thumbnail, schema.PICTURE, face_id)) for face_id, _, _, face in faces],
-        )
 
     def start(self, recipe: Mapping[str, Any], **said: Any) -> bool:
         """Begins, or goes on; what was made by another recipe is forgotten, so that it is made anew.
@@ -315,11 +287,6 @@ class Ledger:
 def _hex(path: bytes) -> str:
     """What the message of a path is bound to, as SQL's `hex` says it."""
     return path.hex().upper()
-
-
-def _face_values(face: NewFace) -> tuple[Any, ...]:
-    landmarks = np.array(face.landmarks, "<f4").tobytes()
-    return (*face.box, landmarks, face.confidence, face.norm, face.quality, face.start_s, face.end_s)
 
 
 def photos_alike(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
