@@ -14,15 +14,8 @@ from sqlalchemy.engine import Connection
 
 from pipeline.gallery import names
 from pipeline.gallery.schema import samples, subjects, templates
-from pipeline.gallery.vault.sealer import (
-    NAME,
-    VECTOR,
-    name_identity,
-    opened,
-    opened_or_empty,
-    sealer_of,
-    vector_identity,
-)
+from pipeline.gallery.vault.kept import name_identity, opened, opened_or_empty, sealer_of, vector_identity
+from pipeline.gallery.vault.sealer import NAME, VECTOR
 
 _SET_FOLDED = sa.update(subjects).where(subjects.c.id == sa.bindparam("row")).values(folded=sa.bindparam("sealed"))
 _SET_VECTOR = sa.update(templates).where(templates.c.id == sa.bindparam("row")).values(vector=sa.bindparam("sealed"))

@@ -14,7 +14,8 @@ from pipeline.gallery.records import Problem, ProblemKind
 from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, subjects, templates
 from pipeline.gallery.store import bump, read_meta
 from pipeline.gallery.truth import Truth
-from pipeline.gallery.vault.sealer import VECTOR, opened_or_empty, sealer_of, vector_identity
+from pipeline.gallery.vault.kept import opened_or_empty, sealer_of, vector_identity
+from pipeline.gallery.vault.sealer import VECTOR
 from pipeline.types import UNIT_TOLERANCE
 
 

@@ -12,7 +12,8 @@ from sqlalchemy.engine import Connection, Row
 
 from pipeline.gallery import times
 from pipeline.gallery.schema import consent, samples, subjects
-from pipeline.gallery.vault.sealer import EVIDENCE, GIVEN_BY, by_name, kept_text
+from pipeline.gallery.vault.kept import by_name, kept_text
+from pipeline.gallery.vault.sealer import EVIDENCE, GIVEN_BY
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from pipeline.errors import GalleryDamagedError, GalleryError
 from pipeline.gallery.schema import documents
 from pipeline.gallery.store import bump
 from pipeline.gallery.times import now_us
-from pipeline.gallery.vault.sealer import DOCUMENT, kept_text, opened_text
+from pipeline.gallery.vault.kept import kept_text, opened_text
+from pipeline.gallery.vault.sealer import DOCUMENT
 
 MAX_LENGTH = 1 << 20
 """Characters of a document's text; all of them are ASCII, so this is its size in bytes too."""

@@ -16,7 +16,8 @@ from pipeline.gallery.records import NewSample
 from pipeline.gallery.schema import samples, subjects, templates
 from pipeline.gallery.store import bump, chunks, subject_ids
 from pipeline.gallery.times import now_us
-from pipeline.gallery.vault.sealer import CROP, SOURCE, VECTOR, kept, kept_text, sealer_of, vector_identity
+from pipeline.gallery.vault.kept import kept, kept_text, sealer_of, vector_identity
+from pipeline.gallery.vault.sealer import CROP, SOURCE, VECTOR
 
 SAME_FACE_IOU = 0.5
 

@@ -22,7 +22,7 @@ from pipeline.gallery.schema import subjects
 from pipeline.gallery.settle import settle
 from pipeline.gallery.store import Meta, chunks, read_meta
 from pipeline.gallery.truth import Truth
-from pipeline.gallery.vault.sealer import sealer_of
+from pipeline.gallery.vault.kept import sealer_of
 from pipeline.types import F32, Candidates
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from sqlalchemy.engine import Connection, Row
 from pipeline.errors import LegalHoldError
 from pipeline.gallery import names, store, times
 from pipeline.gallery.schema import holds, subjects
-from pipeline.gallery.vault.sealer import REASON, by_name, kept_text
+from pipeline.gallery.vault.kept import by_name, kept_text
+from pipeline.gallery.vault.sealer import REASON
 
 
 @dataclass(frozen=True, slots=True)

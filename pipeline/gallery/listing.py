@@ -13,7 +13,8 @@ from pipeline.gallery.records import SubjectInfo
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.store import chunks, read_meta
 from pipeline.gallery.times import as_time
-from pipeline.gallery.vault.sealer import Sealer, sealer_of
+from pipeline.gallery.vault.kept import sealer_of
+from pipeline.gallery.vault.sealer import Sealer
 
 
 def list_subjects(

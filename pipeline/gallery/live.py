@@ -15,7 +15,7 @@ from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem
 from pipeline.gallery.snapshot import file_for
 from pipeline.gallery.truth import Truth
-from pipeline.gallery.vault.sealer import sealer_of
+from pipeline.gallery.vault.kept import sealer_of
 from pipeline.types import F32, Candidates, SubjectScore
 
 SAVE_FROM = 20_000

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.gallery.schema import audit, consent, holds, samples, subjects
 from pipeline.gallery.vault.columns import SealedText, is_null
-from pipeline.gallery.vault.sealer import sealer_of
+from pipeline.gallery.vault.kept import sealer_of
 
 
 def of_text(connection: Connection, text: str) -> list[str]:

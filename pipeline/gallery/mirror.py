@@ -19,7 +19,8 @@ from pipeline.gallery.schema import subjects
 from pipeline.gallery.segments import Segment
 from pipeline.gallery.store import Meta, read_meta
 from pipeline.gallery.subject_index import fused_index, refuse, subjects_of
-from pipeline.gallery.vault.sealer import Sealer, sealer_of
+from pipeline.gallery.vault.kept import sealer_of
+from pipeline.gallery.vault.sealer import Sealer
 from pipeline.types import F32, SubjectScore
 
 _log = logging.getLogger(__name__)

@@ -20,8 +20,9 @@ from pipeline.gallery.records import Enrolled, SubjectDetail, SubjectInfo
 from pipeline.gallery.schema import samples, subjects
 from pipeline.gallery.schema import templates as templates_table
 from pipeline.gallery.truth import Truth
+from pipeline.gallery.vault.kept import opened
 from pipeline.gallery.vault.master import NO_KEY, KeyPlaces
-from pipeline.gallery.vault.sealer import CROP, opened
+from pipeline.gallery.vault.sealer import CROP
 from pipeline.types import Candidates, SubjectScore, Templates
 
 

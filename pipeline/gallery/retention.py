@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.gallery import legal_holds, times
 from pipeline.gallery.schema import consent, holds, samples, subjects
-from pipeline.gallery.vault.sealer import by_name
+from pipeline.gallery.vault.kept import by_name
 
 DueReason = Literal["consent_expired", "consent_withdrawn", "too_old"]
 

@@ -1,13 +1,25 @@
-"""The part of a gallery about what its subjects agreed to, and what has to go when."""
+"""The part of a gallery about what its subjects agreed to, what is kept about one of them, and what has to go when."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import consents, enrolment, legal_holds, mentions, names, retention, store, switching
+from pipeline.gallery import (
+    alterations,
+    consents,
+    enrolment,
+    legal_holds,
+    mentions,
+    names,
+    retention,
+    store,
+    switching,
+    upkeep,
+)
 from pipeline.gallery.accountable import AccountableGallery
 from pipeline.gallery.audit import Note, target_of
 from pipeline.gallery.consents import Consent, NewConsent
@@ -116,10 +128,19 @@ class RightsGallery(AccountableGallery):
         with self._changing(erases=True) as (connection, log):
             uid = store.uid_of(connection, name)
             legal_holds.refuse_held(connection, [uid])
-            count = store.remove_subject(connection, name)
+            count = alterations.remove_subject(connection, name)
             switching.forget_message(connection, name)
             log.append(Note("erase", target_of(uid), {"samples": count, "reason": reason}))
         return uid
+
+    def export(self, subject: str) -> dict[str, Any]:
+        """Everything that is kept about a subject, as it goes into JSON.
+
+        Raises:
+            SubjectNotFoundError: There is no such subject.
+        """
+        with self._truth.reading() as connection:
+            return upkeep.export(connection, names.normalise(subject))
 
     def take_back(self, sample_ids: Sequence[str], consent_ids: Sequence[int] = ()) -> tuple[int, int]:
         """Undoes enrolments: removes these samples, and these consents, which were recorded with them; all or none.
@@ -137,7 +158,7 @@ class RightsGallery(AccountableGallery):
             legal_holds.refuse_held(connection, owner.values())
             gone = consents.take_back(connection, consent_ids, list(owner))  # first: they go with their subject
             for sample_id in owner:
-                store.remove_sample(connection, sample_id)
+                alterations.remove_sample(connection, sample_id)
             for uid in dict.fromkeys(owner.values()):
                 mine = sorted(number for number, its in gone.items() if its == uid)
                 taken = [sample for sample, its in owner.items() if its == uid]

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Connection
 from pipeline.gallery.index import I64, bad_rows
 from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, templates
 from pipeline.gallery.store import chunks
-from pipeline.gallery.vault.sealer import VECTOR, opened_or_empty, sealer_of, vector_identity
+from pipeline.gallery.vault.kept import opened_or_empty, sealer_of, vector_identity
+from pipeline.gallery.vault.sealer import VECTOR
 from pipeline.types import F32
 
 Row = tuple[int, int, bytes, int]

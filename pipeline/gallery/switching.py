@@ -27,12 +27,8 @@ from pipeline.gallery.schema import documents as documents_table
 from pipeline.gallery.schema import samples, subjects, templates
 from pipeline.gallery.store import bump, read_meta
 from pipeline.gallery.truth import Truth
-from pipeline.gallery.vault.sealer import (
-    VECTOR,
-    by_name,
-    opened,
-    vector_identity,
-)
+from pipeline.gallery.vault.kept import by_name, opened, vector_identity
+from pipeline.gallery.vault.sealer import VECTOR
 from pipeline.gallery.waiting import Made, Waiting, insert, lacks, select, subject_lacks
 
 PROGRESS = "switch"

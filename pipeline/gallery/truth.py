@@ -21,8 +21,8 @@ from pipeline.gallery.engine_errors import READ_ONLY, named_errors
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, generation_of
 from pipeline.gallery.store import Meta, read_meta
 from pipeline.gallery.vault import state as vault_state
+from pipeline.gallery.vault.kept import attach
 from pipeline.gallery.vault.master import NO_KEY, KeyPlaces, MasterKey
-from pipeline.gallery.vault.sealer import attach
 from pipeline.gallery.vault.state import Vault
 
 _log = logging.getLogger(__name__)

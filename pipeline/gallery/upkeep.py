@@ -27,7 +27,8 @@ from pipeline.gallery.read_only import may_not_write
 from pipeline.gallery.schema import REVISIONS, documents, meta, metadata, removed, samples, subjects, templates
 from pipeline.gallery.snapshot import SUFFIX, TEMPORARY, sync_folder
 from pipeline.gallery.truth import Truth
-from pipeline.gallery.vault.sealer import CROP, VECTOR, opened, vector_identity
+from pipeline.gallery.vault.kept import opened, vector_identity
+from pipeline.gallery.vault.sealer import CROP, VECTOR
 from pipeline.gallery.vault.seen import Seen
 
 

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Connection
 from pipeline.gallery import bound
 from pipeline.gallery.schema import samples, subjects, templates
 from pipeline.gallery.store import bump, chunks
-from pipeline.gallery.vault.sealer import CROP, VECTOR, kept, opened, sealer_of, vector_identity
+from pipeline.gallery.vault.kept import kept, opened, sealer_of, vector_identity
+from pipeline.gallery.vault.sealer import CROP, VECTOR
 from pipeline.types import F32
 
 Made = tuple[int, float, F32]

@@ -17,7 +17,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from pipeline.gallery.column_types import CheckedText, CheckedTextOrNull
-from pipeline.gallery.vault.sealer import NAME, SealError, damaged, sealer_of
+from pipeline.gallery.vault.kept import damaged, sealer_of
+from pipeline.gallery.vault.sealer import NAME, SealError
 
 
 class _WithIdentity(FunctionElement[Any]):

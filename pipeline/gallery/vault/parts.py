@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.gallery.schema import samples, subjects
+from pipeline.gallery.vault.kept import damaged, name_identity
 from pipeline.gallery.vault.sealer import (
     CROP,
     DOCUMENT,
@@ -20,8 +21,6 @@ from pipeline.gallery.vault.sealer import (
     VECTOR,
     Sealer,
     SealError,
-    damaged,
-    name_identity,
 )
 
 

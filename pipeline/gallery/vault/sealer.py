@@ -1,4 +1,4 @@
-"""What encrypts and decrypts the values of a gallery, and where a connection keeps it.
+"""What encrypts and decrypts one value of a gallery; `kept` does it for a connection.
 
 A value is sealed with AES-256-GCM (NIST SP 800-38D) under a data key, with a random nonce of 96 bits:
 
@@ -18,16 +18,13 @@ import binascii
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.errors import GalleryDamagedError
-
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    from sqlalchemy.engine import Connection, Dialect, Engine
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
@@ -39,7 +36,6 @@ _NONCE = 12
 _HEAD = len(_MAGIC) + KEY_ID_BYTES
 OVERHEAD = _HEAD + _NONCE + 16
 """Bytes that a sealed value is longer than what is in it."""
-_ATTRIBUTE = "knownface_sealer"
 Row = TypeVar("Row")
 Value = TypeVar("Value", bytes, str)
 
@@ -216,95 +212,6 @@ def derived(key: bytes, purpose: bytes) -> bytes:
     return HKDF(SHA256(), KEY_BYTES, None, purpose).derive(key)
 
 
-def damaged(column: str, identity: str, error: SealError) -> GalleryDamagedError:
-    """The named error for a value that cannot be opened."""
-    return GalleryDamagedError(
-        f"the gallery's database holds a value of {column} (row {identity}) that {error}: somebody has changed it; "
-        "restore a backup with `knownface gallery restore FILE`"
-    )
-
-
-# --- what a connection knows -------------------------------------------------------------------------------------
-
-
-def attach(engine: Engine, sealer: Sealer) -> None:
-    """Makes everything over this engine, which nobody has used yet, go through the sealer."""
-    setattr(engine.dialect, _ATTRIBUTE, sealer)
-
-
-def sealer_of(dialect: Dialect) -> Sealer | None:
-    """The sealer of the engine that a dialect belongs to; None where the gallery is not encrypted."""
-    found: Sealer | None = getattr(dialect, _ATTRIBUTE, None)
-    return found
-
-
-def vector_identity(sample_id: int, model_id: str, subject_id: int) -> str:
-    """What a template is bound to: the row of its sample, its model, and the row of whom it says who they are."""
-    return f"{sample_id}/{model_id}/{subject_id}"
-
-
-def name_identity(uid: str, subject_id: int) -> str:
-    """What a name is bound to: the random id of its subject, and its row, which is what templates point to."""
-    return f"{uid}/{subject_id}"
-
-
-def kept(connection: Connection, value: bytes, column: str, identity: str) -> bytes:
-    """Bytes as they are kept: sealed where the gallery is encrypted."""
-    sealer = sealer_of(connection.dialect)
-    return value if sealer is None else sealer.seal(value, column, identity)
-
-
-def kept_text(connection: Connection, value: str, column: str, identity: str) -> str:
-    """A text as it is kept."""
-    sealer = sealer_of(connection.dialect)
-    return value if sealer is None else sealer.seal_text(value, column, identity)
-
-
-def opened(connection: Connection, value: bytes, column: str, identity: str) -> bytes:
-    """Bytes that were kept.
-
-    Raises:
-        GalleryDamagedError: They cannot be opened.
-    """
-    sealer = sealer_of(connection.dialect)
-    if sealer is None:
-        return value
-    try:
-        return sealer.open(value, column, identity)
-    except SealError as error:
-        raise damaged(column, identity, error) from error
-
-
 def is_sealed(text: str) -> bool:
     """Whether a text looks as if it were sealed, under whatever key."""
     return text.startswith(_TEXT_MAGIC)
-
-
-def opened_text(connection: Connection, value: str, column: str, identity: str) -> str:
-    """A text that was kept. Errors as `opened`."""
-    sealer = sealer_of(connection.dialect)
-    if sealer is None:
-        return value
-    try:
-        return sealer.open_text(value, column, identity)
-    except SealError as error:
-        raise damaged(column, identity, error) from error
-
-
-def opened_or_empty(sealer: Sealer | None, value: bytes, column: str, identity: str) -> bytes:
-    """Bytes that were kept; none where they cannot be opened, for what leaves out or reports a bad vector."""
-    if sealer is None or not value:
-        return value
-    try:
-        return sealer.open(value, column, identity)
-    except SealError:
-        return b""
-
-
-def by_name(connection: Connection, rows: Iterable[Row], name: Callable[[Row], str]) -> list[Row]:
-    """Rows in the order of their names, where the database cannot order them: it does not know the names."""
-    from pipeline.gallery.names import folded  # noqa: PLC0415
-
-    if sealer_of(connection.dialect) is None:
-        return list(rows)
-    return sorted(rows, key=lambda row: (folded(name(row)), name(row)))

@@ -23,12 +23,10 @@ from pipeline.gallery.logged import changing
 from pipeline.gallery.switching import Switching
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.vault import state as states
+from pipeline.gallery.vault.kept import sealer_of
 from pipeline.gallery.vault.master import KeyPlaces, MasterKey
 from pipeline.gallery.vault.parts import PARTS, Part, resealed, seal_names, waiting
-from pipeline.gallery.vault.sealer import (
-    Sealer,
-    sealer_of,
-)
+from pipeline.gallery.vault.sealer import Sealer
 from pipeline.gallery.vault.state import Vault
 
 AT_ONCE = 512
