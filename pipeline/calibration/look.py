@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.calibration.bounds import Rate, match_rate, miss_rate
 from pipeline.calibration.comparisons import Mated, NonMated, Part
-from pipeline.calibration.fit import Compared
+from pipeline.calibration.halves import Compared
 from pipeline.calibration.thresholds import rate_in_gallery
 from pipeline.types import F64
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import pipeline.calibration.fit as under_test
 from pipeline.calibration import Photos, Wanted, calibrate, require_support
+from pipeline.calibration import halves as under_test
 from pipeline.calibration.records import from_document, merged, to_document
 from pipeline.errors import CalibrationError, GalleryDamagedError
 from pipeline.gallery.fusion import fuse
