@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,14 +12,11 @@ from pipeline.errors import DegenerateLandmarksError, NoFaceError, PhotoError
 from pipeline.images import Photo
 from pipeline.protocols import Aligner, Detector, Embedder, Eyes, LandmarkRefiner, Liveness
 from pipeline.quality import assess, generic_fit
+from pipeline.streams import Work, in_order
 from pipeline.types import F32, AlignedFaces, Detections, Qualities, QualityFit, Templates
 
 Source = TypeVar("Source")
 Result = TypeVar("Result")
-
-#: Photos of a chunk are decoded together up to this many pixels; only one photo of more than the second at a time.
-_GROUP_PIXELS = 16_000_000
-_HEAVY_PIXELS = 32_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,15 +45,6 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.detections)
-
-
-@dataclass(frozen=True, slots=True)
-class _Work(Generic[Source, Result]):
-    """What the workers of a stream do with a source, and the lock for heavy photos."""
-
-    open_source: Callable[[Source], Photo]
-    finish: Callable[[Photo, Faces], Result]
-    heavy: threading.Lock
 
 
 class Recognizer:
@@ -195,48 +179,9 @@ class Recognizer:
             weight: How heavy a source is that waits for its worker (the bytes it holds).
             max_weight: A chunk takes no further source once it weighs so much.
         """
+        work = Work(open_source, self.analyse_batch, finish)
         weigh = weight or (lambda _: 0)
-        pending: deque[Future[list[tuple[Source, Result | PhotoError]]]] = deque()
-        iterator = iter(sources)
-        work = _Work(open_source, finish, threading.Lock())
-        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="recognize") as pool:
-            try:
-                while True:
-                    while len(pending) < 2 * workers and (part := _part(iterator, chunk, weigh, max_weight)):
-                        pending.append(pool.submit(self._chunk, part, work))
-                    if not pending:
-                        return
-                    yield from pending.popleft().result()
-            finally:
-                for future in pending:
-                    future.cancel()
-
-    def _chunk(
-        self, sources: Sequence[Source], work: _Work[Source, Result]
-    ) -> list[tuple[Source, Result | PhotoError]]:
-        """Opens the photos (which reads their headers only) and analyses them a group at a time."""
-        results: list[Result | PhotoError] = []
-        group: list[Photo] = []
-        for source in sources:
-            photo = _opened(source, work.open_source)
-            if group and (isinstance(photo, PhotoError) or _pixels([*group, photo]) > _GROUP_PIXELS):
-                self._analyse_group(group, work, results)
-                group = []
-            if isinstance(photo, PhotoError):
-                results.append(photo)
-            else:
-                group.append(photo)
-        self._analyse_group(group, work, results)
-        return list(zip(sources, results, strict=True))
-
-    def _analyse_group(
-        self, photos: list[Photo], work: _Work[Source, Result], results: list[Result | PhotoError]
-    ) -> None:
-        if not photos:
-            return
-        with work.heavy if _pixels(photos) > _HEAVY_PIXELS else nullcontext():
-            for photo, faces in zip(photos, self.analyse_batch(photos), strict=True):
-                results.append(faces if isinstance(faces, PhotoError) else _finished(work.finish, photo, faces))
+        return in_order(sources, work, workers=workers, chunk=chunk, weigh=weigh, max_weight=max_weight)
 
     def _find(self, photos: Sequence[Photo]) -> list[Detections]:
         found = self._detector.detect_batch(photos)
@@ -274,10 +219,6 @@ class Recognizer:
         return True
 
 
-def _pixels(photos: Sequence[Photo]) -> int:
-    return sum(photo.image_hw[0] * photo.image_hw[1] for photo in photos)
-
-
 def no_face(source: str) -> NoFaceError:
     """The error for a photo in which no face was found."""
     return NoFaceError(f"{source}: no face was found: use a photo in which the face is larger, sharper or less turned")
@@ -290,29 +231,3 @@ def compare(a: Templates, b: Templates) -> float:
         ModelMismatchError: They come from different models.
     """
     return float(np.float64(a[[0]].scores(b[[0]])[0, 0]))
-
-
-def _opened(source: Source, open_source: Callable[[Source], Photo]) -> Photo | PhotoError:
-    try:
-        return open_source(source)
-    except PhotoError as error:
-        return error
-
-
-def _finished(finish: Callable[[Photo, Faces], Result], photo: Photo, faces: Faces) -> Result | PhotoError:
-    try:
-        return finish(photo, faces)
-    except PhotoError as error:
-        return error
-
-
-def _part(sources: Iterator[Source], chunk: int, weigh: Callable[[Source], int], max_weight: int) -> list[Source]:
-    """The next sources: up to `chunk`, and none after those that weigh `max_weight`."""
-    part: list[Source] = []
-    weight = 0
-    for source in sources:
-        part.append(source)
-        weight += weigh(source)
-        if len(part) == chunk or (max_weight and weight >= max_weight):
-            break
-    return part
