@@ -22,7 +22,7 @@ from pipeline.errors import DegenerateLandmarksError
 from pipeline.images import Photo
 from pipeline.protocols import Array
 from pipeline.recognizer import Recognizer
-from pipeline.types import F32, AlignedFaces, Detections, Image, OperatingPoint, Templates
+from pipeline.types import F32, AlignedFaces, Candidates, Detections, Image, OperatingPoint, Templates
 
 MODEL_ID = "fake.unit@00000000"
 DIMENSION = 32
@@ -217,3 +217,18 @@ def points(threshold: float = THRESHOLD, model_id: str = MODEL_ID) -> tuple[Oper
         OperatingPoint(task="verify", threshold=threshold, measured_on="made up", **shared),  # type: ignore[arg-type]
         OperatingPoint(task="identify", threshold=threshold, measured_on="made up", gallery_size=10, **shared),  # type: ignore[arg-type]
     )
+
+
+def candidates(*scored: tuple[str, float]) -> Candidates:
+    """Who was found, with scores."""
+    return Candidates(tuple(name for name, _ in scored), np.array([score for _, score in scored], np.float32))
+
+
+def outputs_of_yunet(batch: int, height: int, width: int) -> dict[str, Array]:
+    """What a YuNet puts out that sees nothing."""
+    out: dict[str, Array] = {}
+    for stride in (8, 16, 32):
+        cells = (height // stride) * (width // stride)
+        for name, n in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+            out[f"{name}_{stride}"] = np.zeros((batch, cells, n), np.float32)
+    return out

@@ -41,3 +41,7 @@ def probe_of(*keys: object, model_id: str = MODEL, dimension: int = DIMENSION) -
     """Templates equal to the keys' vectors."""
     vectors = np.stack([vector_of(key, dimension) for key in keys])
     return Templates(vectors, np.ones(len(keys), np.float32), model_id)
+
+
+def best(gallery, *keys):
+    return [found.subjects[0] if found.subjects else None for found in gallery.search(probe_of(*keys))]

@@ -17,8 +17,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline.weights import ModelStore
 from pipeline.weights.card import Card, Licence, Preprocessing
-from pipeline.weights.card_sources import FileSource, PackageSource, UrlSource
+from pipeline.weights.card_sources import FileSource, PackageSource, PackSource, UrlSource
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 FREE = Licence(code="MIT", weights="MIT", training_data="none", commercial_use=True)
@@ -228,3 +229,31 @@ def package_source(archive: bytes, member: str, content: bytes, filename: str = 
         member_sha256=sha(content),
         member_size=len(content),
     )
+
+
+DETECTOR, EMBEDDER = detector(), embedder(128)
+PACK = {"det_x.onnx": DETECTOR, "w_x.onnx": EMBEDDER, "genderage.onnx": embedder(64, side=96), "notes.txt": b"hello"}
+
+
+def herd(folder: Path) -> ModelStore:
+    """A store that knows a pack of two cards, `herd`, and nothing else."""
+
+    def source(member: str, data: bytes) -> tuple[PackSource, ...]:
+        return (PackSource(kind="insightface", pack="herd", member=member, sha256=sha(data), result_sha256=sha(data)),)
+
+    common: dict[str, Any] = {"pack": "herd", "licence": RESEARCH}
+    cards = [
+        card_of(
+            b"", name="arcface.herd", family="arcface", sources=source("w_x.onnx", EMBEDDER), dimension=128, **common
+        ),
+        card_of(
+            b"",
+            name="scrfd.herd",
+            task="detector",
+            family="scrfd",
+            sources=source("det_x.onnx", DETECTOR),
+            dimension=None,
+            **common,
+        ),
+    ]
+    return ModelStore(folder / "models", {card.name: card for card in cards})
