@@ -54,7 +54,7 @@ def child(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "tests.api_child", str(folder), str(port)]
     with (folder / "log").open("ab") as log, subprocess.Popen(command, cwd=REPOSITORY, stderr=log) as process:
         try:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 180
             while not _answers(port):
                 assert process.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < until

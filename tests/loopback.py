@@ -24,7 +24,7 @@ def serving(state: State) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 180
         while not server.started and thread.is_alive() and time.monotonic() < until:
             time.sleep(0.005)
         assert server.started

@@ -18,16 +18,16 @@ from pipeline.errors import JobError
 
 #: A command that sleeps until it is asked to end, instead of the real one.
 _SLEEPS = jobs._CODE.replace(
-    "main(sys.argv", "import app.cli.main as m, time; m.main = lambda _: time.sleep(60); main(sys.argv"
+    "main(sys.argv", "import app.cli.main as m, time; m.main = lambda _: time.sleep(600); main(sys.argv"
 )
 
 
 def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1500):
+    for _ in range(9000):
         if condition():
             return
         time.sleep(0.02)
-    raise AssertionError("it did not come to that within half a minute")
+    raise AssertionError("it did not come to that within three minutes")
 
 
 def known(job: Job) -> jobs.About:

@@ -93,7 +93,7 @@ def test_what_was_counted_is_written_though_nobody_asks_any_more() -> None:
     made = Refusals(log.record, interval_s=0.05)
     made.refused("password", wrong())
     made.refused("password", wrong())
-    for _ in range(500):
+    for _ in range(6000):
         if log.total() == 2:
             break
         time.sleep(0.01)

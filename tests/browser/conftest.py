@@ -24,7 +24,8 @@ _FLAGS = (
     *("--disable-component-update", "--disable-sync"),
 )
 _KNOWNFACE = "import sys; from app.cli.main import main; sys.exit(main())"
-PATIENCE_MS = 40_000
+PATIENCE_MS = 90_000  # what is amiss is found as well; a machine with much else to do is not taken for it
+_START_S = 180
 
 
 def free_port() -> int:
@@ -52,15 +53,15 @@ def serving(folder: Path, home: Path, *given: str, **variables: str) -> Iterator
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + _START_S
         while not answers(url):
             assert process.poll() is None, (folder / "log.txt").read_text()
-            assert time.monotonic() < until, "the server did not answer within a minute"
+            assert time.monotonic() < until, f"the server did not answer within {_START_S} s"
             time.sleep(0.2)
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         assert not answers(url), "the server outlived its process"
     log_text = (folder / "log.txt").read_text()
     assert "Traceback" not in log_text, log_text

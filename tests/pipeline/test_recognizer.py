@@ -214,7 +214,7 @@ def test_an_empty_stream_ends_at_once() -> None:
 
 
 def test_workers_run_at_the_same_time() -> None:
-    barrier = threading.Barrier(3, timeout=10)
+    barrier = threading.Barrier(3, timeout=60)
 
     class Meeting(FakeDetector):
         def detect_batch(self, photos: Sequence[Photo]) -> list[Detections]:

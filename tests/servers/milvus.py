@@ -23,7 +23,7 @@ config.set("proxy.timeTickInterval", int(sys.argv[2]))
 server = MilvusServer(config, wait_for_started=False)
 try:
     server.start()
-    server.wait_started(60_000)
+    server.wait_started(180_000)
     print(server.listen_port, flush=True)
     sys.stdin.read()
 finally:

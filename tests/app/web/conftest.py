@@ -70,7 +70,7 @@ def page(services: Services) -> Page:
 
     def opened(name: str) -> AppTest:
         script = f"from app.web import page_{name}\npage_{name}.show()"
-        return AppTest.from_string(script, default_timeout=30).run()
+        return AppTest.from_string(script, default_timeout=180).run()
 
     return opened
 

@@ -26,15 +26,15 @@ def fresh() -> None:
 
 @pytest.mark.usefixtures("fresh")
 def test_without_models_every_page_names_the_one_command(isolated_home: Path) -> None:
-    at = AppTest.from_file(str(HOME), default_timeout=30).run()
+    at = AppTest.from_file(str(HOME), default_timeout=180).run()
     assert not at.exception
     assert "The models are not installed yet" in seen(at)
     assert at.code[0].value == "knownface models pull"
     for name in ("enrol", "verify", "identify"):
-        at = AppTest.from_string(f"from app.web import page_{name} as p\np.show()", default_timeout=30).run()
+        at = AppTest.from_string(f"from app.web import page_{name} as p\np.show()", default_timeout=180).run()
         assert not at.exception
         assert at.code[0].value == "knownface models pull"
-    at = AppTest.from_string("from app.web import page_gallery as p\np.show()", default_timeout=30).run()
+    at = AppTest.from_string("from app.web import page_gallery as p\np.show()", default_timeout=180).run()
     assert not at.exception
     assert not at.code, "listing and erasing people takes no model"
 
@@ -44,7 +44,7 @@ def test_settings_that_cannot_be_used_are_a_sentence(monkeypatch: pytest.MonkeyP
     file = tmp_path / "settings.toml"
     file.write_text("workers = 'many'\n")
     monkeypatch.setenv("KNOWNFACE_CONFIG", str(file))
-    at = AppTest.from_file(str(HOME), default_timeout=30).run()
+    at = AppTest.from_file(str(HOME), default_timeout=180).run()
     assert not at.exception
     assert "settings.toml" in seen(at)
 
@@ -55,7 +55,7 @@ def test_an_error_of_the_system_is_a_sentence(services: Services, monkeypatch: p
 
     monkeypatch.setattr(type(services.gallery), "subjects", full)
     monkeypatch.setattr(type(services.gallery), "__len__", lambda _: 3)
-    at = AppTest.from_string("from app.web import page_gallery\npage_gallery.show()", default_timeout=30).run()
+    at = AppTest.from_string("from app.web import page_gallery\npage_gallery.show()", default_timeout=180).run()
     assert not at.exception
     assert "No space left on device" in seen(at)
     assert 'role="alert"' in said(at)

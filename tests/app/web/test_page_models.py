@@ -34,7 +34,7 @@ class World:
         self.services = Services(settings)
 
     def ended(self) -> model_jobs.Standing:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while (now := model_jobs.standing(self.services)).busy:
             assert time.monotonic() < until, now
             time.sleep(0.05)
@@ -57,7 +57,7 @@ def make(tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def opened() -> AppTest:
-    at = AppTest.from_string("from app.web import page_models\npage_models.show()", default_timeout=60).run()
+    at = AppTest.from_string("from app.web import page_models\npage_models.show()", default_timeout=180).run()
     assert not at.exception
     return at
 

@@ -149,7 +149,7 @@ def test_what_nobody_foresaw_is_a_sentence_without_a_traceback(caplog: pytest.Lo
         "try:\n    raise RuntimeError('Ada' + ' Lovelace')\nexcept RuntimeError as e:\n    assert say_so(e)"
     )
     with caplog.at_level(logging.ERROR):
-        at = AppTest.from_string(script, default_timeout=30).run()
+        at = AppTest.from_string(script, default_timeout=180).run()
     assert not at.exception
     assert "Something went wrong here. Reload the page" in seen(at)
     assert "Ada Lovelace" not in seen(at)

@@ -28,7 +28,7 @@ def test_every_part_is_done_once_and_in_its_place(parts):
 
 
 def test_parts_run_at_the_same_time():
-    met = threading.Barrier(3, timeout=30)
+    met = threading.Barrier(3, timeout=60)
     assert len({*workers.share(lambda _: met.wait() >= 0 and threading.get_ident(), 3)}) == 3
 
 
@@ -44,7 +44,7 @@ def test_a_busy_pool_is_not_waited_for():
 
 
 def test_what_fails_in_any_thread_is_raised():
-    met = threading.Barrier(3, timeout=30)
+    met = threading.Barrier(3, timeout=60)
 
     def work(number: int) -> int:
         met.wait()
