@@ -14,7 +14,7 @@ from pipeline.errors import ModelMissingError, ModelSwitchedError, PhotoError
 from pipeline.images import Photo
 
 if TYPE_CHECKING:
-    from app.changes import Changes
+    from app.enrolling import Enrolling
     from app.photos import Source
     from pipeline.gallery import Gallery, Model
     from pipeline.recognizer import Faces, Recognizer
@@ -84,7 +84,7 @@ def require_current(faces: Faces, gallery: Gallery) -> None:
 
 
 def retried(
-    services: Changes,
+    services: Enrolling,
     faces: Faces,
     source: Source,
     act: Callable[[Faces], Row],
@@ -116,7 +116,7 @@ def retried(
 
 
 def stream(
-    services: Changes, items: Iterable[Item], open_source: Callable[[Item], Photo], *, workers: int, chunk: int = 8
+    services: Enrolling, items: Iterable[Item], open_source: Callable[[Item], Photo], *, workers: int, chunk: int = 8
 ) -> Iterator[tuple[Item, Faces | PhotoError]]:
     """As `Recognizer.stream`, but by the model that is in use when a photo's result is handed on.
 

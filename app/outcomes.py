@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import KnownfaceError, PhotoError
+from pipeline.gallery.names import shown
 from pipeline.types import Decision, Detections
 
 if TYPE_CHECKING:
@@ -24,12 +25,50 @@ class Verification:
     faces_in_b: int
 
 
+WarningKind = Literal["looks_like", "unlike"]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentWarning:
+    """Why a photo that is enrolled may be the wrong one.
+
+    Attributes:
+        kind: `looks_like`: another subject matches; `unlike`: none of the subject's own photos does.
+        subject: That other subject; or the subject itself.
+        score: With that other subject; or the best with an own photo.
+        threshold: What the score was held against: that of identify; or that of verify.
+    """
+
+    kind: WarningKind
+    subject: str
+    score: float
+    threshold: float
+
+    @property
+    def message(self) -> str:
+        """It in words; no full stop."""
+        figures = f"(score {self.score:.3f}, threshold {self.threshold:.3f})"
+        if self.kind == "looks_like":
+            return f"looks like {shown(self.subject)}, who is enrolled too {figures}"
+        return f"does not look like the photos of {shown(self.subject)} that were enrolled before {figures}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """It as it goes into JSON."""
+        return {
+            "kind": self.kind,
+            "subject": self.subject,
+            "score": self.score,
+            "threshold": self.threshold,
+            "message": self.message,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """One photo that was enrolled, or that failed: then `error` says why and `sample_id` is None.
 
     `already`: the subject had this very photo before, so nothing changed. `consent_id`: the consent that was recorded
-    with it, None where none was.
+    with it, None where none was. `warnings`: why it may be the wrong photo; it is enrolled all the same.
     """
 
     subject: str
@@ -38,6 +77,7 @@ class Enrolment:
     error: KnownfaceError | None = None
     already: bool = False
     consent_id: int | None = None
+    warnings: tuple[EnrolmentWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,6 +24,7 @@ PROFILES = ("home", "strict")
 FILE = "policy.toml"
 
 Decisions = Literal["off", "summary", "each"]
+Lookalikes = Literal["off", "warn", "refuse"]
 
 
 class _Section(BaseModel):
@@ -60,6 +61,17 @@ class ConsentPolicy(_Section):
     purposes: tuple[str, ...] = ()
     max_days: int | None = Field(default=None, ge=1)
     default: DefaultConsent | None = None
+
+
+class EnrolmentPolicy(_Section):
+    """What is looked at before a photo is enrolled.
+
+    Attributes:
+        lookalikes: `warn` of a photo that looks like somebody else, or unlike the subject's others; `refuse` the
+            former; `off`: nobody looks.
+    """
+
+    lookalikes: Lookalikes = "warn"
 
 
 class RetentionPolicy(_Section):
@@ -103,12 +115,14 @@ class Policy(_Section):
     Attributes:
         name: What it is called.
         consent: What is demanded of a consent.
+        enrolment: What is looked at before a photo is enrolled.
         retention: How long what is kept.
         audit: What of searching is logged.
     """
 
     name: str = Field(min_length=1)
     consent: ConsentPolicy = ConsentPolicy()
+    enrolment: EnrolmentPolicy = EnrolmentPolicy()
     retention: RetentionPolicy = RetentionPolicy()
     audit: AuditPolicy = AuditPolicy()
 

@@ -16,10 +16,11 @@ from app.rights import Rights
 from pipeline.decide import decide_photo, decide_verify
 from pipeline.errors import PhotoError
 from pipeline.recognizer import Faces, compare, no_face
-from pipeline.types import OperatingPoint
+from pipeline.types import Decision, OperatingPoint
 
 if TYPE_CHECKING:
     from app.left_behind import SecondSearch
+    from app.lookalikes import Likeness
     from app.policy import Decisions
 
 
@@ -144,6 +145,18 @@ class Searches(Rights):
         if (level := self.logs) != "off":
             trail.identified(self.gallery, level, [row])
         return row
+
+    def likeness(self, face: Faces, subject: str | None) -> Likeness | None:
+        """What a face that is to be enrolled looks like. As `lookalikes.likeness`."""
+        from app.lookalikes import likeness
+
+        return likeness(self, face, subject)
+
+    def checked_face(self, face: Faces) -> Decision:
+        """Whom a face that is to be enrolled is taken for; where searches are logged, so is this one."""
+        (decision,) = self._decided(face, None, None).decisions
+        trail.decided(self.gallery, self.logs, "enrol_check", [(face.photo_sha256, [decision])])
+        return decision
 
     def _decided(self, faces: Faces, point: OperatingPoint | None, allow_repeats: bool | None) -> Identification:
         if not len(faces):

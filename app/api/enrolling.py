@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from app import in_use
 from app.access import Role
 from app.api import models
-from app.api.idempotency import Outcome, fingerprint
+from app.api.idempotency import Outcome, Warned, fingerprint
 from app.api.problems import TABLE
 from app.api.state import State
-from app.outcomes import Enrolment
+from app.outcomes import Enrolment, EnrolmentWarning
 from app.photos import Upload
 from app.services import Services
 from pipeline.errors import KnownfaceError, PhotoError
@@ -28,11 +29,13 @@ class Asked:
         subject: The name.
         face: Number of the face.
         consent: What is agreed to; None for none.
+        refuse_lookalikes: A photo that looks most like somebody else is not enrolled.
     """
 
     subject: str
     face: int | None
     consent: NewConsent | None
+    refuse_lookalikes: bool = False
 
 
 def consent_of(
@@ -65,12 +68,12 @@ def enrol(
     parts = asdict(replace(asked, subject=subject))
     before = state.requests.begin(actor, key, fingerprint(parts, [(photo.name, photo.data) for photo in photos]))
     if before is not None:
-        return _again(subject, photos, before)
+        return _again(services, subject, photos, before)
     kept = False
     try:
         rows = _enrol(state, services, subject, asked, photos)
         if any(row.sample_id for row in rows):
-            state.requests.finish(actor, key, [_outcome(row) for row in rows])
+            state.requests.finish(actor, key, _outcomes(services, rows))
             kept = True
     finally:
         if not kept:
@@ -84,7 +87,8 @@ def _enrol(state: State, services: Services, subject: str, asked: Asked, photos:
         if isinstance(faces, PhotoError):
             rows.append(Enrolment(subject, photo.name, error=faces))
             continue
-        act = partial(services.enrol_faces, subject, face=asked.face, consent=asked.consent)
+        how: dict[str, Any] = {"consent": asked.consent, "refuse_lookalikes": asked.refuse_lookalikes}
+        act = partial(services.enrol_faces, subject, face=asked.face, **how)
         rows.append(in_use.retried(services, faces, photo, act, partial(_not_enrolled, subject, photo.name)))
     return rows
 
@@ -93,8 +97,17 @@ def _not_enrolled(subject: str, photo: str, error: PhotoError) -> Enrolment:
     return Enrolment(subject, photo, error=error)
 
 
-def _outcome(row: Enrolment) -> Outcome:
-    return Outcome(row.sample_id, row.already, row.error.code if row.error else None)
+def _outcomes(services: Services, rows: Sequence[Enrolment]) -> list[Outcome]:
+    ids = services.gallery.subject_ids(sorted({one.subject for row in rows for one in row.warnings}))
+    return [
+        Outcome(
+            row.sample_id,
+            row.already,
+            row.error.code if row.error else None,
+            tuple(Warned(one.kind, ids.get(one.subject), one.score, one.threshold) for one in row.warnings),
+        )
+        for row in rows
+    ]
 
 
 def _answer(subject: str, rows: Sequence[Enrolment]) -> models.Enrolment:
@@ -102,7 +115,13 @@ def _answer(subject: str, rows: Sequence[Enrolment]) -> models.Enrolment:
     if len(errors) == len(rows):
         raise errors[0]
     enrolled = [
-        models.Enrolled(subject=subject, photo=row.photo, sample_id=row.sample_id, already=row.already)
+        models.Enrolled(
+            subject=subject,
+            photo=row.photo,
+            sample_id=row.sample_id,
+            already=row.already,
+            warnings=[models.EnrolmentWarning(**one.as_dict()) for one in row.warnings],
+        )
         for row in rows
         if row.sample_id is not None
     ]
@@ -112,11 +131,18 @@ def _answer(subject: str, rows: Sequence[Enrolment]) -> models.Enrolment:
     return models.Enrolment(enrolled=enrolled, failed=failed)
 
 
-def _again(subject: str, photos: Sequence[Upload], before: Sequence[Outcome]) -> models.Enrolment:
+def _again(services: Services, subject: str, photos: Sequence[Upload], before: Sequence[Outcome]) -> models.Enrolment:
     """The answer of then: the names come from this request, which says the same; of an error stands its title."""
     pairs = list(zip(photos, before, strict=True))
+    names = services.gallery.subject_names([found.subject_id or "" for one in before for found in one.warned])
     enrolled = [
-        models.Enrolled(subject=subject, photo=photo.name, sample_id=one.sample_id, already=one.already)
+        models.Enrolled(
+            subject=subject,
+            photo=photo.name,
+            sample_id=one.sample_id,
+            already=one.already,
+            warnings=[_warned_again(found, names.get(found.subject_id or "")) for found in one.warned],
+        )
         for photo, one in pairs
         if one.sample_id is not None
     ]
@@ -126,3 +152,13 @@ def _again(subject: str, photos: Sequence[Upload], before: Sequence[Outcome]) ->
         if one.error is not None
     ]
     return models.Enrolment(enrolled=enrolled, failed=failed)
+
+
+def _warned_again(said: Warned, subject: str | None) -> models.EnrolmentWarning:
+    """A warning of then, about whoever has that id by now; about nobody where they are gone."""
+    if subject is not None:
+        return models.EnrolmentWarning(**EnrolmentWarning(said.kind, subject, said.score, said.threshold).as_dict())
+    message = f"was about somebody who is enrolled no more (score {said.score:.3f}, threshold {said.threshold:.3f})"
+    return models.EnrolmentWarning(
+        kind=said.kind, subject=None, score=said.score, threshold=said.threshold, message=message
+    )

@@ -1,6 +1,7 @@
 """A request that is sent again under the same Idempotency-Key is done once; kept for a day, through restarts.
 
-What is kept names nobody: the hash of the request, and for each photo the id of its sample or the code of its error.
+What is kept names nobody: the hash of the request, and for each photo the id of its sample or the code of its error,
+and of a warning the kind, the figures and the random id of whom it is about.
 The answer is made of that and of the retried request itself, which says the same names again or is refused. A server
 that is killed between the gallery's commit and this record loses nothing either: enrolling the same photo again finds
 the sample that is there.
@@ -14,13 +15,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, Self
 
 from app.api.problems import RefusedError
+from app.outcomes import WarningKind
 from pipeline.errors import AccessError
 from pipeline.gallery import private
 
@@ -35,6 +37,21 @@ create index if not exists requests_at on requests (at);
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """What was warned of about one photo.
+
+    Attributes:
+        kind, score, threshold: As in `app.outcomes.EnrolmentWarning`.
+        subject_id: What the log calls that subject; None where there was none by then.
+    """
+
+    kind: WarningKind
+    subject_id: str | None
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one photo.
 
@@ -42,11 +59,18 @@ class Outcome:
         sample_id: The sample, None where it was not enrolled.
         already: It was there before.
         error: The code, None where it was enrolled.
+        warned: What was warned of.
     """
 
     sample_id: str | None
     already: bool = False
     error: str | None = None
+    warned: tuple[Warned, ...] = ()
+
+    @classmethod
+    def of(cls, said: dict[str, Any]) -> Self:
+        """One as it was kept; versions before kept no warnings."""
+        return cls(**said | {"warned": tuple(Warned(**one) for one in said.get("warned", ()))})
 
 
 class Requests:
@@ -79,7 +103,7 @@ class Requests:
             if row is not None and row[0] != fingerprint:
                 raise RefusedError("key_reused", "this Idempotency-Key was used for another request: choose a new one")
             if row is not None and row[2] is not None:
-                return [Outcome(**one) for one in json.loads(row[2])]
+                return [Outcome.of(one) for one in json.loads(row[2])]
             if row is not None and row[1] == self._process:
                 raise RefusedError(
                     "key_in_progress", "the request with this Idempotency-Key is under way: ask again", 1.0
@@ -91,7 +115,7 @@ class Requests:
 
     def finish(self, actor: str, key: str, outcomes: list[Outcome]) -> None:
         """Keeps what came of it; durable when this returns."""
-        body = json.dumps([{"sample_id": o.sample_id, "already": o.already, "error": o.error} for o in outcomes])
+        body = json.dumps([asdict(one) for one in outcomes])
         with self._open() as db:
             db.execute("update requests set outcome = ? where name = ?", (body, _name(actor, key)))
 

@@ -56,6 +56,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "vault_error": (409, "The encryption of the gallery cannot be changed so"),
     "vault_locked": (503, "The gallery is encrypted, and its key is missing"),
     "duplicate_photo": (409, "This photo is enrolled already"),
+    "looks_like_another": (409, "The photo looks like somebody else who is enrolled"),
     "gallery_damaged": (500, "The gallery cannot be read"),
     "gallery_version": (500, "The gallery was made by a newer version"),
     "gallery_unreachable": (503, "The gallery cannot be reached"),

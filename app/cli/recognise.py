@@ -36,8 +36,18 @@ def enrol(
     ] = None,
     text: Annotated[str | None, typer.Option("--consent-text", help="Which wording was agreed to.")] = None,
     evidence: Annotated[str | None, typer.Option("--consent-evidence", help="Where the signed paper is.")] = None,
+    refuse: Annotated[
+        bool,
+        typer.Option(
+            "--refuse-lookalikes",
+            help="Refuse a photo that looks most like somebody else, where a warning is the rule.",
+        ),
+    ] = False,
 ) -> None:
-    """Enrol a person from photos, or a folder with a sub-folder per person."""
+    """Enrol a person from photos, or a folder with a sub-folder per person.
+
+    A photo that looks like somebody else who is enrolled, or unlike the person's others, is enrolled with a warning.
+    """
     context: Context = ctx.obj
     consent = consent_of(purpose, until, text, evidence)
     items = _enrolment_items(words or [], folder)
@@ -46,12 +56,15 @@ def enrol(
     failed: list[dict[str, Any]] = []
     if note := services.stages_note():
         context.note(note)
-    for row in context.progress(services.enrol_many(items, face=face, consent=consent), len(items), "enrolling"):
+    rows = services.enrol_many(items, face=face, consent=consent, refuse_lookalikes=refuse)
+    for row in context.progress(rows, len(items), "enrolling"):
         document = _enrolment_row(row)
         (failed if row.error else enrolled).append(document)
         context.emit_line(document)
         if not context.machine:
             _show_enrolment(context, row)
+        if row.warnings:
+            _warn(context, row)
     services.close()
     if context.json:
         context.emit({"enrolled": enrolled, "failed": failed})
@@ -102,7 +115,16 @@ def _enrolment_items(words: list[str], folder: Path | None) -> list[tuple[str, s
 def _enrolment_row(row: Enrolment) -> dict[str, Any]:
     if row.error:
         return {"photo": row.photo, "subject": row.subject, **row.error.as_dict()}
-    return {"subject": row.subject, "photo": row.photo, "sample_id": row.sample_id, "already": row.already}
+    said = {"subject": row.subject, "photo": row.photo, "sample_id": row.sample_id, "already": row.already}
+    return said | {"warnings": [one.as_dict() for one in row.warnings]}
+
+
+def _warn(context: Context, row: Enrolment) -> None:
+    """Which photo is meant, what is odd about it, and what can be done; one line, for programs' users too."""
+    alike = [one.subject for one in row.warnings if one.kind == "looks_like"]
+    doubt = "; ".join(one.message for one in row.warnings)
+    advice = "one person under two names: `gallery merge`" if alike else "somebody else: `gallery split`"
+    context.note(f"warning: {row.photo}: enrolled as {row.subject}, but {doubt}; if it is {advice}")
 
 
 def _show_enrolment(context: Context, row: Enrolment) -> None:

@@ -74,6 +74,7 @@ class AsyncClient(AsksLater):
         *,
         face: int | None = None,
         consent: NewConsent | None = None,
+        refuse_lookalikes: bool = False,
     ) -> list[Enrolment]:
         """As `FaceService.enrol`; each photo goes under an idempotency key, so that a retry enrols it once."""
         subject, rows = normalise(subject), []
@@ -82,7 +83,7 @@ class AsyncClient(AsksLater):
             if isinstance(found, PhotoError):
                 rows.append(Enrolment(subject, str(photo), error=found))
             else:
-                rows.append(await self._ask(calls.enrol(subject, found, face, consent)))
+                rows.append(await self._ask(calls.enrol(subject, found, face, consent, refuse_lookalikes)))
         return rows
 
     # --- subjects ---------------------------------------------------------------------------------------------

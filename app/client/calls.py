@@ -16,7 +16,7 @@ from app.client.problems import error_of, misread, renamed
 from app.client.reading import Page
 from app.client.rows import Status
 from app.outcomes import Enrolment, Identification
-from pipeline.errors import ConsentMissingError, DuplicatePhotoError, KnownfaceError, PhotoError
+from pipeline.errors import ConsentMissingError, DuplicatePhotoError, KnownfaceError, LookalikeError, PhotoError
 from pipeline.gallery.names import normalise
 from pipeline.gallery.records import SubjectDetail, SubjectInfo
 from pipeline.types import Decision, OperatingPoint
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 _PAGE = 500
 #: What in a batch becomes a row.
-_ROWS = (PhotoError, ConsentMissingError, DuplicatePhotoError)
+_ROWS = (PhotoError, ConsentMissingError, DuplicatePhotoError, LookalikeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,9 @@ def identify(photos: Sequence[Upload], allow_repeats: bool | None) -> Call[list[
     )
 
 
-def enrol(subject: str, photo: Upload, face: int | None, consent: NewConsent | None) -> Call[Enrolment]:
+def enrol(
+    subject: str, photo: Upload, face: int | None, consent: NewConsent | None, refuse_lookalikes: bool
+) -> Call[Enrolment]:
     """Enrols one photo: under a key of its own, so that it may be sent again."""
     from pipeline.images import one_line
 
@@ -181,11 +183,14 @@ def enrol(subject: str, photo: Upload, face: int | None, consent: NewConsent | N
             raise error
         return Enrolment(subject, photo.name, error=renamed(error, sent, photo.name))
 
+    form = consent_form(consent) | ({} if face is None else {"face": str(face)})
+    if refuse_lookalikes:
+        form["refuse_lookalikes"] = "true"
     return Call(
         "POST",
         subject_path(subject, "samples"),
         lambda said: reading.enrolled(said, photo.name),
-        form=consent_form(consent) | ({} if face is None else {"face": str(face)}),
+        form=form,
         headers={"Idempotency-Key": token_hex(16)},
         files=[("photos", sent, photo.data)],
         refused=refused,

@@ -92,9 +92,12 @@ class Local(LocalRuns):
         *,
         face: int | None = None,
         consent: NewConsent | None = None,
+        refuse_lookalikes: bool = False,
     ) -> list[Enrolment]:
         """As `FaceService.enrol`."""
-        return self._services.enrol(subject, [source_of(photo) for photo in photos], face=face, consent=consent)
+        sources = [source_of(photo) for photo in photos]
+        how: dict[str, Any] = {"consent": consent, "refuse_lookalikes": refuse_lookalikes}
+        return self._services.enrol(subject, sources, face=face, **how)
 
     # --- subjects ---------------------------------------------------------------------------------------------
 

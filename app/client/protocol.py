@@ -74,6 +74,7 @@ class FaceService(Protocol):
         *,
         face: int | None = None,
         consent: NewConsent | None = None,
+        refuse_lookalikes: bool = False,
     ) -> list[Enrolment]:
         """Enrols photos of one subject, who need not be there yet; each is durable or a row with an error.
 
@@ -82,6 +83,8 @@ class FaceService(Protocol):
             photos: Photos that show one face each.
             face: Number of the face to take where a photo shows several; 1 is the most prominent.
             consent: What the subject agreed to; by default what the policy says.
+            refuse_lookalikes: A photo that looks most like somebody else who is enrolled is a row with a
+                LookalikeError; by default it is enrolled, and `warnings` of its row says so.
 
         Raises:
             SubjectNameError: The name cannot be used.

@@ -21,7 +21,7 @@ from app.client.rows import (
     box_of,
     decision_of,
 )
-from app.outcomes import Enrolment, Identification
+from app.outcomes import Enrolment, EnrolmentWarning, Identification
 from pipeline.errors import PhotoError
 from pipeline.gallery.records import SampleInfo, SubjectDetail, SubjectInfo
 from pipeline.types import Decision, Detections, LikelihoodRatio, OperatingPoint
@@ -98,7 +98,17 @@ def enrolled(said: Json, name: str) -> Enrolment:
         name: What the photo is called here.
     """
     (one,) = said["enrolled"]
-    return Enrolment(one["subject"], name, one["sample_id"], already=one["already"])
+    return Enrolment(
+        one["subject"],
+        name,
+        one["sample_id"],
+        already=one["already"],
+        warnings=tuple(_warning(found) for found in one.get("warnings", ())),
+    )
+
+
+def _warning(said: Json) -> EnrolmentWarning:
+    return EnrolmentWarning(said["kind"], said["subject"] or "", said["score"], said["threshold"])
 
 
 # --- subjects -------------------------------------------------------------------------------------------------

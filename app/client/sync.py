@@ -67,6 +67,7 @@ class Client(Asks):
         *,
         face: int | None = None,
         consent: NewConsent | None = None,
+        refuse_lookalikes: bool = False,
     ) -> list[Enrolment]:
         """As `FaceService.enrol`; each photo goes under an idempotency key, so that a retry enrols it once."""
         subject, rows = normalise(subject), []
@@ -75,7 +76,7 @@ class Client(Asks):
             if isinstance(found, PhotoError):
                 rows.append(Enrolment(subject, str(photo), error=found))
             else:
-                rows.append(self._ask(calls.enrol(subject, found, face, consent)))
+                rows.append(self._ask(calls.enrol(subject, found, face, consent, refuse_lookalikes)))
         return rows
 
     # --- subjects ---------------------------------------------------------------------------------------------

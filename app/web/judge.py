@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.lookalikes import Likeness
 from app.services import Services, pick_face
 from app.web.markup import fill
 from app.web.texts import words
 from pipeline.errors import SubjectNotFoundError
 from pipeline.quality import advice
 from pipeline.recognizer import Faces, compare
-from pipeline.types import OperatingPoint
 
 #: Two pictures whose templates are this close are all but one picture: no threshold of recognition, only a hint.
 NEARLY_ONE = 0.9
 _MOST_ADVICE = 3  # of one photo: more is not read
-_NEIGHBOURS = 10
 
 Line = tuple[str, str]
 
@@ -68,32 +67,29 @@ def _quality(service: Services, face: Faces) -> list[Line]:
 
 def _alike(service: Services, face: Faces, subject: str | None) -> tuple[list[Line], str | None]:
     """Whom the face looks like, as identify decides it; and how it fits the photos of the subject, as verify does."""
-    if not len(service.gallery):
+    if service.policy.enrolment.lookalikes == "off" or (found := service.likeness(face, subject)) is None:
         return [], None
-    decision = service.identify_faces(face).decisions[0]
     lines: list[Line] = []
-    already = None
-    if decision.kind == "match" and decision.subject is not None and decision.subject != subject:
-        already = decision.subject
-        scores = {"score": f"{decision.score:.3f}", "threshold": f"{decision.threshold:.3f}"}
-        lines.append(("warn", fill(words.judge_already, name=already, **scores)))
-    if decision.kind == "ambiguous" and decision.best and decision.runner_up:
-        lines.append(("warn", fill(words.judge_ambiguous, name=decision.best[0], other=decision.runner_up[0])))
-    if subject is not None and samples_of(service, subject):
-        lines.append(_own(service, face, subject, service.verify_point()))
-    return lines, already
+    others = found.others
+    if found.decision.kind == "ambiguous" and found.decision.best and found.decision.runner_up:
+        names = {"name": found.decision.best[0], "other": found.decision.runner_up[0]}
+        lines.append(("warn", fill(words.judge_ambiguous, **names)))
+    elif others:
+        (other,) = others
+        scores = {"score": f"{other.score:.3f}", "threshold": f"{other.threshold:.3f}"}
+        lines.append(("warn", fill(words.judge_already, name=other.subject, **scores)))
+    if subject is not None and found.own is not None:
+        lines.append(_own(found, subject, found.own))
+    return lines, others[0].subject if others and found.decision.kind == "match" else None
 
 
-def _own(service: Services, face: Faces, subject: str, point: OperatingPoint) -> Line:
-    found = service.gallery.search(face.templates, k=_NEIGHBOURS)[0]
-    scores = dict(zip(found.subjects, (float(s) for s in found.scores), strict=True))
-    score = scores.get(subject, min(scores.values()))
-    shown = f"{score:.3f}" if subject in scores else f"< {score:.3f}"
-    if score >= NEARLY_ONE and subject in scores:
+def _own(found: Likeness, subject: str, score: float) -> Line:
+    shown = f"{score:.3f}"
+    if found.unlike is not None:
+        return "warn", fill(words.judge_unlike, name=subject, score=shown, threshold=f"{found.threshold:.3f}")
+    if score >= NEARLY_ONE:
         return "info", fill(words.judge_repeats, name=subject, score=shown)
-    if score >= point.threshold and subject in scores:
-        return "good", f"{fill(words.judge_fits, name=subject, score=shown)} {fill(words.judge_adds)}"
-    return "warn", fill(words.judge_unlike, name=subject, score=shown, threshold=f"{point.threshold:.3f}")
+    return "good", f"{fill(words.judge_fits, name=subject, score=shown)} {fill(words.judge_adds)}"
 
 
 def samples_of(service: Services, subject: str) -> int:

@@ -36,6 +36,7 @@
     │   ├── ConsentMissingError          consent_missing      the policy demands a consent, and there is none
     │   ├── LegalHoldError               legal_hold           may not be erased
     │   ├── DuplicatePhotoError          duplicate_photo      this very photo is enrolled already
+    │   ├── LookalikeError               looks_like_another   somebody else matches, and such photos are refused
     │   ├── GalleryDamagedError          gallery_damaged
     │   ├── GalleryVersionError          gallery_version      made by a newer Knownface
     │   ├── GalleryUnreachableError      gallery_unreachable  the gallery's database server cannot be reached
@@ -111,6 +112,7 @@ from pipeline.errors.gallery import (
     GalleryUnreachableError,
     GalleryVersionError,
     LegalHoldError,
+    LookalikeError,
     SubjectExistsError,
     SubjectNameError,
     SubjectNotFoundError,
@@ -210,6 +212,7 @@ __all__ = [
     "LegalHoldError",
     "LicenceError",
     "LoginRefusedError",
+    "LookalikeError",
     "ModelDamagedError",
     "ModelError",
     "ModelMismatchError",

@@ -74,6 +74,20 @@ class DuplicatePhotoError(GalleryError):
         self.subject, self.sample_id = subject, sample_id
 
 
+class LookalikeError(GalleryError):
+    """A photo to enrol looks like somebody else who is enrolled, and such photos are refused.
+
+    Attributes:
+        subject: Whom it looks like; "" where that is not known.
+    """
+
+    code = "looks_like_another"
+
+    def __init__(self, message: str, *, subject: str = "") -> None:
+        super().__init__(message)
+        self.subject = subject
+
+
 class GalleryDamagedError(GalleryError):
     """The gallery's database cannot be read."""
 

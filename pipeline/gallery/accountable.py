@@ -93,6 +93,11 @@ class AccountableGallery(GalleryReader):
         with self._truth.reading() as connection:
             return store.uids_of(connection, [names.normalise(name) for name in subjects])
 
+    def subject_names(self, ids: Sequence[str]) -> dict[str, str]:
+        """The names of the subjects whom the log calls so; who is not there any more is left out."""
+        with self._truth.reading() as connection:
+            return store.names_of(connection, ids)
+
     def audit(
         self,
         *,

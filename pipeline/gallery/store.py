@@ -118,6 +118,14 @@ def uids_of(connection: Connection, wanted: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def names_of(connection: Connection, uids: Sequence[str]) -> dict[str, str]:
+    """The names of the subjects of these random ids; who is not there is left out."""
+    query, found = sa.select(subjects.c.uid, subjects.c.name), dict[str, str]()
+    for chunk in chunks(uids):
+        found.update((uid, name) for uid, name in connection.execute(query.where(subjects.c.uid.in_(chunk))))
+    return found
+
+
 _SUBJECT_UIDS = sa.select(subjects.c.name, subjects.c.uid).where(
     subjects.c.name.in_(sa.bindparam("names", expanding=True))
 )

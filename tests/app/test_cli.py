@@ -280,6 +280,21 @@ def test_enrol_again_changes_nothing(cli: Cli, gallery: Path, sample_photos: Pat
     assert cli("--json", "--gallery", gallery, "gallery", "list").document == before
 
 
+def test_enrol_warns_of_a_photo_of_somebody_else(
+    cli: Cli, gallery: Path, sample_photos: Path, obama: list[Path]
+) -> None:
+    plain = cli("--gallery", gallery, "enrol", "Somebody", obama[1])
+    assert plain.code == 0
+    (line,) = [one for one in plain.err.splitlines() if one.startswith("warning: ")]
+    assert line.startswith(f"warning: {obama[1]}: enrolled as Somebody, but looks like 'Barack Obama', who is enrolled")
+    assert plain.out.splitlines() == [f"enrolled: Somebody from {obama[1]}"]
+    other = next(one for one in sorted((sample_photos / "photos").iterdir()) if "obama" not in one.name)
+    (row,) = cli("--json-lines", "--gallery", gallery, "enrol", "Somebody", other, "--face", "1").lines
+    assert "unlike" in [one["kind"] for one in row["warnings"]]
+    refused = cli("--json", "--gallery", gallery, "enrol", "Another", obama[1], "--refuse-lookalikes")
+    assert (refused.code, refused.document["failed"][0]["error"]) == (3, "looks_like_another")
+
+
 def test_enrol_by_lines_flushes_each_line_once_it_is_durable(
     cli: Cli, tmp_path: Path, obama: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

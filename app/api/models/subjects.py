@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -47,6 +48,21 @@ class SubjectDetail(BaseModel):
     samples: list[Sample]
 
 
+class EnrolmentWarning(BaseModel):
+    """Why a photo that is enrolled may be the wrong one."""
+
+    kind: Literal["looks_like", "unlike"] = Field(
+        description="`looks_like`: another subject matches; `unlike`: no photo of the subject's own does."
+    )
+    subject: str | None = Field(
+        examples=["Grace Hopper"],
+        description="That other subject, or the subject itself; null in an answer given again when they are gone.",
+    )
+    score: float = Field(examples=[0.612], description="With that other subject; or the best with an own photo.")
+    threshold: float = Field(examples=[0.38], description="What the score was held against.")
+    message: str = Field(examples=["looks like 'Grace Hopper', who is enrolled too (score 0.612, threshold 0.380)"])
+
+
 class Enrolled(BaseModel):
     """A photo that is enrolled."""
 
@@ -54,6 +70,7 @@ class Enrolled(BaseModel):
     photo: str = Field(examples=["ada.jpg"])
     sample_id: str = Field(examples=["0b5c2f9e4d7a4c1f8e6b3a2d1c0f9e8d"])
     already: bool = Field(description="The subject had this very photo before.")
+    warnings: list[EnrolmentWarning] = Field(description="It is enrolled all the same; look at it.")
 
 
 class Failed(BaseModel):

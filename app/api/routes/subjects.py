@@ -70,6 +70,9 @@ def enrol(
     consent_text_version: Annotated[Line | None, Form(description="Which wording was agreed to.")] = None,
     consent_evidence: Annotated[Line | None, Form(description="Where the signed paper is.")] = None,
     consent_given_by: Annotated[Line | None, Form(description="Who agreed, where it is not the subject.")] = None,
+    refuse_lookalikes: Annotated[
+        bool, Form(description="Refuse a photo that looks most like somebody else, where a warning is the rule.")
+    ] = False,
     idempotency_key: Annotated[
         str | None,
         Header(min_length=1, max_length=200, description="The same request under the same key enrols once; a day."),
@@ -78,10 +81,12 @@ def enrol(
     """Enrol photos of one subject, who need not be there yet.
 
     201 where something is new, 200 where all was there before. Each photo is a transaction of its own; one that cannot
-    be used is in `failed`, and where none can be used the answer is the first one's error.
+    be used is in `failed`, and where none can be used the answer is the first one's error. One that looks like somebody
+    else who is enrolled, or unlike the subject's other photos, is enrolled with `warnings`.
     """
     more = consent_basis, consent_text_version, consent_evidence, consent_given_by
-    asked = enrolling.Asked(name, face, enrolling.consent_of(consent_purpose, consent_until, *more))
+    consent = enrolling.consent_of(consent_purpose, consent_until, *more)
+    asked = enrolling.Asked(name, face, consent, refuse_lookalikes)
     done = enrolling.enrol(state, services, asked, uploads(photos, state.limits.photos), idempotency_key)
     response.status_code = 201 if any(not one.already for one in done.enrolled) else 200
     return done

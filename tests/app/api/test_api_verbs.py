@@ -51,7 +51,9 @@ def test_the_same_photo_again_changes_nothing_and_says_so(client: TestClient, tm
     sample = enrol(client, tmp_path, "Ada", RED)
     again = client.post("/v1/subjects/Ada/samples", files=[("photos", photo(tmp_path, RED))])
     assert again.status_code == 200
-    assert again.json()["enrolled"] == [{"subject": "Ada", "photo": "photo.png", "sample_id": sample, "already": True}]
+    assert again.json()["enrolled"] == [
+        {"subject": "Ada", "photo": "photo.png", "sample_id": sample, "already": True, "warnings": []}
+    ]
     assert client.post("/v1/subjects/Bob/samples", files=[("photos", photo(tmp_path, RED))]).status_code == 409
 
 

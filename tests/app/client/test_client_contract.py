@@ -24,6 +24,7 @@ from app.unknowns import assign_clusters
 from pipeline.errors import (
     DuplicatePhotoError,
     LegalHoldError,
+    LookalikeError,
     NoFaceError,
     NotAllowedError,
     PhotoFormatError,
@@ -105,6 +106,21 @@ def test_photos_are_paths_bytes_or_pixels(face: FaceService, tmp_path: Path) -> 
     assert face.verify(ada, bob).kind == "non_match"
     with pytest.raises(ValueError, match="pixels"):
         face.verify(ada, np.zeros((4, 4), np.uint8))
+
+
+def test_a_photo_that_may_be_the_wrong_one_is_enrolled_with_a_warning(face: FaceService, tmp_path: Path) -> None:
+    (ada,) = face.enrol("Ada", [drawn(tmp_path, RED)])
+    assert ada.warnings == ()
+    (eve,) = face.enrol("Eve", [drawn(tmp_path, RED, note=1)])
+    assert eve.sample_id
+    (warning,) = eve.warnings
+    assert (warning.kind, warning.subject, round(warning.score, 3)) == ("looks_like", "Ada", 1.0)
+    (unlike,) = face.enrol("Ada", [drawn(tmp_path, BLUE)])[0].warnings
+    assert (unlike.kind, unlike.subject, unlike.threshold) == ("unlike", "Ada", warning.threshold)
+    (refused,) = face.enrol("Mallory", [drawn(tmp_path, RED, note=2)], refuse_lookalikes=True)
+    assert isinstance(refused.error, LookalikeError)
+    assert refused.error.message.startswith(str(drawn(tmp_path, RED, note=2)))
+    assert [one.name for one in face.subjects()] == ["Ada", "Eve"]
 
 
 def test_what_cannot_be_used_is_a_row_in_its_place(face: FaceService, tmp_path: Path) -> None:
