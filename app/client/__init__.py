@@ -4,11 +4,11 @@
     with Client("https://faces.example.org", key="kf_...") as faces:   # those of a server
 
     protocol     what both can do                  local, local_runs   on this machine
-    calls, right_calls, run_calls                  sync, asking        of a server, from any thread
-                 each verb as a request            asynchronous, asking_later   likewise, for asyncio
-    reading      answers into the library's rows   problems            problem documents into its errors
-    retrying     what is sent again, and when      transport           how a server is reached
-    rows, photos what goes in and out
+    verbs, right_verbs, run_verbs                  sync                of a server, from any thread
+                 each verb once, as steps          asynchronous        likewise, for asyncio
+    core, calls  steps, and what a request is      reading             answers into the library's rows
+    retrying     what is sent again, and when      problems            problem documents into its errors
+    rows, photos what goes in and out              transport           how a server is reached
 
 Importing it loads no model, no database and no server.
 """

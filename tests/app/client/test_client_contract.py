@@ -17,7 +17,7 @@ import pytest
 from app import jobs
 from app.access import Actor, Role
 from app.api.state import State
-from app.client import AsyncClient, Client, FaceService, FailedFile, Local, RunFace, calls, local
+from app.client import AsyncClient, Client, FaceService, FailedFile, Local, RunFace, local, verbs
 from app.outcomes import Identification
 from app.photos import Upload
 from app.unknowns import assign_clusters
@@ -170,7 +170,7 @@ def test_a_photo_may_be_called_anything(face: FaceService, tmp_path: Path) -> No
 def test_subjects_come_page_by_page_and_change(
     face: FaceService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (calls, local):
+    for module in (verbs, local):
         monkeypatch.setattr(module, "_PAGE", 2)
     names = {"..": RED, "Bob": GREEN, "Cy": BLUE, "Dee": WHITE, "Zoë / %2F?": YELLOW}
     for name, colour in names.items():

@@ -1,4 +1,4 @@
-"""The requests about what a subject may ask for: consents, holds, the copy of everything."""
+"""What can be asked of a server about what is owed to a subject: consents, holds, the copy of everything."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app.client.calls import Call, nothing, subject_path
+from app.client.core import Steps, ask
 
 if TYPE_CHECKING:
     from pipeline.gallery import Consent, NewConsent
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 _TIMES = ("given", "expires", "withdrawn")
 
 
-def consents(subject: str) -> Call[list[Consent]]:
+def consents(subject: str) -> Steps[list[Consent]]:
     """The consents of a subject."""
-    return Call("GET", subject_path(subject, "consents"), lambda said: [_consent(one) for one in said["consents"]])
+    return ask(Call("GET", subject_path(subject, "consents"), lambda said: [_consent(one) for one in said["consents"]]))
 
 
-def consent(subject: str, new: NewConsent) -> Call[None]:
+def consent(subject: str, new: NewConsent) -> Steps[None]:
     """Records a consent; the very same one is not recorded twice."""
     body = {
         "purpose": new.purpose,
@@ -29,29 +30,29 @@ def consent(subject: str, new: NewConsent) -> Call[None]:
         "evidence": new.evidence,
         "given_by": new.given_by,
     }
-    return Call("POST", subject_path(subject, "consents"), nothing, body=body)
+    return ask(Call("POST", subject_path(subject, "consents"), nothing, body=body))
 
 
-def withdraw(subject: str, purpose: str | None) -> Call[int]:
+def withdraw(subject: str, purpose: str | None = None) -> Steps[int]:
     """Withdraws consents."""
     path = subject_path(subject, "consents", "withdrawal")
-    return Call("POST", path, lambda said: int(said["withdrawn"]), again=False, body={"purpose": purpose})
+    return ask(Call("POST", path, lambda said: int(said["withdrawn"]), again=False, body={"purpose": purpose}))
 
 
-def hold(subject: str, reason: str, until: datetime | None) -> Call[None]:
+def hold(subject: str, reason: str, until: datetime | None = None) -> Steps[None]:
     """Places a legal hold."""
     body = {"reason": reason, "until": None if until is None else until.isoformat()}
-    return Call("PUT", subject_path(subject, "hold"), nothing, body=body)
+    return ask(Call("PUT", subject_path(subject, "hold"), nothing, body=body))
 
 
-def release(subject: str) -> Call[bool]:
+def release(subject: str) -> Steps[bool]:
     """Lifts a legal hold."""
-    return Call("DELETE", subject_path(subject, "hold"), lambda said: bool(said["lifted"]), again=False)
+    return ask(Call("DELETE", subject_path(subject, "hold"), lambda said: bool(said["lifted"]), again=False))
 
 
-def export(subject: str) -> Call[dict[str, Any]]:
+def export(subject: str) -> Steps[dict[str, Any]]:
     """Everything that is held about a subject; the log says that it was given out."""
-    return Call("GET", subject_path(subject, "export"), dict)
+    return ask(Call("GET", subject_path(subject, "export"), dict))
 
 
 def _consent(said: dict[str, Any]) -> Consent:
