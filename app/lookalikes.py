@@ -31,13 +31,13 @@ class Likeness:
         decision: Whom identify takes it for.
         subject: The name it is to be enrolled under, normalised; None while there is none.
         own: The best score with a photo of that subject, in [-1, 1]; None where none is enrolled with this model.
-        threshold: Of verify: from there on two photos show one person.
+        threshold: Of verify, where there is a score: from there on two photos show one person.
     """
 
     decision: Decision
     subject: str | None
-    own: float | None
-    threshold: float
+    own: float | None = None
+    threshold: float | None = None
 
     @property
     def others(self) -> tuple[EnrolmentWarning, ...]:
@@ -55,7 +55,7 @@ class Likeness:
     @property
     def unlike(self) -> EnrolmentWarning | None:
         """That it matches no photo of the subject, who has some; None where it does, or there are none."""
-        if self.subject is None or self.own is None or self.own >= self.threshold:
+        if self.subject is None or self.own is None or self.threshold is None or self.own >= self.threshold:
             return None
         return EnrolmentWarning("unlike", self.subject, self.own, self.threshold)
 
@@ -99,19 +99,23 @@ def likeness(services: Searches, face: Faces, subject: str | None) -> Likeness |
     if not len(services.gallery):
         return None
     decision = services.checked_face(face)
-    point = services.verify_point()
-    return Likeness(decision, subject, _own(services, face, subject, decision), point.threshold)
+    if subject is None or (own := _own(services, face, subject, decision)) is None:
+        return Likeness(decision, subject)
+    return Likeness(decision, subject, own, services.verify_point().threshold)
 
 
-def _own(services: Searches, face: Faces, subject: str | None, decision: Decision) -> float | None:
-    if subject is None or decision.model_id != face.templates.model_id:
+def _own(services: Searches, face: Faces, subject: str, decision: Decision) -> float | None:
+    if decision.model_id != face.templates.model_id:
         return None
     for found in (decision.best, decision.runner_up):
         if found is not None and found[0] == subject:
             return found[1]
+    gallery = services.gallery
+    if not gallery.subject_ids([subject]):  # asked first: the error would look for names that are much alike
+        return None
     try:
-        enrolled = services.gallery.templates(subject)
-    except SubjectNotFoundError:
+        enrolled = gallery.templates(subject)
+    except SubjectNotFoundError:  # was removed meanwhile
         return None
     if not enrolled:
         return None

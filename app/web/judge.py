@@ -86,7 +86,7 @@ def _alike(service: Services, face: Faces, subject: str | None) -> tuple[list[Li
 def _own(found: Likeness, subject: str, score: float) -> Line:
     shown = f"{score:.3f}"
     if found.unlike is not None:
-        return "warn", fill(words.judge_unlike, name=subject, score=shown, threshold=f"{found.threshold:.3f}")
+        return "warn", fill(words.judge_unlike, name=subject, score=shown, threshold=f"{found.unlike.threshold:.3f}")
     if score >= NEARLY_ONE:
         return "info", fill(words.judge_repeats, name=subject, score=shown)
     return "good", f"{fill(words.judge_fits, name=subject, score=shown)} {fill(words.judge_adds)}"
