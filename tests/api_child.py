@@ -26,14 +26,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 class WaitingDetector(fakes.FakeDetector):
-    """Waits while the gate is there, a minute at most."""
+    """Waits while the gate is there, three minutes at most."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
 
     def detect_batch(self, photos: Sequence[Photo]) -> list[Detections]:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while (self._folder / "gate").exists() and time.monotonic() < until:
             (self._folder / "entered").touch()
             time.sleep(0.01)

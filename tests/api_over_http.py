@@ -34,7 +34,7 @@ class Talk:
     """A connection, byte by byte."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
 
     def begin(self, method: str, path: str, *headers: str) -> None:
         lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *headers]

@@ -199,7 +199,7 @@ class MeetingDetector(FakeDetector):
 
     def detect_batch(self, photos: Sequence[Photo]) -> list[Detections]:
         (self._folder / f"{os.getpid()}.here").touch()
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while len(list(self._folder.glob("*.here"))) < 2 and time.monotonic() < until:
             time.sleep(0.02)
         return super().detect_batch(photos)

@@ -32,7 +32,7 @@ def serving(state: State) -> Iterator[str]:
     finally:
         state.stopping.set()
         server.should_exit = True
-        thread.join(30)
+        thread.join(120)
 
 
 class Blocking:

@@ -36,7 +36,7 @@ def test_two_calibrations_at_once_are_both_kept(tmp_path: Path, monkeypatch: pyt
 
         monkeypatch.setattr(under_test, "merged", while_the_rival_tries)
         under_test.keep(services, [verify])
-        rival.join(30)
+        rival.join(120)
         assert set(from_document(gallery.document(KIND))) == {verify, identify}
 
 

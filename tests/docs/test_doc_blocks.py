@@ -133,7 +133,7 @@ def test_the_commands_of_a_page_run(
     assert wrong == []
 
 
-#: Blocks that import torch are run in tests/training/test_doc_training.py: see scripts/test.
+#: Blocks that import torch are run in tests/training/test_doc_training.py: see tests/suite.py.
 PYTHON = [block for block in every_block("python") if "training" not in block.text]
 
 

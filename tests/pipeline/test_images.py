@@ -658,7 +658,7 @@ def test_one_tiff_does_not_wait_for_another_to_be_decoded(monkeypatch: pytest.Mo
     load = TiffImagePlugin.TiffImageFile.load
 
     def meeting(image: TiffImagePlugin.TiffImageFile) -> object:
-        both.wait(10)  # breaks unless two are being decoded at the same time
+        both.wait(60)  # breaks unless two are being decoded at the same time
         return load(image)
 
     monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", meeting)

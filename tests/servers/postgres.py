@@ -25,7 +25,7 @@ import psycopg
 
 PASSWORD = "s3cret/word"  # noqa: S105 - of a server on the loopback; the slash must be quoted in a URL
 QUOTED = "s3cret%2Fword"
-_START_S = 60.0
+_START_S = 180.0
 
 
 def installed() -> Path | None:

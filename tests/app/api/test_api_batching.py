@@ -29,7 +29,7 @@ class Gated(fakes.FakeDetector):
 
     def detect_batch(self, photos: Sequence[Photo]) -> list[Detections]:
         self.entered.set()
-        assert self.go.wait(30)
+        assert self.go.wait(120)
         return super().detect_batch(photos)
 
 
@@ -60,7 +60,7 @@ def test_what_waits_together_is_looked_at_together_with_the_same_results() -> No
     batcher = Batcher(lambda: recognizer, workers=1, most=8, seen=sizes.append)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(batcher.analyse, photos[0])
-        assert detector.entered.wait(30)
+        assert detector.entered.wait(120)
         rest = [pool.submit(batcher.analyse_all, [photo]) for photo in photos]
         while batcher.waiting < len(photos):
             threading.Event().wait(0.001)
@@ -104,7 +104,7 @@ def test_too_many_that_wait_are_refused_and_the_others_are_answered() -> None:
     photo = from_array(bars(RED), "a.png")
     with ThreadPoolExecutor(4) as pool:
         under_way = [pool.submit(batcher.analyse, photo)]
-        assert detector.entered.wait(30)
+        assert detector.entered.wait(120)
         with pytest.raises(RefusedError) as refused:
             batcher.analyse_all([photo] * 3)
         assert refused.value.code == "overloaded"

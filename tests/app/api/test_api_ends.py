@@ -20,7 +20,7 @@ _CLIENTS, _EACH = 4, 20
 
 
 def _wait_for(file: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not file.exists():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -29,7 +29,7 @@ def _wait_for(file: Path) -> None:
 @pytest.mark.slow
 def test_kill_9_amid_enrolments_loses_none_that_was_acknowledged(tmp_path: Path) -> None:
     port = free_port()
-    patient = Retry(tries=60, longest_s=0.5)
+    patient = Retry(tries=600, longest_s=0.5)
     acknowledged: list[tuple[str, str]] = []
 
     def enrol(number: int) -> None:
@@ -54,11 +54,11 @@ def test_kill_9_amid_enrolments_loses_none_that_was_acknowledged(tmp_path: Path)
                 assert [one.id for one in there.subject(name).samples] == [sample_id]
             assert there.verify_audit().findings == ()
             process.terminate()
-            assert process.wait(60) == 0
+            assert process.wait(180) == 0
 
 
 def _wait_until(acknowledged: list[tuple[str, str]], share: float, clients: list[Future[None]]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while len(acknowledged) < share * _CLIENTS * _EACH and not all(client.done() for client in clients):
         assert time.monotonic() < until
         time.sleep(0.005)
@@ -86,14 +86,14 @@ def test_told_to_end_it_finishes_what_it_took_and_takes_nothing_new(tmp_path: Pa
         assert not under_way.done()
         gate.unlink()
         (row,) = under_way.result(60)
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
     with Local(made_state(tmp_path).services) as here:
         assert [one.id for one in here.subject("Ada").samples] == [row.sample_id]
         assert [one.name for one in here.subjects()] == ["Ada", "Before"]
 
 
 def _wait_until_refused(late: Client) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while True:
         assert time.monotonic() < until
         try:

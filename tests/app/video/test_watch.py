@@ -140,7 +140,7 @@ def test_ctrl_c_ends_it_cleanly(models_home: Path, sample_photos: Path, tmp_path
         assert process.stderr is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
     assert '"appeared"' in first
     assert process.returncode == 0
     assert '"left"' in out, "who is there is said to leave"

@@ -35,7 +35,7 @@ def test_who_waits_longest_goes_first() -> None:
                 order.append(f"many {number}")
                 if not number:
                     first_inside.set()
-                    go.wait(20)
+                    go.wait(120)
 
     def one() -> None:
         with turns.turn():
@@ -43,14 +43,14 @@ def test_who_waits_longest_goes_first() -> None:
 
     busy = threading.Thread(target=many)
     busy.start()
-    assert first_inside.wait(20)
+    assert first_inside.wait(120)
     other = threading.Thread(target=one)
     other.start()
     while not turns._waiting:
         pass
     go.set()
-    busy.join(20)
-    other.join(20)
+    busy.join(120)
+    other.join(120)
     assert order[:2] == ["many 0", "one"]
     assert len(order) == 6
     assert turns._free == 1
@@ -74,7 +74,7 @@ def test_no_more_are_inside_than_there_are_slots() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert done[0] == 400
     assert 1 <= most[0] <= 2
     assert turns._free == 2
@@ -129,17 +129,17 @@ def test_uploads_that_are_on_their_way_count_too(storage: dict[str, dict[str, An
 
     def slow(_: Request) -> PlainTextResponse:
         inside.set()
-        go.wait(20)
+        go.wait(120)
         return PlainTextResponse("stored")
 
     route = Route("/_stcore/upload_file/{tab}/{file}", slow, methods=["PUT"])
     with TestClient(Starlette(routes=[route], middleware=[Middleware(UploadLimit)])) as client:
         first = threading.Thread(target=put, args=(client, "a", 80))
         first.start()
-        assert inside.wait(20)
+        assert inside.wait(120)
         assert put(client, "a", 30) == 413
         go.set()
-        first.join(20)
+        first.join(120)
         assert put(client, "a", 30) == 200
 
 

@@ -65,7 +65,7 @@ def test_changes_of_one_document_at_the_same_time_are_all_kept(gallery, tmp_path
 
     def add(name):
         with Gallery.open(tmp_path / "gallery", gallery.model_id, DIMENSION) as other:
-            together.wait(30)
+            together.wait(120)
             for number in range(5):
                 other.update_document("index", lambda old, key=f"{name}{number}": {**(old or {}), key: 1})
 

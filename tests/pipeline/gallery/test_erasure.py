@@ -146,13 +146,13 @@ def test_who_opens_a_gallery_waits_for_no_reader(tmp_path, monkeypatch):
         with other._truth.reading() as connection:
             connection.exec_driver_sql("SELECT * FROM meta").all()
             started.set()
-            opened.wait(5)
+            opened.wait(120)
 
     with monkeypatch.context() as killed:
         killed.setattr("pipeline.gallery.truth.Truth.erase", lambda _: None)
         reader = threading.Thread(target=read)
         reader.start()
-        assert started.wait(10)
+        assert started.wait(120)
         other.remove("gone")
     with Gallery.open(tmp_path, MODEL, DIMENSION) as gallery:
         assert gallery.stats()["erasure_pending"], "the reader was waited for"

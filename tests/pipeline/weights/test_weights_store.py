@@ -218,7 +218,7 @@ def test_several_processes_pull_at_once(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", code, str(tmp_path / "models")]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    said = {process.communicate(timeout=60)[0] for process in running}
+    said = {process.communicate(timeout=180)[0] for process in running}
     assert said == {ModelStore(tmp_path / "models").installed("sface.test").model_id + "\n"}
 
 

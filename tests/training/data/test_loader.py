@@ -136,7 +136,7 @@ def test_workers_end_with_a_trainer_that_is_killed(tmp_path: Path) -> None:
         assert trainer.stdout.readline() == b"begun\n"
         trainer.kill()
         # Workers and their fork server hold the same pipe: it ends when the last of them is gone.
-        assert trainer.communicate(timeout=60)[0] == b""
+        assert trainer.communicate(timeout=180)[0] == b""
     finally:
         if trainer.returncode is None:
             os.killpg(trainer.pid, signal.SIGKILL)
