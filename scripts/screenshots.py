@@ -39,6 +39,7 @@ _SHOWN: dict[str, list[str]] = {
     "enrol": ["barack-obama-2010.jpg", "eileen-collins.png"],
     "verify": ["barack-obama-2012.jpg", "barack-obama-senate.jpg"],
     "identify": ["barack-obama-2009.jpg", "barack-obama-senate.jpg", "eileen-collins.png"],
+    "challenge": [],
     "gallery": [],
     "batch": [],
     "unknowns": [],
@@ -50,13 +51,14 @@ _SEEN_TOO = {"unknowns": ["eileen-collins.png"]}
 _LOOKED_AFTER: dict[str, list[str]] = {"calibrate": [], "models": [], "audit": []}
 _GROUPS = (_SHOWN, _LOOKED_AFTER)
 PAGES = (*_SHOWN, *_LOOKED_AFTER)
-_WITHOUT_PEOPLE, _OF_A_RUN = {"verify"}, {"batch", "unknowns"}
+_WITHOUT_PEOPLE, _OF_A_RUN = {"verify", "challenge"}, {"batch", "unknowns"}
 _MADE_UP = 240
 _ENROLLED = ["barack-obama-2012.jpg", "emmanuel-macron-2025.jpg", "jacinda-ardern-2022.jpg", "joe-biden-2010.jpg"]
 _HEIGHTS = {
     (1280, "enrol"): 1150,
     (1280, "verify"): 1190,
     (1280, "identify"): 1130,
+    (1280, "challenge"): 900,
     (1280, "gallery"): 720,
     (1280, "batch"): 760,
     (1280, "unknowns"): 660,
@@ -235,6 +237,9 @@ def _show(page: Page, url: str, name: str, samples: list[Sample]) -> None:
     page.get_by_role("heading", level=1).wait_for()
     if name == "calibrate":
         page.locator(".js-plotly-plot").nth(1).wait_for()
+    if name == "challenge":
+        page.get_by_role("button", name="Tell me what to do").click()
+        page.locator(".kf-card").wait_for()
     if name == "verify":
         for place, sample in enumerate(samples):
             page.locator("input[type=file]").nth(place).set_input_files(sample.path)

@@ -13,6 +13,7 @@ from app.web import (
     page_audit,
     page_batch,
     page_calibrate,
+    page_challenge,
     page_enrol,
     page_gallery,
     page_identify,
@@ -45,6 +46,7 @@ class Entry:
 PAGES = (
     Entry("verify", page_verify.show, "section_recognise"),
     Entry("identify", page_identify.show, "section_recognise"),
+    Entry("challenge", page_challenge.show, "section_recognise"),
     Entry("batch", page_batch.show, "section_recognise"),
     Entry("enrol", page_enrol.show, "section_people", Role.OPERATOR),
     Entry("gallery", page_gallery.show, "section_people"),

@@ -193,6 +193,13 @@ def remembered(upload: Uploaded) -> bool:
     return upload.file_id in st.session_state.get("kf_seen", ())
 
 
+@contextmanager
+def turn() -> Iterator[None]:
+    """In this block, something large is looked at, and others wait for their turn."""
+    with _SLOTS.turn():
+        yield
+
+
 def _look(service: Services, upload: Uploaded) -> Seen:
     try:
         photo = service.open(Upload(upload.name, upload.getvalue()))
