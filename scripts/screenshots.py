@@ -166,7 +166,7 @@ def _free_port() -> int:
 
 
 def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while True:
         try:
             with urlopen(f"{url}/_stcore/health", timeout=2):  # noqa: S310 - loopback
@@ -192,6 +192,7 @@ def _take(
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(90_000)
         for name in enrolled:
             _enrol(page, url, samples[name])
         if pictures is not None:
@@ -218,7 +219,6 @@ def _enrol(page: Page, url: str, sample: Sample) -> None:
     box = page.get_by_role("textbox", name="Name")
     box.fill(sample.person)
     box.press("Enter")
-    page.wait_for_timeout(2000)  # a file that comes while the page takes the name is lost
     page.locator("input[type=file]").set_input_files(sample.path)
     page.get_by_role("button", name="Enrol 1 photo").click()
     page.get_by_text("Enrolled:").first.wait_for()

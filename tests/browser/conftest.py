@@ -25,7 +25,7 @@ _FLAGS = (
 )
 _KNOWNFACE = "import sys; from app.cli.main import main; sys.exit(main())"
 PATIENCE_MS = 90_000  # what is amiss is found as well; a machine with much else to do is not taken for it
-_START_S = 180
+_START_S = 300
 
 
 def free_port() -> int:

@@ -67,7 +67,7 @@ def test_a_picture_is_made_anew(models_home: Path, sample_photos: Path, tmp_path
     command = [sys.executable, "-m", "scripts.screenshots", "verify", "--out", str(tmp_path)]
     environment = dict(os.environ, KNOWNFACE_HOME=str(models_home), PYTHONPATH=str(REPOSITORY))
     done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=200, check=False
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["verify.png"]

@@ -40,7 +40,7 @@ def port(models_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def reply(port: int, path: str, host: str, *headers: str) -> str:
     """Status line and headers of the answer to one request."""
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         connection.sendall("\r\n".join(lines).encode())
         data = b""
         while b"\r\n\r\n" not in data and (part := connection.recv(4096)):

@@ -103,6 +103,8 @@ class TestOneGallery:
         upload(page, photos["eileen-collins"])
         picture, box = page.locator(".kf-photo > img"), page.locator(".kf-box")
         expect(box).to_have_count(1)
+        expect(picture).to_have_js_property("complete", True)
+        settled(page)  # nothing moves any more between the two measures
         outer, inner = picture.bounding_box(), box.bounding_box()
         assert outer
         assert inner
