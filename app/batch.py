@@ -84,7 +84,7 @@ def allowed_folder(services: Services, text: str) -> Path:
             raise refused
         if not folder.is_dir():
             raise PhotoUnreadableError(f"{one_line(text)}: there is no such folder") if at_home else refused
-    except (OSError, RuntimeError) as error:  # a loop of links, a user there is not
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a user there is not, half of a character
         raise refused from error
     return folder
 

@@ -17,9 +17,11 @@ from app.client import AsyncClient
 
 
 @contextmanager
-def serving(state: State) -> Iterator[str]:
+def serving(state: State, http: Any = "auto") -> Iterator[str]:
     """The address at which `state` is served; it is closed at the end."""
-    config = uvicorn.Config(make_app(state), port=0, log_config=None, access_log=False, ws="none", lifespan="on")
+    config = uvicorn.Config(
+        make_app(state), port=0, log_config=None, access_log=False, ws="none", lifespan="on", http=http
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

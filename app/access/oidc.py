@@ -23,6 +23,10 @@ from pipeline.config import parse_toml, read_text
 from pipeline.errors import ConfigError
 from pipeline.gallery import private
 
+#: Before the name of whoever a provider vouches for: no user and no key of this machine has it, so that nobody whom the
+#: provider calls by a local name looks like that user in the audit, or meets the requests of that key. Before a `sub`
+#: "sub:" stands too, for it may look like an e-mail address, and nobody has verified it.
+PREFIX = "oidc:"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _WORDS = {"scope", "scp"}  # claims of many words in one text (RFC 8693, 4.2)
 #: With a key of the provider's own; none that whoever knows its public key could sign with.
@@ -100,8 +104,9 @@ class Provider(BaseModel):
             values = held if isinstance(held, list) else [held]
             labels += [self.claims.get(value) for value in values if isinstance(value, str)]
         roles = [Role.named(label) for label in labels if label is not None]
-        name = "".join(c for c in (email or str(told.get("sub") or "")) if c.isprintable())[:200]
-        return Actor(name, max(roles)) if roles and name else None
+        said = email or str(told.get("sub") or "")
+        shown = "".join(c for c in said if c.isprintable())[:200]
+        return Actor(f"{PREFIX}{'' if email else 'sub:'}{shown}", max(roles)) if roles and shown else None
 
 
 def is_safe(url: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.access import database, passwords
+from app.access.oidc import PREFIX
 from app.access.roles import Actor, Role
 from pipeline.errors import LoginRefusedError, UserExistsError, UserNameError, UserNotFoundError
 
@@ -209,4 +210,6 @@ def normalise(name: str) -> str:
         raise UserNameError(f"a user's name has 1 to {_MAX_NAME} characters")
     if not made.isprintable() or any(c.isspace() for c in made) or made.startswith("-"):
         raise UserNameError("a user's name has no blanks, no signs that cannot be seen, and begins with no hyphen")
+    if made.startswith(PREFIX):
+        raise UserNameError(f"a user's name does not begin with {PREFIX}: so begin those whom a provider vouches for")
     return made

@@ -47,7 +47,8 @@ def read_cursor(text: str | None) -> str | None:
         return None
     try:
         value = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError) as error:
+        json.dumps(value, ensure_ascii=False).encode()  # half of a character is none that a database takes
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise RefusedError("request_invalid", "cursor: give what `next` of the page before says") from error
     if not isinstance(value, str):
         raise RefusedError("request_invalid", "cursor: give what `next` of the page before says")

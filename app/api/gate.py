@@ -81,11 +81,14 @@ class Gate:
         _keep_slashes(scope)
         request = HTTPConnection(scope)
         try:
+            _require_one_length(request)
             if scope["path"] not in _OPEN:
                 scope["actor"] = await self._who(request)
             await self._pass(scope, receive, send, self._most(scope))
         except RefusedError as refusal:
             again = problems.answer(refusal.code, refusal.detail, scope["request_id"], refusal.retry_s)
+            if refusal.code == "body_unreadable":
+                again.headers["Connection"] = "close"
             await again(scope, receive, send)
         except KnownfaceError as error:
             await problems.of_error(error, scope["request_id"])(scope, receive, send)
@@ -158,25 +161,28 @@ class Gate:
     async def _pass(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         """Hands a request on; its body is counted, and timed, while it comes."""
         size, done, kept = 0, False, not _brings(scope, _ZIP)  # a zip goes to the disk
+        waited, limits = 0.0, self._state.limits
         claimed = HTTPConnection(scope).headers.get("content-length", "")
         if claimed.isascii() and claimed.isdecimal() and int(claimed) > most:
             raise _too_large(most)
 
         async def counted() -> Message:
-            nonlocal size, done
+            nonlocal size, done, waited
             if done:
                 return await receive()
+            left, asked = limits.body_s + size / limits.body_rate - waited, time.monotonic()
             try:
-                message = await asyncio.wait_for(receive(), self._state.limits.body_s)
+                message = await asyncio.wait_for(receive(), max(0.0, min(limits.body_s, left)))
             except TimeoutError as error:
                 raise RefusedError("body_slow", "the body came too slowly: send it again") from error
+            waited += time.monotonic() - asked
             part = len(message.get("body", b""))
             size += part
             self._held += part if kept else 0
             done = not message.get("more_body", False)
             if size > most:
                 raise _too_large(most)
-            if self._held > self._state.limits.together_bytes:
+            if self._held > limits.together_bytes:
                 raise RefusedError("overloaded", "too many photos are on their way: try again", 1.0)
             return message
 
@@ -192,6 +198,12 @@ def _brings(scope: Scope, what: re.Pattern[str]) -> bool:
 
 def _too_large(most: int) -> RefusedError:
     return RefusedError("body_too_large", f"at most {most / 2**20:.0f} MB at once: send fewer or smaller files")
+
+
+def _require_one_length(request: HTTPConnection) -> None:
+    """Refuses a body with two ends (RFC 9112, 6.1): a proxy in front may go by the other one, and be out of step."""
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        raise RefusedError("body_unreadable", "give Content-Length or Transfer-Encoding, not both")
 
 
 def _keep_slashes(scope: Scope) -> None:

@@ -11,6 +11,7 @@ import uvicorn
 
 from app.api import diary
 from app.api.application import make_app
+from app.api.connections import limited
 from app.api.state import State
 
 _ARENA_MAX = -8  # M_ARENA_MAX of <malloc.h>
@@ -34,6 +35,7 @@ def serve(state: State, address: str, port: int) -> None:
         make_app(state),
         host=address,
         port=port,
+        http=limited(state.limits),
         log_config=diary.config(),
         access_log=False,
         server_header=False,

@@ -39,6 +39,10 @@ class Limits:
         videos: Videos that are judged at the same time.
         together_bytes: Bytes of all requests that are held in memory at the same time.
         body_s: Seconds that a client may let pass between two parts of a body.
+        body_rate: Bytes a second of a body on the whole, after `body_s`.
+        head_s: Seconds for the head of a request.
+        answer_s: Seconds in which some of an answer has to be taken.
+        connections: At once; 0 for as many as the system allows.
         followers: Requests that follow runs at the same time.
         batch: Photos that share a pass at most; 1 for none.
     """
@@ -52,6 +56,10 @@ class Limits:
     videos: int = 2
     together_bytes: int = 1024 * MIB
     body_s: float = 30.0
+    body_rate: float = 4096.0
+    head_s: float = 20.0
+    answer_s: float = 60.0
+    connections: int = 0
     followers: int = 64
     batch: int = 1
 

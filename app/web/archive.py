@@ -58,17 +58,19 @@ class Member:
     Attributes:
         file_id: Identity of the zip and place in it.
         name: Its path in the zip; shown, never used as a path.
+        zip_name: What the zip is called.
         size: Bytes it will have, as the zip claims; more are neither unpacked nor taken.
-        archive: The zip.
-        place: Its number among the contents.
+        archive: The zip, whose list of contents was read once for all: it may have 80,000 lines.
+        entry: The photo's line in it.
         max_bytes: Largest photo that is read.
     """
 
     file_id: str
     name: str
+    zip_name: str
     size: int
-    archive: Archive
-    place: int
+    archive: zipfile.ZipFile
+    entry: zipfile.ZipInfo
     max_bytes: int
 
     def getvalue(self) -> bytes:
@@ -81,17 +83,15 @@ class Member:
             has, may = self.size / 2**20, self.max_bytes / 2**20
             raise PhotoTooLargeError(f"{self.name}: {has:.1f} MB unpacked, and at most {may:.1f} MB are read")
         rare = PhotoUnreadableError(f"{self.name}: cannot be unpacked (encrypted, or packed in a rare way)")
+        if self.entry.compress_type not in _PLAIN:
+            raise rare
         try:
-            with zipfile.ZipFile(self.archive) as packed:
-                info = packed.infolist()[self.place]
-                if info.compress_type not in _PLAIN:
-                    raise rare
-                with packed.open(info) as stream:
-                    return _read(stream, self.size)
+            with self.archive.open(self.entry) as stream:
+                return _read(stream, self.size)
         except RuntimeError as error:  # encrypted; NotImplementedError, a kind of RuntimeError: a later version of zip
             raise rare from error
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-            raise PhotoDamagedError(f"{self.name}: is damaged in the zip {self.archive.name}; pack it again") from error
+            raise PhotoDamagedError(f"{self.name}: is damaged in the zip {self.zip_name}; pack it again") from error
 
 
 def _read(stream: IO[bytes], size: int) -> bytes:
@@ -116,15 +116,15 @@ def members(archive: Archive, max_bytes: int) -> Iterator[Member]:
     """
     _check_directory(archive)
     try:
-        with zipfile.ZipFile(archive) as packed:
-            contents = packed.infolist()
+        packed = zipfile.ZipFile(archive)  # not closed: the photos are read from it; the file is its owner's to close
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise PhotoFormatError(f"{archive.name}: is not a zip that can be read; pack it again") from error
-    for place, info in enumerate(contents):
+    for place, info in enumerate(packed.infolist()):
         path = PurePosixPath(info.filename)
         hidden = any(part.startswith((".", "__MACOSX")) and part != ".." for part in path.parts)
         if not info.filename.endswith("/") and not hidden and path.suffix.lower() in PHOTO_SUFFIXES:
-            yield Member(f"{archive.file_id}/{place}", info.filename, info.file_size, archive, place, max_bytes)
+            file_id = f"{archive.file_id}/{place}"
+            yield Member(file_id, info.filename, archive.name, info.file_size, packed, info, max_bytes)
 
 
 def _check_directory(archive: Archive) -> None:

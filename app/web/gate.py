@@ -92,4 +92,7 @@ def same_site(request: HTTPConnection) -> bool:
     if origin is None:
         return request.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
     known = {str(known).strip().rstrip("/") for known in config.get_option("server.corsAllowedOrigins")}
-    return urlsplit(origin).netloc == request.headers.get("host") or origin in known
+    try:
+        return urlsplit(origin).netloc == request.headers.get("host") or origin in known
+    except ValueError:  # half of an IPv6 address
+        return False

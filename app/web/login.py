@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PATHS = ("/login", "/login/provider", "/oauth2callback", "/logout")
 Note = Callable[[Actor, str], None]
 _MOST = 8192  # bytes of a form
+_NONSENSE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError)  # a provider's documents that are none
 _NEXT = re.compile(r"/[a-z_]{0,40}")
 _PLAIN = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
 
@@ -65,7 +66,7 @@ class Desk:
         words = _words(request)
         if not host_allowed(request) or (request.method == "POST" and not same_site(request)):
             return self._page(words, request, words.login_elsewhere, 403)
-        if request.method == "GET":
+        if request.method != "POST":  # HEAD is routed as GET is
             said = words.logged_out if "out" in request.query_params else ""
             return self._page(words, request, said, tone="info")
         form = await _form(request)
@@ -86,13 +87,14 @@ class Desk:
         words = _words(request)
         if self._guard.provider is None or not host_allowed(request):
             return self._page(words, request, words.login_elsewhere, 403)
+        from authlib.common.errors import AuthlibBaseError
         from httpx import HTTPError
 
         request.session["next"] = _next(request)
         back = f"{self._url or str(request.base_url).rstrip('/')}/oauth2callback"
         try:
             answer: Response = await self._provider().authorize_redirect(request, back)
-        except (HTTPError, ValueError, KeyError):  # the provider is not there, or is none
+        except (AuthlibBaseError, HTTPError, *_NONSENSE):  # the provider is not there, or is none
             return self._page(words, request, self._failed(words), 502)
         return answer
 
@@ -107,7 +109,7 @@ class Desk:
             return self._page(words, request, words.login_elsewhere, 403)
         try:
             token = await self._provider().authorize_access_token(request)
-        except (AuthlibBaseError, JoseError, HTTPError, ValueError, KeyError):
+        except (AuthlibBaseError, JoseError, HTTPError, *_NONSENSE):
             await to_thread.run_sync(self._refusals.refused, "provider")
             return self._page(words, request, self._failed(words), 401)
         told = token.get("userinfo") or {}
@@ -195,5 +197,8 @@ async def _form(request: Request) -> dict[str, str]:
         data += part
         if len(data) > _MOST:
             return {}
-    fields = parse_qs(data.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
+    try:
+        fields = parse_qs(data.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
+    except ValueError:  # more fields than the page has
+        return {}
     return {key: values[0] for key, values in fields.items()}

@@ -21,9 +21,10 @@ from app.web.gate import Gate  # noqa: E402
 from app.web.guard import guard  # noqa: E402
 from app.web.login import routes  # noqa: E402
 from app.web.mishap import say_so  # noqa: E402
-from app.web.uploads import UploadLimit  # noqa: E402
+from app.web.uploads import UploadLimit, keep_in_memory  # noqa: E402
 
 keep_addresses()
+keep_in_memory()
 app = st.App(
     _HERE / "home.py",
     routes=[*routes(guard(), os.environ.get("KNOWNFACE_WEB_URL", ""), note, refusals()), *files.routes(guard())],

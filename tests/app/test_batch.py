@@ -89,7 +89,7 @@ def test_no_way_leads_out_of_them(services: Services, shared: Path, tmp_path: Pa
     (shared / "loop").symlink_to(shared / "loop")
     ways = [secret, shared / "..", shared / "2024/../../secret", shared / "link", f"{shared}-too", "/", "", "2024"]
     said = set()
-    for way in [*ways, shared / "none", shared / "loop", "~root", "~nobody-here", f"{shared}\0"]:
+    for way in [*ways, shared / "none", shared / "loop", "~root", "~nobody-here", f"{shared}\0", f"{shared}/\ud800"]:
         with pytest.raises(PhotoUnreadableError) as caught:
             allowed_folder(ada, str(way))
         said.add(caught.value.message.partition(":")[2])

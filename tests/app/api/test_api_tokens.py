@@ -98,16 +98,19 @@ def test_a_token_has_the_role_of_its_claims_and_stands_in_the_audit(
     client: TestClient, identity: Identity, tmp_path: Path
 ) -> None:
     said = ask(client, identity.token())
-    assert said.json() == {"name": "robot-7", "role": "operator"}
+    assert said.json() == {"name": "oidc:sub:robot-7", "role": "operator"}
     assert ask(client, identity.token(CURVE, "ES256", groups=["heads", "staff"])).json()["role"] == "admin"
     assert ask(client, identity.token(alg="PS384", aud=["https://other", AUDIENCE])).status_code == 200
-    assert ask(client, identity.token(header={"typ": None, "x-vendor": "1"}, email="a@b.c")).json()["name"] == "robot-7"
+    assert (
+        ask(client, identity.token(header={"typ": None, "x-vendor": "1"}, email="a@b.c")).json()["name"]
+        == "oidc:sub:robot-7"
+    )
     headers = {"Authorization": f"Bearer {identity.token()}"}
     files = [("photos", photo(tmp_path, RED))]
     assert client.post("/v1/subjects/Ada/samples", files=files, headers=headers).status_code == 201
     assert client.delete("/v1/subjects/Ada", headers=headers).status_code == 403
     entries = ask(client, identity.token(groups="heads"), "/v1/audit").json()["entries"]
-    assert [one["actor"] for one in entries if one["action"] == "enrol"] == ["robot-7"]
+    assert [one["actor"] for one in entries if one["action"] == "enrol"] == ["oidc:sub:robot-7"]
     assert identity.asked == [DISCOVERY, "/keys"]
     assert client.get("/v1/me").json()["error"] == "key_needed"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,7 +82,8 @@ def test_pages_of_subjects_miss_nobody_while_others_come_and_go(client: TestClie
     second = client.get("/v1/subjects", params={"limit": 2, "cursor": first["next"]}).json()
     assert [row["subject"] for row in second["subjects"]] == ["Cy", "Dee"]
     assert second["next"] is None
-    for cursor in ("?", "bm8", "e30"):
+    half, deep = base64.b64encode(b'"\\ud800"').decode(), base64.b64encode(b"[" * 20_000).decode()
+    for cursor in ("?", "bm8", "e30", half, deep):
         assert client.get("/v1/subjects", params={"cursor": cursor}).status_code == 422
     assert [row["subject"] for row in client.get("/v1/subjects?search=CY").json()["subjects"]] == ["Cy"]
 

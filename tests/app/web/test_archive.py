@@ -42,6 +42,22 @@ def test_photos_are_listed_by_suffix_and_read_one_by_one() -> None:
     assert len({member.file_id for member in found}) == 2
 
 
+def test_the_list_of_contents_is_read_once_for_all_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a zip of 900 kB with 10,000 photos keeps a thread busy for an hour and more."""
+    read: list[zipfile.ZipFile] = []
+    whole = zipfile.ZipFile._RealGetContents  # type: ignore[attr-defined]
+
+    def noted(made: zipfile.ZipFile) -> None:
+        read.append(made)
+        whole(made)
+
+    monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", noted)
+    archive = Zip(packed(**{f"{number}.jpg": b"%d" % number for number in range(50)}))
+    read.clear()
+    assert [member.getvalue() for member in members(archive, 100)] == [b"%d" % number for number in range(50)]
+    assert len(read) == 1
+
+
 def test_a_name_that_climbs_out_is_only_a_name() -> None:
     (member,) = members(Zip(packed(**{"../../etc/x.jpg": b"1"})), 100)
     assert member.name == "../../etc/x.jpg"

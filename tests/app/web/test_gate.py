@@ -209,6 +209,19 @@ def test_the_gate_looks_at_the_path_that_is_routed(guard: Guard) -> None:
     assert not refused("/login", "127.0.0.1:8501")
 
 
+def test_what_cannot_be_read_is_refused_and_no_error_of_ours(guard: Guard) -> None:
+    """Else whoever reaches the page, without a password, fills the log with tracebacks."""
+    half = {"Origin": "http://["}
+    with client_of(guard) as client:
+        assert client.post("/login", headers=half).status_code == 403
+        assert client.get("/logout", headers=half, follow_redirects=False).status_code == 303
+        assert client.get("/_stcore/stream", headers=half).status_code == 403
+        assert client.post("/login", content="a=b&" * 100).status_code == 401
+        before = len(REFUSED)
+        assert client.head("/login").status_code == 200
+        assert len(REFUSED) == before  # nobody tried to log in
+
+
 def test_the_cookie_is_for_https_only_where_there_is_https(guard: Guard) -> None:
     with client_of(guard, "https://faces.example.org") as client:
         answer = log_in(client, Origin="https://faces.example.org")

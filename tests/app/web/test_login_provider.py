@@ -23,13 +23,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from app.access import Actor, Role, oidc
+from app.access.keys import Keys
 from app.refusals import Refusals
 from app.web import gate
 from app.web.gate import Gate
 from app.web.guard import Guard
 from app.web.login import routes
 from pipeline.config import Settings
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, UserNameError
 from tests.asgi import TestClient
 
 REFUSED: list[tuple[Any, ...]] = []
@@ -153,8 +154,69 @@ def test_a_person_logs_in_with_the_role_of_their_address(
         assert "Log in with Example" in client.get("/login").text
         answer = come_back(client)
         assert (answer.status_code, answer.headers["location"]) == (303, "/gallery")
-        assert guard.actor(client.cookies["knownface-1"]) == Actor("Ada@Example.org", Role.OPERATOR)
+        assert guard.actor(client.cookies["knownface-1"]) == Actor("oidc:Ada@Example.org", Role.OPERATOR)
         assert client.get("/gallery").text == "inside"
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"iss": "https://elsewhere.example"},
+        {"aud": "another-page"},
+        {"nonce": "of-another-browser"},
+        {"exp": 1},
+        {"iat": 4102444800},
+        {"sub": None},
+    ],
+)
+def test_a_token_that_is_not_for_this_log_in_is_refused(
+    identity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: dict[str, Any]
+) -> None:
+    identity.claims, identity.signed_with = {**CLAIMS, **lie}, identity.key
+    write(tmp_path, identity, emails={"ada@example.org": "operator"})
+    client, _ = client_of(tmp_path, monkeypatch)
+    with client:
+        answer = come_back(client)
+        assert answer.status_code == 401
+        assert "knownface-1" not in answer.cookies
+
+
+@pytest.mark.parametrize("document", [[], "x", 7, None, {}, {"authorization_endpoint": 7, "jwks_uri": [1]}])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_provider_that_answers_nonsense_is_a_sentence(
+    identity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: object, when: str
+) -> None:
+    identity.claims, identity.signed_with = CLAIMS, identity.key
+    write(tmp_path, identity, emails={"ada@example.org": "operator"})
+    client, _ = client_of(tmp_path, monkeypatch)
+    with client:
+        if when == "after":
+            returned = httpx.get(client.get("/login/provider").headers["location"]).headers["location"]
+            monkeypatch.setattr(identity, "do_POST", lambda asked: _answered(asked, document))
+            assert client.get(returned).status_code in {401, 403}
+        else:
+            monkeypatch.setattr(identity, "do_GET", lambda asked: asked._answer(document))
+            assert client.get("/login/provider").status_code == 502
+
+
+def _answered(asked: Any, document: object) -> None:
+    asked.rfile.read(int(asked.headers["Content-Length"]))
+    asked._answer(document)
+
+
+def test_nobody_is_called_like_a_user_of_this_machine(tmp_path: Path) -> None:
+    """Else whoever the provider calls "ada" would be the local user ada in the audit."""
+    write(tmp_path, _Nowhere, default_role="viewer")
+    provider = oidc.load(tmp_path)
+    assert provider
+    said = [{"sub": "ada"}, {"sub": "a@b.c"}, {"sub": "u-1", "email": "a@b.c", "email_verified": True}]
+    names = [actor.name for one in said if (actor := provider.actor(one))]
+    assert names == ["oidc:sub:ada", "oidc:sub:a@b.c", "oidc:a@b.c"]
+    for name in names:
+        with pytest.raises(UserNameError, match="oidc:"):
+            Guard(Settings(home=tmp_path), "127.0.0.1", "c").users.add(name, Role.VIEWER, "correct horse battery")
+        with pytest.raises(UserNameError, match="oidc:"):
+            Keys(tmp_path).add(name, Role.VIEWER)
 
 
 def test_who_has_no_role_is_told_so_and_stays_outside(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.formparsers import MultiPartParser
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import Message
 from streamlit.testing.v1 import AppTest
 
 from app.access import Actor, Role
@@ -124,23 +128,88 @@ def test_uploads_are_limited_for_each_tab_and_for_all(storage: dict[str, dict[st
         assert client.delete("/_stcore/upload_file/e/f").status_code == 200
 
 
-def test_uploads_that_are_on_their_way_count_too(storage: dict[str, dict[str, Any]]) -> None:
-    inside, go = threading.Event(), threading.Event()
+def test_what_has_come_of_uploads_counts_and_what_was_announced_does_not(storage: dict[str, dict[str, Any]]) -> None:
+    """Else whoever announces much, and sends it slowly, keeps everybody else from uploading."""
 
-    def slow(_: Request) -> PlainTextResponse:
-        inside.set()
-        go.wait(120)
-        return PlainTextResponse("stored")
+    async def read(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
 
-    route = Route("/_stcore/upload_file/{tab}/{file}", slow, methods=["PUT"])
-    with TestClient(Starlette(routes=[route], middleware=[Middleware(UploadLimit)])) as client:
-        first = threading.Thread(target=put, args=(client, "a", 80))
-        first.start()
-        assert inside.wait(120)
-        assert put(client, "a", 30) == 413
+    async def all_at_once() -> list[list[tuple[str, Any]]]:
+        limit, go = UploadLimit(Route("/{path:path}", read, methods=["PUT"]).app), asyncio.Event()
+
+        async def put(tab: str, announced: int, *parts: bytes) -> list[tuple[str, Any]]:
+            said: list[tuple[str, Any]] = []
+            left = list(parts)
+
+            async def receive() -> Message:
+                if not left:
+                    await go.wait()
+                part = left.pop(0) if left else b""
+                return {"type": "http.request", "body": part, "more_body": bool(left) or not go.is_set()}
+
+            async def send(message: Message) -> None:
+                said.append((message["type"], message.get("status", message.get("body"))))
+
+            path = f"/_stcore/upload_file/{tab}/f"
+            headers = [(b"content-length", str(announced).encode())]
+            scope = {"type": "http", "method": "PUT", "path": path, "headers": headers, "query_string": b""}
+            await limit(scope, receive, send)
+            return said
+
+        slow = [asyncio.ensure_future(put(tab, 99, b"x" * 20)) for tab in ("a", "b", "c")]
+        await asyncio.sleep(0)
+        while limit._coming.total() < 60:
+            await asyncio.sleep(0)
+        go_on = asyncio.ensure_future(put("d", 90, b"x" * 90))  # 297 were announced, 60 came
+        refused = await put("a", 90)
+        while limit._coming.total() < 150:
+            await asyncio.sleep(0)
+        too_much = await put("e", 90, b"x" * 50, b"x" * 50, b"x" * 50)  # 200, then 250, then more than there may be
         go.set()
-        first.join(120)
-        assert put(client, "a", 30) == 200
+        done = [refused, too_much, await go_on, *[await one for one in slow]]
+        assert not limit._coming
+        return done
+
+    refused, too_much, *others = asyncio.run(all_at_once())
+    assert refused[0][1] == too_much[0][1] == 413
+    assert [said[0][1] for said in others] == [200] * 4
+
+
+def test_an_upload_that_stops_in_the_middle_is_ended(
+    storage: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    async def stopped() -> list[int]:
+        said: list[int] = []
+
+        async def receive() -> Message:
+            return await asyncio.Event().wait() and {}
+
+        async def send(message: Message) -> None:
+            said.append(message.get("status", 0))
+
+        headers = [(b"content-length", b"9")]
+        scope = {"type": "http", "method": "PUT", "path": "/_stcore/upload_file/a/f", "headers": headers}
+        await UploadLimit(Route("/{path:path}", read, methods=["PUT"]).app)(scope, receive, send)
+        return said
+
+    monkeypatch.setattr(uploads, "SILENCE_S", 0.01)
+    assert asyncio.run(stopped())[0] == 408
+
+
+def test_an_upload_is_never_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def rolled(request: Request) -> PlainTextResponse:
+        async with request.form() as form:
+            return PlainTextResponse(str(form["file"].file._rolled))  # type: ignore[union-attr]
+
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", MultiPartParser.spool_max_size)
+    uploads.keep_in_memory()
+    with TestClient(Starlette(routes=[Route("/", rolled, methods=["PUT"])])) as client:
+        assert client.put("/", files={"file": ("a.jpg", bytes(3_000_000))}).text == "False"
+    script = Path(uploads.__file__).with_name("server.py").read_text(encoding="utf-8")
+    assert "\nkeep_in_memory()\n" in script
 
 
 def test_what_nobody_foresaw_is_a_sentence_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
