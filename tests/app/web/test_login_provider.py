@@ -209,7 +209,11 @@ def test_nobody_is_called_like_a_user_of_this_machine(tmp_path: Path) -> None:
     write(tmp_path, _Nowhere, default_role="viewer")
     provider = oidc.load(tmp_path)
     assert provider
-    said = [{"sub": "ada"}, {"sub": "a@b.c"}, {"sub": "u-1", "email": "a@b.c", "email_verified": True}]
+    said: list[dict[str, Any]] = [
+        {"sub": "ada"},
+        {"sub": "a@b.c"},
+        {"sub": "u-1", "email": "a@b.c", "email_verified": True},
+    ]
     names = [actor.name for one in said if (actor := provider.actor(one))]
     assert names == ["oidc:sub:ada", "oidc:sub:a@b.c", "oidc:a@b.c"]
     for name in names:
