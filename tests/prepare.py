@@ -9,6 +9,7 @@ from pipeline.errors import KnownfaceError
 from pipeline.runtime import choose_runtime
 from pipeline.weights import ModelStore
 from pipeline.weights.samples import pull_samples
+from pipeline.weights.sources import kept_archives
 
 
 def main() -> int:
@@ -23,11 +24,12 @@ def main() -> int:
     settings = Settings(home=home())
     store = ModelStore(settings.models_dir)
     try:
-        for name in (settings.detector, settings.refiner, settings.embedder, "dlib_resnet.v1"):
-            model = store.pull(name, progress=progress)
-            if model.runtime is None:
-                store.record_runtime(name, choose_runtime(model))
-        pull_samples(settings.home / "samples", progress)
+        with kept_archives(store.models_dir) as archives:
+            for name in (settings.detector, settings.refiner, settings.embedder, "dlib_resnet.v1"):
+                model = store.pull(name, progress=progress, archives=archives)
+                if model.runtime is None:
+                    store.record_runtime(name, choose_runtime(model))
+            pull_samples(settings.home / "samples", progress, archives=archives)
     except KnownfaceError as error:
         sys.stderr.write(f"{error.message}\n")
         return 3

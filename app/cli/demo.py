@@ -29,15 +29,11 @@ def demo(
 ) -> None:
     """Enrol four sample people, identify other photos, and write a report. Fetches what it needs."""
     context: Context = ctx.obj
-    from app.cli.model_output import fetch_progress
     from app.services import Services
-    from pipeline.weights.samples import pull_samples
 
     where = directory or _default_directory(context.settings)
     settings = context.settings.model_copy(update={"gallery": str(where / "gallery")})
-    _pull(context, settings)
-    with fetch_progress(context) as progress:
-        samples = pull_samples(where, progress)
+    samples = _pull(context, settings, where)
     services = Services(settings)
     try:
         for row in services.enrol_many([(s.person, s.path) for s in samples if s.role == "enrol"]):
@@ -52,21 +48,26 @@ def demo(
     _print(context, results, report, settings)
 
 
-def _pull(context: Context, settings: Settings) -> None:
-    """Fetches what is missing of the models in use, and measures which runtime serves each best."""
+def _pull(context: Context, settings: Settings, where: Path) -> list[Sample]:
+    """Fetches what is missing of the models in use and the photos, and measures which runtime serves each best."""
     from app.cli.model_output import fetch_progress
     from pipeline.runtime import choose_runtime
     from pipeline.weights import ModelStore
+    from pipeline.weights.samples import pull_samples
+    from pipeline.weights.sources import kept_archives
 
     store = ModelStore(settings.models_dir)
-    for name in (settings.detector, settings.refiner, settings.embedder):
-        if name == "none":
-            continue
+    with kept_archives(store.models_dir) as archives:
+        for name in (settings.detector, settings.refiner, settings.embedder):
+            if name == "none":
+                continue
+            with fetch_progress(context) as progress:
+                model = store.pull(name, progress=progress, archives=archives)
+            if model.runtime is None:
+                context.note(f"measuring {name}")
+                store.record_runtime(name, choose_runtime(model))
         with fetch_progress(context) as progress:
-            model = store.pull(name, progress=progress)
-        if model.runtime is None:
-            context.note(f"measuring {name}")
-            store.record_runtime(name, choose_runtime(model))
+            return pull_samples(where, progress, archives=archives)
 
 
 def _default_directory(settings: Settings) -> Path:

@@ -87,20 +87,22 @@ def pull(
     """Fetch models (by default those in use) or packs, check them, and measure which runtime serves each best."""
     context: Context = ctx.obj
     from pipeline.weights.packs import PACKS, pull_pack
+    from pipeline.weights.sources import kept_archives
 
     store = _store(context)
     named = names or [name for name in _stack(context.settings).values() if name != "none"]
     wanted = list(dict.fromkeys(part for name in named for part in store.networks(name)))
     pulled: list[dict[str, Any]] = []
-    for name in wanted:
-        with fetch_progress(context) as progress:
-            if name not in store.cards and (store.in_pack(name) or name in PACKS):
-                added = pull_pack(store, name, accept_licence=accept_licence, progress=progress)
-                models = list(added.models)
-                note_ignored(context, added.ignored)
-            else:
-                models = [store.pull(name, accept_licence=accept_licence, progress=progress)]
-        pulled += [_finish(context, store, model) for model in models]
+    with kept_archives(store.models_dir) as archives:
+        for name in wanted:
+            with fetch_progress(context) as progress:
+                if name not in store.cards and (store.in_pack(name) or name in PACKS):
+                    added = pull_pack(store, name, accept_licence=accept_licence, progress=progress)
+                    models = list(added.models)
+                    note_ignored(context, added.ignored)
+                else:
+                    models = [store.pull(name, accept_licence=accept_licence, progress=progress, archives=archives)]
+            pulled += [_finish(context, store, model) for model in models]
     if context.json and not context.json_lines:
         context.emit({"pulled": pulled})
 

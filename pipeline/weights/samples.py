@@ -118,13 +118,19 @@ def _sample(path: Path, p: SampleEntry) -> Sample:
     return Sample(path, p.person, p.role, p.title, p.credit, p.licence, p.public_domain, p.page)
 
 
-def pull_samples(dest: Path, progress: Progress | None = None, manifest: SampleManifest | None = None) -> list[Sample]:
+def pull_samples(
+    dest: Path,
+    progress: Progress | None = None,
+    manifest: SampleManifest | None = None,
+    archives: Path | None = None,
+) -> list[Sample]:
     """Fetches the sample photos; quick when they are there already.
 
     Args:
         dest: Gets `enrol/<person>/<file>` and `photos/<file>`.
         progress: Told what is being fetched, bytes so far and bytes in all.
         manifest: What to fetch, by default what comes with Knownface.
+        archives: Of `pipeline.weights.sources.kept_archives`, where models are pulled as well.
 
     Raises:
         FetchError, HashMismatchError: An archive could not be fetched, or is not the pinned one.
@@ -135,13 +141,17 @@ def pull_samples(dest: Path, progress: Progress | None = None, manifest: SampleM
         here = [(photo, _path(dest, photo)) for photo in archive.photos]
         missing = [(photo, path) for photo, path in here if not _is(path, photo)]
         if missing:
-            _take(archive, missing, dest, progress)
+            _take(archive, missing, dest, progress, archives)
         samples += [_sample(path, photo) for photo, path in here]
     return samples
 
 
 def _take(
-    archive: SampleArchive, wanted: list[tuple[SampleEntry, Path]], dest: Path, progress: Progress | None
+    archive: SampleArchive,
+    wanted: list[tuple[SampleEntry, Path]],
+    dest: Path,
+    progress: Progress | None,
+    archives: Path | None,
 ) -> None:
     from filelock import FileLock  # noqa: PLC0415  only when something is fetched
 
@@ -151,7 +161,7 @@ def _take(
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(dest / ".lock"):
         for photo, path in wanted:
-            got = fetch(archive.source(photo), folder, progress)
+            got = fetch(archive.source(photo), folder, progress, archives)
             path.parent.mkdir(parents=True, exist_ok=True)
             got.replace(path)
             progress = None  # the archive is here now

