@@ -16,6 +16,7 @@ from typing import Any
 from app.carry import Carried, carry
 from app.reembed import Made, PhotoFolders, Problem, Reembedder, in_batches
 from pipeline.config import Settings
+from pipeline.counting import counted, people
 from pipeline.errors import CalibrationError, KnownfaceError, ModelMissingError, PhotoError, SwitchRefusedError
 from pipeline.gallery import Gallery, Model
 from pipeline.gallery.switching import Switching
@@ -262,7 +263,7 @@ class Change:
         raise SwitchRefusedError(
             f"{_summary(problems)} {said}",
             problems=[problem.as_document() for problem in problems],
-            nameless=f"{len(problems)} samples of {len({one.subject for one in problems})} people {said}",
+            nameless=f"{counted(len(problems), 'sample')} of {people(len({one.subject for one in problems}))} {said}",
         )
 
     def _carry(self, work: Switching, before: Model | None, target: Model) -> Carried:
@@ -288,8 +289,8 @@ def _kept(error: KnownfaceError) -> str:
 
 def _summary(problems: Sequence[Problem]) -> str:
     """How many samples of whom, and for which reasons; each sample is listed beside the message."""
-    people = list(dict.fromkeys(problem.subject for problem in problems))
+    names = list(dict.fromkeys(problem.subject for problem in problems))
     reasons = list(dict.fromkeys(problem.reason for problem in problems))
-    who = ", ".join(people[:_SHOWN]) + (f" and {len(people) - _SHOWN} more" if len(people) > _SHOWN else "")
+    who = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     why = "; ".join(reasons[:_SHOWN]) + ("; and for other reasons" if len(reasons) > _SHOWN else "")
-    return f"{len(problems)} samples of {len(people)} people ({who}: {why})"
+    return f"{counted(len(problems), 'sample')} of {people(len(names))} ({who}: {why})"

@@ -15,6 +15,7 @@ from app.audit_export import head as signed_end
 from app.audit_export import written
 from app.cli import when
 from app.cli.context import Context, cell
+from pipeline.counting import counted
 from pipeline.gallery import private
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def verify(
         for finding in verdict.findings:
             context.say(f"tampering: {finding.message}")
     elif verdict.signed_by:
-        context.say(f"the log is whole: {verdict.entries} entries, its end signed with the key {verdict.signed_by}")
+        entries = counted(verdict.entries, "entry", "entries")
+        context.say(f"the log is whole: {entries}, its end signed with the key {verdict.signed_by}")
     else:
         context.say("the log is empty")
     raise typer.Exit(1 if verdict.findings else 0)

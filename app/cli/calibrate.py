@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.context import Context
+from pipeline.counting import counted, people
 
 if TYPE_CHECKING:
     from app.calibration import Source
@@ -185,8 +186,8 @@ def _report(context: Context, source: Source, result: Calibration) -> None:
         context.emit(document)
         return
     failures = "".join(f", {count} {code}" for code, count in sorted(source.failures.items()))
-    repeated = f", {source.repeated} copies left out" if source.repeated else ""
-    context.say(f"{result.photos} photos of {result.people} people{failures}{repeated}")
+    repeated = f", {counted(source.repeated, 'copy', 'copies')} left out" if source.repeated else ""
+    context.say(f"{counted(result.photos, 'photo')} of {people(result.people)}{failures}{repeated}")
     _list(context, result.points)
     for compared in result.comparisons:
         context.note(

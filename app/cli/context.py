@@ -168,11 +168,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """So many of something, in words: `1 file`, `1,234 files`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def cell(content: str) -> Text:
     """A cell of a table without markup, on one line, in which nothing can move the cursor."""
     from rich.text import Text

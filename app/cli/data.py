@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from app.cli.context import Context
+from pipeline.counting import counted
 
 app = typer.Typer(help="Build, look through and clean sets of crops to train on.", no_args_is_help=True)
 
@@ -200,4 +201,4 @@ def preview(
     if context.machine:
         context.emit({"sheet": str(sheet), "rows": [text for text, _ in drawn]})
     else:
-        context.say(f"{sheet}: {len(drawn)} rows")
+        context.say(f"{sheet}: {counted(len(drawn), 'row')}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.context import Context
+from pipeline.counting import counted
 
 if TYPE_CHECKING:
     from app.services import Identification, Services
@@ -87,7 +88,7 @@ def _write(file: Path, services: Services, samples: list[Sample], results: list[
         return Shown(services.open(sample.path), f"{sample.title}. {sample.credit}, {sample.licence}")
 
     card = ModelStore(services.settings.models_dir).installed(services.settings.embedder).card
-    point = services.identify_point()
+    point, samples_held = services.identify_point(), counted(services.gallery.sample_count, "sample")
     write_report(
         file,
         title="Knownface demo: photo in, name out",
@@ -95,7 +96,10 @@ def _write(file: Path, services: Services, samples: list[Sample], results: list[
             ("program", f"Knownface {__version__}"),
             ("embedder", f"{services.recognizer.model_id} ({card.licence.weights})"),
             ("operating point", f"threshold {point.threshold:.3f}; {point.measured_on}"),
-            ("gallery", f"{len(services.gallery)} subjects, {services.gallery.sample_count} samples"),
+            (
+                "gallery",
+                f"{counted(len(services.gallery), 'subject')}, {samples_held}",
+            ),
         ],
         enrolled=[(sample.person, shown(sample)) for sample in samples if sample.role == "enrol"],
         identified=[(result, shown(by_path[result.photo])) for result in results],

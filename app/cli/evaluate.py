@@ -11,6 +11,7 @@ import typer.core
 from app.cli.context import Context
 from app.cli.evaluate_pad import pad
 from app.cli.evaluation_run import EvaluationRun, Output
+from pipeline.counting import counted
 
 
 class _Evaluate(typer.core.TyperGroup):
@@ -223,4 +224,4 @@ def cache(
     if context.machine:
         context.emit(state)
     else:
-        context.say(f"{state['file']}: {state['templates']} templates, {state['bytes']} bytes")
+        context.say(f"{state['file']}: {counted(state['templates'], 'template')}, {counted(state['bytes'], 'byte')}")

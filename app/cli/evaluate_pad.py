@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.context import Context
+from pipeline.counting import counted
 
 
 def pad(
@@ -76,9 +77,8 @@ def _show(context: Context, result: dict[str, Any]) -> None:
         context.say(f"APCER {row['kind']}: {_text(row)}")
     context.say(f"BPCER: {_text(result['bpcer'])}")
     if result["no_face"]:
-        context.note(
-            f"{result['no_face']} photos without a usable face: a live one counts as refused, an attack as found"
-        )
+        without = counted(result["no_face"], "photo")
+        context.note(f"{without} without a usable face: a live one counts as refused, an attack as found")
 
 
 def _text(row: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from app.cli.context import Context
+from pipeline.counting import counted
 
 if TYPE_CHECKING:
     from app.evaluation.cache import EmbeddingCache
@@ -185,7 +186,7 @@ def comparison_lines(document: dict[str, Any]) -> Iterable[str]:
     for side in "ab":
         run = document[side]
         yield f"{side.upper()}: {run['file']}, {run['protocol']}, {run['model_id']}"
-    yield f"{document['comparisons']:,} comparisons of {document['subjects']:,} subjects in common"
+    yield f"{counted(document['comparisons'], 'comparison')} of {counted(document['subjects'], 'subject')} in common"
     if document["left_out"]:
         yield f"left out, since only one run has them: {document['left_out']:,}"
     for row in document["measures"]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.context import Context
+from pipeline.counting import counted
 
 if TYPE_CHECKING:
     from app.explain import Explanation, FaceReport
@@ -63,6 +64,6 @@ def _show_face(context: Context, found: Explanation, face: FaceReport) -> None:
     for photo, uid, score in face.scores[:_SHOWN]:
         say(f"  {score:.3f}  {photo} ({uid})")
     if len(face.scores) > _SHOWN:
-        say(f"  and {len(face.scores) - _SHOWN} photos that are less alike")
+        say(f"  and {counted(len(face.scores) - _SHOWN, 'photo')} less alike")
     for change in face.changes:
         say(f"  {change}")

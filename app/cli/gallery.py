@@ -11,6 +11,7 @@ import typer
 
 from app.cli.context import Context, cell
 from app.cli.gallery_tune import tune
+from pipeline.counting import counted
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -83,7 +84,7 @@ def show(ctx: typer.Context, subject: Name) -> None:
         ]
         context.emit({"subject": detail.info.name, "samples": samples})
         return
-    context.say(f"{detail.info.name}: {detail.info.samples} samples")
+    context.say(f"{detail.info.name}: {counted(detail.info.samples, 'sample')}")
     for sample in detail.samples:
         usable = "" if sample.has_template else "  (no template of the model in use: enrol it again)"
         context.say(f"  {sample.id}  {sample.created:%Y-%m-%d %H:%M}  {sample.source}{usable}")
@@ -96,12 +97,10 @@ def remove(ctx: typer.Context, subject: Name, yes: Yes = False) -> None:
     with _open(context) as services:
         found = services.gallery.subject(subject)
         if context.may_ask and not yes:
-            info = found.info
-            context.confirm(
-                f"remove {info.name}, {info.samples} samples and all that the gallery holds of them, for good?"
-            )
+            what = f"{found.info.name}, {counted(found.info.samples, 'sample')}"
+            context.confirm(f"remove {what} and all that the gallery holds of them, for good?")
         samples = services.remove(subject)
-    done(context, {"removed": subject, "samples": samples}, f"removed {subject} and {samples} samples")
+    done(context, {"removed": subject, "samples": samples}, f"removed {subject} and {counted(samples, 'sample')}")
 
 
 @app.command()
@@ -136,7 +135,8 @@ def check(
         subjects, samples = len(services.gallery), services.gallery.sample_count
         figures = {} if problems else services.gallery.stats()
     if others := figures.get("templates", 0) - figures.get("templates_of_model", 0):
-        context.note(f"{others} templates are of other models than the one in use: they are kept, and not searched")
+        kept = counted(others, "template")
+        context.note(f"kept, and not searched: {kept} of other models than the one in use")
     rows = [{"kind": p.kind, "message": p.message, "repaired": p.repaired} for p in problems]
     if context.machine:
         context.emit({"problems": rows, "subjects": subjects, "samples": samples})
@@ -144,7 +144,7 @@ def check(
         for problem in problems:
             context.say(f"{'repaired' if problem.repaired else 'problem'}: {problem.message}")
         if not problems:
-            context.say(f"no problems: {subjects} subjects, {samples} samples")
+            context.say(f"no problems: {counted(subjects, 'subject')}, {counted(samples, 'sample')}")
     raise typer.Exit(1 if any(not p.repaired for p in problems) else 0)
 
 
@@ -167,7 +167,7 @@ def split(
     consent = consent_of(purpose, until)
     with _open(context) as services:
         services.split(sample_ids, new_name, consent)
-    done(context, {"split": sample_ids, "to": new_name}, f"moved {len(sample_ids)} samples to {new_name}")
+    done(context, {"split": sample_ids, "to": new_name}, f"moved {counted(len(sample_ids), 'sample')} to {new_name}")
 
 
 @app.command()
@@ -192,7 +192,8 @@ def restore(
     with _open(context) as services:
         subjects, samples = len(services.gallery), services.gallery.sample_count
     document = {"restored": str(file), "subjects": subjects, "samples": samples}
-    done(context, document, f"restored {subjects} subjects and {samples} samples from {file}")
+    held = f"{counted(subjects, 'subject')} and {counted(samples, 'sample')}"
+    done(context, document, f"restored {held} from {file}")
 
 
 @app.command()
@@ -217,7 +218,8 @@ def compact(
         figures = services.gallery.stats()
     if forget_models:
         figures |= {"templates_forgotten": forgotten}
-    done(context, figures, f"compacted{f', {forgotten} templates of other models removed' if forget_models else ''}")
+    gone = f", {counted(forgotten, 'template')} of other models removed" if forget_models else ""
+    done(context, figures, f"compacted{gone}")
 
 
 app.command()(tune)

@@ -9,6 +9,7 @@ import typer
 
 from app.cli.context import Context
 from app.cli.models_switch import opened
+from pipeline.counting import counted
 from pipeline.errors import GalleryError, PhotoNotFoundError
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ def compare(
         return
     for side in (document["old"], document["new"]):
         if side["samples_without_template"]:
-            context.note(f"{side['samples_without_template']} samples have no template of {side['model_id']}")
-    context.say(f"{document['different']} of {document['faces']} faces would be decided differently")
+            lacking = counted(side["samples_without_template"], "sample")
+            context.note(f"{lacking} without a template of {side['model_id']}")
+    context.say(f"{document['different']} of {counted(document['faces'], 'face')} would be decided differently")
     for pair in found.differing:
         context.say(f"  {pair.photo}, face {pair.face}: {pair.change}")
     for photo, error in found.errors:

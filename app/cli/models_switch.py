@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.context import Context
+from pipeline.counting import counted, people
 from pipeline.errors import ConfigError, GalleryError, KnownfaceError, ModelError, SwitchRefusedError
 
 if TYPE_CHECKING:
@@ -239,7 +240,8 @@ def _write(context: Context, choice: dict[str, str], done: Done | None) -> None:
         context.say(f"{task}: {value}")
     if done is not None and done.before is not None:
         what = "the gallery is searched with" if done.switched else "prepared, and not used yet:"
-        context.say(f"{what} {done.now}: {done.samples} samples, {done.embedded} embedded in {done.seconds:.1f} s")
+        samples = counted(done.samples, "sample")
+        context.say(f"{what} {done.now}: {samples}, {done.embedded} embedded in {done.seconds:.1f} s")
         if done.points:
             context.say(f"thresholds: {done.points}")
     if note:
@@ -247,10 +249,10 @@ def _write(context: Context, choice: dict[str, str], done: Done | None) -> None:
 
 
 def _left(done: Done) -> str:
-    people = list(dict.fromkeys(problem.subject for problem in done.left_behind))
-    if not people:
+    names = list(dict.fromkeys(problem.subject for problem in done.left_behind))
+    if not names:
         return ""
     return (
-        f"{len(done.left_behind)} samples of {len(people)} people could not be embedded with {done.now}: "
-        f"{', '.join(people[:10])}{' and others' if len(people) > 10 else ''}; enrol them again"
+        f"{counted(len(done.left_behind), 'sample')} of {people(len(names))} could not be embedded with {done.now}: "
+        f"{', '.join(names[:10])}{' and others' if len(names) > 10 else ''}; enrol them again"
     )

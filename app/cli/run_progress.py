@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.cli.context import counted
 from app.runs.session import Standing
+from pipeline.counting import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -115,7 +115,8 @@ class RunProgress:
 
 
 def _words(standing: Standing) -> str:
-    said = f"{standing.done:,} of {standing.total:,} files, {standing.faces:,} faces, {standing.named:,} named"
+    files, faces = counted(standing.total, "file"), counted(standing.faces, "face")
+    said = f"{standing.done:,} of {files}, {faces}, {standing.named:,} named"
     return said + (f", {standing.failed:,} failed" if standing.failed else "")
 
 

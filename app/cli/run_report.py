@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli.context import Context, cell, counted
+from app.cli.context import Context, cell
 from app.runs.output.source import unused
 from app.runs.records import FaceRow, Run
+from pipeline.counting import counted
 
 if TYPE_CHECKING:
     from rich.text import Text

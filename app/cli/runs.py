@@ -20,6 +20,7 @@ from app.cli.run_writing import (
     XmpNaming,
     write_beside,
 )
+from pipeline.counting import counted
 from pipeline.errors import NoOperatingPointError
 
 app = typer.Typer(help="The runs that `identify --run` keeps: list, show, report, remove.", no_args_is_help=True)
@@ -64,7 +65,7 @@ def show(ctx: typer.Context, name: Name) -> None:
     if context.machine:
         context.emit({**progress, "roots": run.meta().get("roots", []), "summary": summary})
         return
-    context.say(f"{name}: {progress['state']}, {progress['done']:,} of {progress['total']:,} files")
+    context.say(f"{name}: {progress['state']}, {progress['done']:,} of {counted(progress['total'], 'file')}")
     show_run(context, run, summary, [])
 
 
@@ -103,7 +104,7 @@ def report(
             assign_clusters(run, services)
         except NoOperatingPointError as error:
             context.note(error.message)
-        context.note(f"{decided:,} faces were decided anew")
+        context.note(f"decided anew: {counted(decided, 'face')}")
         lent = services.gallery.picture
         written = [] if out is None else write_results(run, out, chosen, assets=assets, portraits=lent)
         if out is not None:
@@ -132,7 +133,7 @@ def remove(
     context: Context = ctx.obj
     run = Run.open(context.settings.home, name)
     if context.may_ask and not yes:
-        context.confirm(f"erase the run {name}, {run.progress()['faces']:,} faces?")
+        context.confirm(f"erase the run {name}, {counted(run.progress()['faces'], 'face')}?")
     with closing(context.services(reading=True)) as services:
         services.remove_run(name)
     if context.machine:

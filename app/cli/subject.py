@@ -11,6 +11,7 @@ import typer
 
 from app.cli import when
 from app.cli.context import Context
+from pipeline.counting import counted, people
 from pipeline.gallery import private
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def export(
             context.emit(services.everything(subject))
             return
     document = {"exported": subject, "file": str(out), "files": files}
-    sentence = f"exported {subject} to {out}: {files} files; it holds personal data, keep it safe"
+    sentence = f"exported {subject} to {out}: {counted(files, 'file')}; it holds personal data, keep it safe"
     context.emit(document) if context.machine else context.say(sentence)
 
 
@@ -169,7 +170,8 @@ def expire(
     with _open(context) as services:
         if context.may_ask and not yes and not dry_run:
             planned = services.retain(dry_run=True)
-            context.confirm(f"erase {sum(not one.held for one in planned.due)} people and {len(planned.runs)} runs?")
+            due = people(sum(not one.held for one in planned.due))
+            context.confirm(f"erase {due} and {counted(len(planned.runs), 'run')}?")
         result = services.retain(dry_run=dry_run)
     if context.machine:
         context.emit(
@@ -200,8 +202,8 @@ def _open(context: Context) -> closing[Services]:
 
 def _show_erasure(context: Context, subject: str, done: Erasure) -> None:
     scan: Any = done.scan
-    context.say(f"erased {subject}: {done.samples} samples, {done.run_faces} faces of runs")
-    context.say(f"looked through {scan.files} files ({scan.size:,} bytes) for vectors, crops and the name")
+    context.say(f"erased {subject}: {counted(done.samples, 'sample')}, {counted(done.run_faces, 'face')} of runs")
+    context.say(f"looked through {counted(scan.files, 'file')} ({scan.size:,} bytes) for vectors, crops and the name")
     for trace in scan.traces:
         why = f" (also {', '.join(done.others)})" if trace.what == "name" and done.others else ""
         context.say(f"still there: a {trace.what} in {trace.file}{why}")

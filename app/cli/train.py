@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.context import Context
+from pipeline.counting import counted
 from pipeline.errors import ConfigError
 
 _PACKAGES = ("torch", "torchvision", "safetensors")
@@ -59,7 +60,7 @@ def train(
         best, untrained = result["best_error"], result["untrained_error"]
         found = "" if best is None else f"; lowest equal error rate {best:.4f} after step {result['best_step']}"
         found += "" if untrained is None else f" (before training: {untrained:.4f})"
-        context.say(f"{result['run']}: {result['steps']} steps done{found}")
+        context.say(f"{result['run']}: {counted(result['steps'], 'step')} done{found}")
 
 
 def _show(context: Context, document: dict[str, Any]) -> None:
@@ -67,7 +68,8 @@ def _show(context: Context, document: dict[str, Any]) -> None:
         context.emit(document)
         return
     say = context.say
-    say(f"{document['photos']} photos of {document['identities']} identities, {document['steps']} steps")
+    photos, identities = counted(document["photos"], "photo"), counted(document["identities"], "identity", "identities")
+    say(f"{photos} of {identities}, {counted(document['steps'], 'step')}")
     say(f"{document['parameters']:,} parameters, {document['gflops_per_photo']:.2f} GFLOP forward per photo")
     memory = document["memory_mb"]
     listed = ", ".join(f"{name} {value:.0f}" for name, value in memory.items() if name != "total")

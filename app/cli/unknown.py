@@ -11,6 +11,7 @@ import typer
 
 from app.cli.context import Context, cell
 from app.cli.gallery import done
+from pipeline.counting import counted
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -79,9 +80,11 @@ def _show_list(context: Context, rows: list[dict[str, Any]], alone: int) -> None
         table.add_column(column, justify="right" if column in ("faces", "photos") else "left")
     for row in rows:
         table.add_row(row["cluster"], str(row["faces"]), str(row["photos"]), cell(row["subject"] or ""))
-    context.console().print(table)
+    if rows:
+        context.console().print(table)
     if alone:
-        context.note(f"{alone} more with a single face each (--all)")
+        one = counted(alone, "unknown person", "unknown people")
+        context.note(f"{one} with a single face {'is' if alone == 1 else 'each are'} left out: --all lists them too")
 
 
 @app.command()
@@ -121,7 +124,9 @@ def show(
         context.emit({"cluster": label(number), "subject": subject, "aliases": also, "faces": rows})
     else:
         named = f", named {subject}" if subject else ""
-        context.say(f"{label(number)}: {len(rows)} faces{named}{' (also ' + ', '.join(also) + ')' if also else ''}")
+        context.say(
+            f"{label(number)}: {counted(len(rows), 'face')}{named}{' (also ' + ', '.join(also) + ')' if also else ''}"
+        )
         for row in rows:
             context.say(f"  {row['face_id']}  {row['photo']}")
 
@@ -161,8 +166,9 @@ def name(
     }
     left = named.faces - named.recognised
     more = f"; {left} are not alike enough and stay in {named.cluster}" if left else ""
-    sentence = f"{named.cluster} is {named.subject}: enrolled {len(named.sample_ids)} of {named.faces} faces, "
-    done(context, document, f"{sentence}{named.recognised} are recognised now{more}")
+    faces = counted(named.faces, "face")
+    sentence = f"{named.cluster} is {named.subject}: enrolled {len(named.sample_ids)} of {faces}, "
+    done(context, document, f"{sentence}{named.recognised} recognised now{more}")
 
 
 @app.command()
@@ -181,7 +187,7 @@ def merge(
         faces, written = len(registry.clusters().get(number, ())), _rewrite(context, registry, services)
     gone = label(max(one, two))
     document = {"merged": gone, "into": label(number), "faces": faces, "written": written}
-    done(context, document, f"{gone} is {label(number)} now: {faces} faces")
+    done(context, document, f"{gone} is {label(number)} now: {counted(faces, 'face')}")
 
 
 @app.command()
@@ -199,7 +205,7 @@ def split(
         new = split_cluster(services, registry, number, faces)
         written = _rewrite(context, registry, services)
     document = {"split": label(number), "to": label(new), "faces": sorted(set(faces)), "written": written}
-    done(context, document, f"{len(set(faces))} faces of {label(number)} are {label(new)} now")
+    done(context, document, f"{counted(len(set(faces)), 'face')} of {label(number)} became {label(new)}")
 
 
 def _rewrite(context: Context, registry: Registry, services: Services) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.context import Context
+from pipeline.counting import counted
 
 if TYPE_CHECKING:
     from app.vaults import KeyPlace
@@ -89,7 +90,7 @@ def status(ctx: typer.Context) -> None:
         context.say(f"{found.vault.state}: needs the key {found.vault.master_id}, data key {found.vault.key_id}")
         if found.vault.state != "on":
             command = "init" if found.vault.state == "encrypting" else "rotate"
-            context.say(f"{found.waiting} rows are not under that key yet: run `knownface vault {command}`")
+            context.say(f"not under that key yet: {counted(found.waiting, 'row')}: run `knownface vault {command}`")
         if waiting:
             context.say(f"not encrypted yet: {', '.join(waiting)}: run `knownface vault init` once more")
     raise typer.Exit(0 if found.vault is not None and found.vault.state == "on" and not waiting else 1)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from app.unknowns.naming import Member
+from pipeline.counting import counted
 from pipeline.errors import ConfigError
 from pipeline.images import one_line
 from pipeline.types import Image
@@ -76,7 +77,7 @@ def _encoded(picture: Image, suffix: str) -> bytes:
 
 def _page(title: str, faces: Sequence[Member]) -> str:
     figures = "".join(map(_figure, faces))
-    return _PAGE.format(title=escape(title), count=len(faces), figures=figures)
+    return _PAGE.format(title=escape(title), count=counted(len(faces), "face"), figures=figures)
 
 
 def _figure(face: Member) -> str:
@@ -97,6 +98,6 @@ body{{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;paddin
 main{{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1rem}}figure{{margin:0}}
 img{{width:100%;border-radius:6px;display:block}}figcaption{{font-size:.75rem;overflow-wrap:anywhere}}
 figcaption span{{display:block;color:GrayText}}
-</style></head><body><h1>{title}</h1><p>{count} faces. Take out with <code>knownface unknown split</code> and the codes
+</style></head><body><h1>{title}</h1><p>{count}. Take out with <code>knownface unknown split</code> and the codes
 below whoever is somebody else.</p><main>{figures}</main></body></html>
 """

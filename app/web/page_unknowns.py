@@ -36,6 +36,7 @@ def show() -> None:
 
 
 def _everybody(service: Services, registry: Registry) -> None:
+    st.html(markup.lead(words.unknowns_lead))
     clusters, subjects = registry.clusters(), registry.subjects()
     if not clusters:
         title, how = words.unknowns_none, words.unknowns_none_how
@@ -43,7 +44,6 @@ def _everybody(service: Services, registry: Registry) -> None:
             title, how = words.unknowns_no_runs, words.unknowns_no_runs_how
         st.html(markup.note("info", f"<b>{markup.text(title)}</b><p>{markup.text(how)}</p>"))
         return
-    st.html(markup.lead(words.unknowns_lead))
     several = {number for number, faces in clusters.items() if len(faces) > 1 or number in subjects}
     alone = len(clusters) - len(several)
     if alone and several:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -23,11 +26,22 @@ from app.web.login import routes  # noqa: E402
 from app.web.mishap import say_so  # noqa: E402
 from app.web.uploads import UploadLimit, keep_in_memory  # noqa: E402
 
+_refused = refusals()
+
+
+@asynccontextmanager
+async def _lifespan(_app: Any) -> AsyncIterator[None]:
+    """Writes down, when the server is stopped, the refused log-ins that were only counted so far."""
+    yield
+    _refused.flush()
+
+
 keep_addresses()
 keep_in_memory()
 app = st.App(
     _HERE / "home.py",
-    routes=[*routes(guard(), os.environ.get("KNOWNFACE_WEB_URL", ""), note, refusals()), *files.routes(guard())],
+    lifespan=_lifespan,
+    routes=[*routes(guard(), os.environ.get("KNOWNFACE_WEB_URL", ""), note, _refused), *files.routes(guard())],
     middleware=[Middleware(Gate, guard=guard()), Middleware(UploadLimit)],
     on_script_error=say_so,
 )

@@ -19,6 +19,7 @@ from pipeline.calibration.halves import Compared, Photos, compare
 from pipeline.calibration.likelihood import cllr, fit_likelihood
 from pipeline.calibration.tail import SMALLEST_TAIL, Tail, per_comparison
 from pipeline.calibration.thresholds import Comparison, fit_identify, fit_verify
+from pipeline.counting import counted
 from pipeline.errors import CalibrationError
 from pipeline.types import F32, F64, LikelihoodRatio, OperatingPoint
 
@@ -132,8 +133,9 @@ def require_support(rate: float, size: int, fit: int, check: int, people: int) -
     supported = RULE_OF_THREE / reach / pairs if pairs else 1.0
     if size == 1 and supported <= LARGEST_RATE:
         rest = f"; these support {supported:.1g} or more"
+    who = counted(people, "person", "people")
     raise CalibrationError(
-        f"{people} people cannot show a {name} of {rate:g}: half of them, {smallest}, make {pairs:,.0f} pairs, "
+        f"{who} cannot show a {name} of {rate:g}: half of them, {smallest}, make {counted(round(pairs), 'pair')}, "
         f"and it takes {ceil(needed):,} pairs of different people in each half, that is about {2 * half:,} people{rest}"
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline.counting import counted
 from pipeline.gallery import in_use, names, snapshot
 from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem, ProblemKind
@@ -38,7 +39,7 @@ def broken_references(connection: Connection, *, repair: bool) -> list[Problem]:
         if repair:
             remove_templates(connection, templates.c.sample_id.in_(no_subject))
             connection.execute(sa.delete(samples).where(samples.c.id.in_(no_subject)))
-        text = f"{len(orphan_samples)} samples belong to no subject"
+        text = f"{counted(len(orphan_samples), 'sample')} of no subject"
         problems.append(Problem("broken_reference", text, repair))
     orphan_templates = list(connection.execute(no_sample).scalars())
     if orphan_templates:
@@ -90,7 +91,7 @@ def samples_without_template(connection: Connection, model_id: str) -> list[Prob
     how = "are never found"
     if state is not None and state.model.model_id == model_id and state.left_behind is not None:
         how = f"are searched with {state.left_behind.model_id} where their subject has none of it either"
-    text = f"{without} samples have no template of {model_id} and {how}: enrol their photos again"
+    text = f"{counted(without, 'sample')} without a template of {model_id} and {how}: enrol their photos again"
     return [Problem("sample_without_template", text)]
 
 

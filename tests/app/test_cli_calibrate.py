@@ -218,8 +218,8 @@ def test_people_of_another_model_are_said_to_be_enrolled(
     cli("--quiet", "enrol", "Ada", photo)
     assert cli("--json", "identify", photo).document["faces"][0]["subject"] == "Ada"
     checked = cli("gallery", "check")
-    assert (checked.code, checked.out) == (0, "no problems: 1 subjects, 1 samples\n")
-    assert "1 templates are of other models" in checked.err
+    assert (checked.code, checked.out) == (0, "no problems: 1 subject, 1 sample\n")
+    assert "1 template of other models" in checked.err
 
 
 def test_explain_a_face_that_lost_its_name_to_another(cli: Cli, people: Path, tmp_path: Path) -> None:

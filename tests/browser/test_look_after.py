@@ -59,7 +59,7 @@ def visit(page: Page, title: str) -> None:
 
 def test_an_operator_calibrates_and_saves(page: Page, guarded: str, home: Path) -> None:
     log_in(page, f"{guarded}/calibrate", "the.operator")
-    expect(page.get_by_text("60 people, 180 photos.")).to_be_visible()
+    expect(page.get_by_text("People: 60, photos: 180.")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     refused = page.get_by_role("alert").filter(has_text="These people cannot show such a rate")
     expect(refused).to_be_visible()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
+from app.access import Role
+from app.access.users import Users
+from app.services import Services
+from pipeline.config import Settings
 from tests.browser.conftest import home_of_its_own, serving
 
 pytestmark = pytest.mark.browser
@@ -71,3 +78,14 @@ def test_other_sites_may_not_read_the_answers(port: int) -> None:
     assert answer.split()[1] == "200"
     assert "evil.com" not in answer
     assert "access-control-allow-origin: *" not in answer
+
+
+def test_refused_log_ins_that_were_only_counted_are_in_the_log_after_a_stop(models_home: Path, tmp_path: Path) -> None:
+    home = home_of_its_own(tmp_path, models_home)
+    Users(home).add("ada", Role.ADMIN, "correct horse battery")
+    with serving(tmp_path, home) as url, httpx.Client(base_url=url, headers={"Origin": url}, timeout=60) as client:
+        for _ in range(3):
+            assert client.post("/login", data={"user": "ada", "password": "wrong"}).status_code == 401
+    with closing(Services(Settings(home=home, gallery=str(tmp_path / "gallery")))) as services:
+        details = [json.loads(entry.detail) for entry in services.gallery.audit(action="login_refused")]
+    assert [detail["refused"] for detail in details] == [1, 2], "the first at once, the others when it was stopped"

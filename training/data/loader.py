@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.errors import TrainingError
 from pipeline.types import Image
 from training.data.augment import Augmentation
 from training.data.dataset import FaceDataset
@@ -84,6 +86,25 @@ class Batches:
             for micro in range(self.accumulate):
                 start = (micro * self.ranks + self.rank) * size
                 yield [(epoch, int(sample)) for sample in samples[start : start + size]]
+
+
+@contextmanager
+def worker_deaths_named() -> Iterator[None]:
+    """Says in a named error that a process which reads photos died; torch raises a bare one, wherever the trainer is.
+
+    Raises:
+        TrainingError: It did: it was killed, or crashed.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        said = " ".join(str(error).split())
+        raise TrainingError(
+            f"a process that reads photos died ({said.split('. ')[0].rstrip('.')}): most often memory ran out; take "
+            "fewer `workers` under [data], or 0, and go on with --resume"
+        ) from error
 
 
 class _Keys:

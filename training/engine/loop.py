@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.errors import CheckpointError, ConfigError
 from pipeline.gallery import private
+from training.data.loader import worker_deaths_named
 from training.engine import checkpoint
 from training.engine.checkpoint_state import Progress
 from training.engine.config import TrainConfig
@@ -36,10 +37,11 @@ def train(config: TrainConfig, *, resume: bool = False, quiet: bool = False) -> 
         TrainingDataError: A photo cannot be used.
         CheckpointError: There is nothing to resume from, or it does not fit.
         DivergedError: The loss or the gradients are no longer finite.
+        TrainingError: A process that reads photos died.
     """
     if not resume and any((config.run / "checkpoints").glob("[!.]*")):
         raise ConfigError(f"{config.run}: holds a run already; `--resume` goes on with it, or name another folder")
-    with joined(config.device) as world:
+    with worker_deaths_named(), joined(config.device) as world:
         parts = build(config, world)
         sets = build_evaluations(config)
         progress = checkpoint.restore(parts, checkpoint.find(config.run)) if resume else Progress()

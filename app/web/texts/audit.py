@@ -98,9 +98,9 @@ class English:
         "certifies that in the log. It cannot be undone. Backups made earlier are not touched."
     )
     due_sure = "I have read the list"
-    due_erase = "Erase for good: {people} people, {runs} runs"
+    due_erase = "Erase for good (people: {people}, runs: {runs})"
     due_erasing = "Erasing, and looking for what might be left…"
-    due_done = "Erased: {people} people, {runs} runs."
+    due_done = "Erased (people: {people}, runs: {runs})."
     due_certificate = ("Id in the log", "Photos", "Looked through", "Entry")
     due_complete, due_traces = "nothing is left", "{count} traces are left: see the entry"
     policy_name, policy_file = "Policy", "File"
@@ -109,7 +109,7 @@ class English:
     policy_until = "A consent ends within"
     policy_grace, policy_age = "Kept after a consent ended for", "Kept after the newest photo for"
     policy_runs = "Runs are kept for"
-    policy_days, policy_ever = "{days} days", "ever"
+    policy_days, policy_ever = "{days} days", "no limit"
     policy_log = "Searches in the log"
     policy_logged: ClassVar[dict[str, str]] = {
         "off": "not logged",

@@ -25,9 +25,7 @@ class English:
     unknowns_known = "{name} is enrolled already; the best of these faces are added."
     unknowns_name_explain = "The best few of these faces are enrolled, and all runs are looked through anew."
     unknowns_name_do = "Enrol under this name"
-    unknowns_name_done = (
-        "{cluster} is {name}: {enrolled} of {faces} faces were enrolled, {recognised} are recognised now."
-    )
+    unknowns_name_done = "{cluster} is {name}. Faces: {faces}, enrolled: {enrolled}, recognised now: {recognised}."
     unknowns_name_left = "{count} are not alike enough and remain in {cluster}."
     unknowns_merge_title = "The same person as another?"
     unknowns_merge_with = "As"

@@ -122,7 +122,7 @@ def test_who_is_due_is_listed_before_anybody_is_erased(
     at.button(key="audit_erase").click().run()
     assert not at.exception
     assert [person.name for person in services.gallery.subjects()] == ["Grace"]
-    assert "Erased: 1 people, 0 runs." in seen(at)
+    assert "Erased (people: 1, runs: 0)." in seen(at)
     at.button(key="audit_due_list").click().run()
     assert "Nobody's time is over" in seen(at)
 

@@ -48,7 +48,7 @@ def test_a_rate_gives_a_threshold_with_its_bound_and_is_kept(page: Page, service
     before = services.verify_point().threshold
     at = at_rate(page("calibrate"), "verify", 0.01)
     assert not at.exception
-    assert "60 people, 180 photos." in seen(at)
+    assert "People: 60, photos: 180." in seen(at)
     text = seen(at)
     assert "With 95 % certainty no more than" in text
     assert "435 pairs stand behind this" in text, "30 people in the half that checks"
@@ -107,7 +107,7 @@ def test_a_zip_with_a_folder_for_each_person_is_measured_once(page: Page, servic
     at.segmented_control(key="calibrate_source").set_value("zip").run()
     at.file_uploader(key="calibrate_zip").set_value(("people.zip", packed.getvalue(), "application/zip")).run()
     assert not at.exception
-    assert "4 people, 8 photos. 1 photos could not be used" in seen(at)
+    assert "People: 4, photos: 8. Could not be used, and count as misses: 1." in seen(at)
     assert "These people cannot show such a rate" in seen(at)
     looked = []
     monkeypatch.setattr(type(services.recognizer), "stream", lambda *_, **__: looked.append(1) or iter(()))

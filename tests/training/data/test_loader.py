@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.errors import TrainingError
+from pipeline.types import Image
 from tests.conftest import REPOSITORY
 from tests.training.data.shards import example, framed, packed, tf_frame
 from tests.training.engine.runs import make_photos
@@ -19,7 +21,7 @@ from training.data import FolderDataset, Plan, open_dataset
 from training.data.augment import flip
 from training.data.clean import cleaned
 from training.data.dataset import I64
-from training.data.loader import Batches, Key
+from training.data.loader import Batches, Key, worker_deaths_named
 
 
 class Numbered:
@@ -141,3 +143,26 @@ def test_workers_end_with_a_trainer_that_is_killed(tmp_path: Path) -> None:
         if trainer.returncode is None:
             os.killpg(trainer.pid, signal.SIGKILL)
             trainer.communicate()
+
+
+class Deadly(Numbered):
+    """A dataset whose reader is killed, as by a system that runs out of memory."""
+
+    def read(self, index: int) -> Image:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(index)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_worker_that_is_killed_is_one_clear_error() -> None:
+    with pytest.raises(TrainingError) as caught, worker_deaths_named():
+        next(Batches(Deadly(24), PLAN, workers=1).starting(0))
+    message = caught.value.message
+    assert message.startswith("a process that reads photos died (DataLoader worker (pid")
+    assert "`workers` under [data]" in message
+    assert "\n" not in message
+
+
+def test_other_errors_keep_their_own_words() -> None:
+    with pytest.raises(RuntimeError, match="CUDA out of memory"), worker_deaths_named():
+        raise RuntimeError("CUDA out of memory")
