@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,7 @@ def show(ctx: typer.Context) -> None:
     context.say(f"policy {chosen.name} ({file})")
     for section in ("consent", "retention", "audit"):
         for key, value in getattr(chosen, section).model_dump(mode="json").items():
-            context.say(f"  {section}.{key}: {value}")
+            context.say(f"  {section}.{key}: {'-' if value is None else json.dumps(value, ensure_ascii=False)}")
 
 
 @app.command()

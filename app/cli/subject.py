@@ -49,17 +49,18 @@ def consent(
         if add is not None:
             services.consent(subject, NewConsent(add, basis, when.until(until), text, evidence, given_by))
         gone = services.withdraw(subject, purpose) if withdraw else 0
-        rows = [one.as_dict() for one in services.gallery.consents(subject)]
+        found = services.gallery.consents(subject)
     if context.machine:
+        rows = [one.as_dict() for one in found]
         context.emit({"subject": subject, "consents": rows, "withdrawn": gone})
         return
     if withdraw:
         context.say(f"withdrawn: {gone}")
-    for row in rows:
-        end = f", until {row['expires']}" if row["expires"] else ""
-        gone_at = f", withdrawn {row['withdrawn']}" if row["withdrawn"] else ""
-        context.say(f"{row['id']}  {row['purpose']} ({row['basis']}), given {row['given']}{end}{gone_at}")
-    if not rows:
+    for one in found:
+        end = f", until {when.last_day(one.expires)}" if one.expires else ""
+        gone_at = f", withdrawn {one.withdrawn:%Y-%m-%d}" if one.withdrawn else ""
+        context.say(f"{one.id}  {one.purpose} ({one.basis}), given {one.given:%Y-%m-%d}{end}{gone_at}")
+    if not found:
         context.say(f"{subject} has given no consent")
 
 
@@ -107,7 +108,7 @@ def holds(ctx: typer.Context) -> None:
         )
         return
     for one in found:
-        until = f", until {one.until:%Y-%m-%d %H:%M}" if one.until else ""
+        until = f", until {when.last_day(one.until)}" if one.until else ""
         context.say(f"{one.subject}: {one.reason}, since {one.placed:%Y-%m-%d}{until} ({one.actor})")
     if not found:
         context.say("nobody is under a legal hold")

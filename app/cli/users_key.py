@@ -75,7 +75,7 @@ def list_keys(ctx: typer.Context) -> None:
 
         table = Table("name", "id", "role", "since", "ends", box=None, pad_edge=False)
         for key in keys:
-            ends = "never" if key.expires is None else f"{key.expires:%Y-%m-%d}{' (ended)' if key.ended else ''}"
+            ends = "never" if key.expires is None else f"{when.last_day(key.expires)}{' (ended)' if key.ended else ''}"
             table.add_row(cell(key.name), key.id, key.role.label, f"{key.created:%Y-%m-%d}", ends)
         context.console().print(table)
 

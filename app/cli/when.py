@@ -12,6 +12,14 @@ def until(text: str | None) -> datetime | None:
     return _read(text, whole_day=timedelta(days=1))
 
 
+def last_day(end: datetime) -> str:
+    """An end as it was given: the last day, where it is the end of a day (UTC), else day and minute."""
+    moment = end.astimezone(UTC)
+    if (moment.hour, moment.minute, moment.second, moment.microsecond) == (0, 0, 0, 0):
+        return f"{moment - timedelta(days=1):%Y-%m-%d}"
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
 def since(text: str | None) -> datetime | None:
     """The beginning of a day (UTC), or the moment, that an ISO 8601 text names."""
     return _read(text, whole_day=timedelta(0))

@@ -119,8 +119,13 @@ def _plain(value: Any) -> Any:
 
 
 def _value(value: Any) -> str:
+    """As the settings file writes it, but for quotes and brackets."""
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "–"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"{value:_}" if isinstance(value, int) else f"{value:g}"
     return _SECRET.sub(r"\1:***@", str(value)) or "–"
 
 

@@ -137,6 +137,13 @@ def test_the_policy_and_what_does_not_keep_it(page: Page, services: Services, en
     assert "Ada is enrolled without a consent in force" in seen(at)
 
 
+def test_settings_are_written_as_in_their_file(page: Page) -> None:
+    shown = seen(part(page, "settings"))
+    for value in ("200_000", "false", "0.6", "2_000_000"):
+        assert value in shown
+    assert "False" not in shown
+
+
 def test_settings_show_no_password(page: Page, services: Services) -> None:
     services.settings = services.settings.model_copy(update={"index_url": "http://root:secret@host:19530"})
     at = part(page, "settings")
