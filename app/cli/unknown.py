@@ -84,7 +84,7 @@ def _show_list(context: Context, rows: list[dict[str, Any]], alone: int) -> None
         context.console().print(table)
     if alone:
         one = counted(alone, "unknown person", "unknown people")
-        context.note(f"{one} with a single face {'is' if alone == 1 else 'each are'} left out: --all lists them too")
+        context.note(f"{one} with a single face {'is' if alone == 1 else 'each are'} left out (--all)")
 
 
 @app.command()

@@ -56,7 +56,7 @@ def test_list_and_show(cli: Cli, tmp_path: Path) -> None:
     assert [row["cluster"] for row in everybody] == ["U-0001", "U-0002", "U-0003"]
     plain = cli("unknown", "list")
     assert "U-0001" in plain.out
-    assert "1 more with a single face" in plain.err
+    assert "1 unknown person with a single face is left out" in plain.err
     shown = cli("--json", "unknown", "show", "u1").document
     assert (shown["cluster"], shown["subject"], shown["aliases"]) == ("U-0001", None, [])
     assert [Path(face["photo"]).name for face in shown["faces"]] == ["a.png", "b.png", "c.png"]

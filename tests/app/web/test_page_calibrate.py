@@ -59,7 +59,7 @@ def test_a_rate_gives_a_threshold_with_its_bound_and_is_kept(page: Page, service
     assert point.source == "calibration"
     assert point.target == 0.01
     assert point.threshold != before
-    assert f"Verify: from {point.threshold:.3f} on" in seen(at)
+    assert f"Verify: a score of {point.threshold:.3f} or more" in seen(at)
     at.button(key="calibrate_clear").click().run()
     assert services.verify_point().threshold == before
     assert "The thresholds of the model's card are used again." in seen(at)
