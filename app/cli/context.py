@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -183,33 +182,6 @@ def write_json(document: Any, *, indent: int | None = None) -> None:
 
 
 def dumps(document: Any, *, indent: int | None = None) -> str:
-    """The document as it goes to stdout; escaped to ASCII where that is not UTF-8.
-
-    Numbers in single precision, such as scores, get as many digits as tell them apart, not those of a double:
-    0.78046834 instead of 0.7804683446884155. Read as float32 they are the same number.
-    """
-    document = _short(document)
+    """The document as it goes to stdout; escaped to ASCII where that is not UTF-8."""
     ascii_only = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
     return json.dumps(document, ensure_ascii=ascii_only, indent=indent)
-
-
-def _short(value: Any) -> Any:
-    """The value, with what single precision can hold in the shortest form that stands for the same float32."""
-    if isinstance(value, float):
-        return _short_float(value)
-    if isinstance(value, dict):
-        return {key: _short(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_short(one) for one in value]
-    return value
-
-
-def _short_float(value: float) -> float:
-    try:
-        packed = struct.pack("<f", value)
-    except OverflowError:  # beyond single precision
-        return value
-    if struct.unpack("<f", packed)[0] != value:  # a double, or not a number
-        return value
-    forms = (float(f"{value:.{digits}g}") for digits in range(6, 10))
-    return next((form for form in forms if struct.pack("<f", form) == packed), value)
