@@ -9,6 +9,17 @@ if TYPE_CHECKING:
     from pipeline.weights import InstalledModel, StoreRow
 
 
+TASKS = ("detector", "refiner", "embedder", "quality", "liveness", "eyes")
+
+
+def known_models(settings: Settings) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Every known model as it goes into JSON, and which are in use for each task."""
+    from pipeline.weights import ModelStore
+
+    stack = {task: str(getattr(settings, task)) for task in TASKS if hasattr(settings, task)}
+    return [model_row(row, stack, settings) for row in ModelStore(settings.models_dir).list()], stack
+
+
 def model_row(row: StoreRow, stack: dict[str, str], settings: Settings) -> dict[str, Any]:
     """One model as it goes into JSON."""
     card, model = row.card, row.installed

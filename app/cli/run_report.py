@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.context import Context, cell
 from app.runs.output.source import unused
+from app.runs.place import brought_names
 from app.runs.records import FaceRow, Run
 from pipeline.counting import counted
 
@@ -53,11 +54,12 @@ def _show_faces(context: Context, run: Run) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("photo", "face", "who", "best", "threshold", "next best"):
         table.add_column(column, overflow="fold")
+    named = brought_names(run.folder)
     for face in run.faces():
         for path in (face.photo, *face.other_paths):
             threshold = "" if face.threshold is None else f"{face.threshold:.3f}"
             who = cell(face.subject or f"({face.decision})")
-            table.add_row(cell(path), _number(face), who, _scored(face.best), threshold, _scored(face.runner_up))
+            table.add_row(cell(named(path)), _number(face), who, _scored(face.best), threshold, _scored(face.runner_up))
     if table.row_count:
         context.console().print(table)
 
@@ -84,10 +86,10 @@ def _show_people(context: Context, run: Run) -> None:
 
 
 def _show_failures(context: Context, run: Run, failed: int) -> None:
-    shown = 0
+    shown, named = 0, brought_names(run.folder)
     for file in run.files() if failed else ():
         if file.state == "failed" and shown < _FAILURES:
-            context.note(file.message or file.path)
+            context.note(named(file.message or file.path))
             shown += 1
     if failed > shown:
         context.note(f"and {counted(failed - shown, 'more file')} that could not be used")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from app.cli.run_writing import (
 )
 from pipeline.counting import counted
 from pipeline.errors import NoOperatingPointError
+
+if TYPE_CHECKING:
+    from app.runs import Run
 
 app = typer.Typer(help="The runs that `identify --run` keeps: list, show, report, remove.", no_args_is_help=True)
 
@@ -63,10 +66,16 @@ def show(ctx: typer.Context, name: Name) -> None:
     run = Run.open(context.settings.home, name, context.file_keys)
     progress, summary = run.progress(), run.summary()
     if context.machine:
-        context.emit({**progress, "roots": run.meta().get("roots", []), "summary": summary})
+        context.emit({**progress, "roots": _roots(run), "summary": summary})
         return
     context.say(f"{name}: {progress['state']}, {progress['done']:,} of {counted(progress['total'], 'file')}")
     show_run(context, run, summary, [])
+
+
+def _roots(run: Run) -> list[str]:
+    """What the run was over; nothing where photos were brought along, which lay in its own folder meanwhile."""
+    own = str(run.folder.absolute())
+    return [root for root in run.meta().get("roots", []) if not root.startswith(own)]
 
 
 @app.command()

@@ -110,7 +110,7 @@ def show(
     rows = [
         {
             "face_id": face.row.face_id,
-            "photo": face.row.photo,
+            "photo": face.photo,
             "box": [round(v, 1) for v in face.row.box],
             "quality": face.row.quality,
             "run": face.run.name,

@@ -31,6 +31,7 @@ class Call(Generic[Answer]):
         body: JSON, None for none.
         content: The body as it is, None for none.
         files: The form's field, the name and the bytes of each photo.
+        raw: The answer is no JSON: `read` gets its bytes.
         refused: Makes the result of an error; by default it is raised.
     """
 
@@ -44,6 +45,7 @@ class Call(Generic[Answer]):
     body: Mapping[str, Any] | None = None
     content: bytes | None = None
     files: Sequence[tuple[str, str, bytes]] = ()
+    raw: bool = False
     refused: Callable[[KnownfaceError], Answer] | None = None
 
     def request(self) -> dict[str, Any]:
@@ -61,7 +63,7 @@ class Call(Generic[Answer]):
         """
         if response.is_success:
             try:
-                return self.read(response.json())
+                return self.read(response.content if self.raw else response.json())
             except (ValueError, KeyError, TypeError, AttributeError) as unclear:
                 raise misread(response.request.url, response.status_code) from unclear
         error = error_of(response)

@@ -7,27 +7,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.client.local_models import LocalModels
 from app.client.photos import Brought, PhotoLike, in_run, upload_of
 from app.client.rows import FailedFile, NamedUnknown, RunFace, RunState, Unknown, UnknownFace, UnknownInfo, run_row
 from pipeline.errors import RunNotFoundError
 
 if TYPE_CHECKING:
-    from app.services import Services
     from app.unknowns import Registry
     from pipeline.gallery import NewConsent
 
 _ASK_S = 0.5
 
 
-class LocalRuns:
+class LocalRuns(LocalModels):
     """Part of `Local`.
 
     Args:
         services: What does the work.
     """
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
 
     # --- unknown people ---------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import httpx
 from pipeline.errors import (
     KeyRefusedError,
     KnownfaceError,
+    ModelMissingError,
     PhotoTooLargeError,
     ServiceError,
     ServiceUnreachableError,
@@ -20,7 +21,11 @@ from pipeline.errors import (
 )
 
 #: What the service itself refuses, and the library has the same error for.
-_SAME: dict[str, type[KnownfaceError]] = {"key_needed": KeyRefusedError, "body_too_large": PhotoTooLargeError}
+_SAME: dict[str, type[KnownfaceError]] = {
+    "key_needed": KeyRefusedError,
+    "body_too_large": PhotoTooLargeError,
+    "model_unknown": ModelMissingError,
+}
 
 
 def _tree(root: type[KnownfaceError]) -> Iterator[type[KnownfaceError]]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from app.client.protocol_models import ModelService
+
 if TYPE_CHECKING:
     from app.client.local import Local
     from app.client.photos import PhotoLike
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.types import Decision, OperatingPoint
 
 
-class FaceService(Protocol):
+class FaceService(ModelService, Protocol):
     """`Local` and `Client` are one; `AsyncClient` has the same methods to be awaited, or iterated with `async for`.
 
     Photos are paths, bytes or (H, W, 3) uint8 RGB. Any method raises NotAllowedError where the role is too weak; on a
@@ -254,7 +256,7 @@ class FaceService(Protocol):
         ...
 
     def verify_audit(self) -> Verdict:
-        """Whether the audit log is whole. A server does not say where its chain ends: `end` is None."""
+        """Whether the audit log is whole, and where it ends."""
         ...
 
 

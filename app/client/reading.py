@@ -217,9 +217,11 @@ def _entry(one: Json) -> Entry:
 def audit_verdict(said: Json) -> Verdict:
     """Of `GET /v1/audit/verification`."""
     from pipeline.gallery import Finding, Verdict
+    from pipeline.gallery.anchor import End
 
+    end = said.get("end")
     findings = tuple(Finding(**one) for one in said["findings"])
-    return Verdict(said["entries"], None, said["signed_by"], findings)
+    return Verdict(said["entries"], End(**end) if end else None, said["signed_by"], findings)
 
 
 def _time(text: str) -> datetime:

@@ -168,6 +168,84 @@ class NamedUnknown:
     recognised: int
 
 
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who asks.
+
+    Attributes:
+        name: As it stands in the audit log.
+        role: viewer, operator or admin.
+    """
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A known model, installed or not.
+
+    Attributes:
+        name, title: What it is called, and in words.
+        task: detector, refiner, embedder, quality, liveness or eyes.
+        installed, in_use: Whether it is.
+        model_id: Its identity, None where it is not installed.
+        licence: Of the weights.
+        commercial_use: Whether that licence allows it.
+        problem: What is wrong with it, in words; "" where nothing is.
+    """
+
+    name: str
+    title: str
+    task: str
+    installed: bool
+    in_use: bool
+    model_id: str | None
+    licence: str
+    commercial_use: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """How far the last change of models is.
+
+    Attributes:
+        state: none, starting, embedding, preparing, done, refused, stopped or prepared.
+        busy: A process is at it.
+        model: What was asked for.
+        done, total: Samples embedded, and in all.
+        message: About the thresholds, or why it did not go on.
+        by: Who started it.
+    """
+
+    state: str
+    busy: bool
+    model: str
+    done: int
+    total: int
+    message: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationJob:
+    """How the last calibration that was asked for went; its points are `operating_points`.
+
+    Attributes:
+        state: none, running, done, refused or stopped.
+        started, finished: When (ISO, UTC); None where it has not.
+        by: Who asked for it.
+        message: Why it was refused, in words.
+    """
+
+    state: str
+    started: str | None
+    finished: str | None
+    by: str
+    message: str
+
+
 def run_row(document: dict[str, Any], model_id: str) -> RunFace | FailedFile:
     """A row of a run's results, of the document that `identify --json-lines` writes.
 

@@ -39,7 +39,7 @@ def unknowns(*, everybody: bool = False) -> Steps[list[UnknownInfo]]:
 
 def unknown(cluster: str) -> Steps[Unknown]:
     """One of them."""
-    return ask(Call("GET", _of_unknown(cluster), reading.unknown))
+    return ask(Call("GET", of_unknown(cluster), reading.unknown))
 
 
 def name_unknown(
@@ -52,18 +52,18 @@ def name_unknown(
         counts = said["faces"], said["recognised"]
         return NamedUnknown(said["cluster"], said["subject"], tuple(said["sample_ids"]), *counts)
 
-    path = _of_unknown(cluster, "name")
+    path = of_unknown(cluster, "name")
     return ask(Call("POST", path, read, again=False, body=body | consent_form(consent)))
 
 
 def merge_unknowns(one: str, other: str) -> Steps[str]:
     """Says that two of them are one."""
-    return ask(Call("POST", _of_unknown(one, "merge"), _cluster, again=False, body={"cluster": other}))
+    return ask(Call("POST", of_unknown(one, "merge"), _cluster, again=False, body={"cluster": other}))
 
 
 def split_unknown(cluster: str, face_ids: Iterable[str]) -> Steps[str]:
     """Says that some faces are somebody else."""
-    path = _of_unknown(cluster, "split")
+    path = of_unknown(cluster, "split")
     return ask(Call("POST", path, _cluster, again=False, body={"faces": list(face_ids)}))
 
 
@@ -81,7 +81,7 @@ def runs() -> Steps[list[RunState]]:
 
 def run(name: str) -> Steps[RunState]:
     """How far a run is."""
-    return ask(Call("GET", _of_run(name), reading.run_state))
+    return ask(Call("GET", of_run(name), reading.run_state))
 
 
 def start_run(name: str, folder: str | Path) -> Steps[None]:
@@ -91,12 +91,12 @@ def start_run(name: str, folder: str | Path) -> Steps[None]:
 
 def stop_run(name: str) -> Steps[RunState]:
     """Asks a run to end."""
-    return ask(Call("POST", _of_run(name, "stop"), reading.run_state))
+    return ask(Call("POST", of_run(name, "stop"), reading.run_state))
 
 
 def remove_run(name: str) -> Steps[None]:
     """Erases a run."""
-    return ask(Call("DELETE", _of_run(name), nothing, again=False))
+    return ask(Call("DELETE", of_run(name), nothing, again=False))
 
 
 def start_run_of(name: str, photos: Iterable[PhotoLike]) -> Steps[int]:
@@ -104,7 +104,7 @@ def start_run_of(name: str, photos: Iterable[PhotoLike]) -> Steps[int]:
     uploads = []
     for photo in photos:
         uploads.append((yield from done(partial(upload_of, photo))))  # noqa: PERF401 - a comprehension cannot yield
-    path, headers = _of_run(name, "zip"), {"Content-Type": "application/zip"}
+    path, headers = of_run(name, "zip"), {"Content-Type": "application/zip"}
     content = yield from done(lambda: packed(uploads))
     call = Call("POST", path, lambda said: int(said["photos"]), again=False, headers=headers, content=content)
     return (yield from ask(call))
@@ -122,7 +122,7 @@ def results(name: str) -> Rows[RunFace | FailedFile]:
     """Every face of a run, then every file that gave none."""
     base = (yield from way()).base
     try:
-        stream, lines = (yield from begun(_of_run(name, "results"))), Lines()
+        stream, lines = (yield from begun(of_run(name, "results"))), Lines()
         while (some := (yield from more(stream, lines))) is not None:
             for line in some:
                 yield Row(result_of(line))
@@ -151,7 +151,7 @@ def _followed(name: str, seen: _Seen) -> Generator[Effect | Row[RunState], Any, 
     Where the server follows too many runs already one state is asked for a little later.
     """
     try:
-        stream, lines = (yield from begun(_of_run(name, "events"))), Lines()
+        stream, lines = (yield from begun(of_run(name, "events"))), Lines()
         while (some := (yield from more(stream, lines))) is not None:
             for state in filter(None, map(event_of, some)):
                 yield from seen.told(state)
@@ -179,13 +179,15 @@ def packed(photos: Iterable[Upload]) -> bytes:
     return stream.getvalue()
 
 
-def _of_run(name: str, *more: str) -> str:
+def of_run(name: str, *more: str) -> str:
+    """The address of a run. Raises RunNameError."""
     if not name:
         raise RunNameError("a run has a name of at least one character: give it one")
     return path_of("runs", name, *more)
 
 
-def _of_unknown(cluster: str, *more: str) -> str:
+def of_unknown(cluster: str, *more: str) -> str:
+    """The address of an unknown person. Raises UnknownClusterError."""
     if not cluster:
         raise UnknownClusterError("a cluster is called something like U-0001: `unknowns()` lists them")
     return path_of("unknowns", cluster, *more)

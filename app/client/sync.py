@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from app.client import right_verbs, run_verbs, verbs
+from app.client import model_verbs, right_verbs, run_verbs, verbs
 from app.client.core import (
     Begin,
     Do,
@@ -179,3 +179,18 @@ class Client(Blocking):
     results = each(run_verbs.results)
     stop_run = one(run_verbs.stop_run)
     remove_run = one(run_verbs.remove_run)
+    me = one(model_verbs.me)
+    holds = one(model_verbs.holds)
+    picture = one(model_verbs.picture)
+    unknown_picture = one(model_verbs.unknown_picture)
+    face_picture = one(model_verbs.face_picture)
+    models = one(model_verbs.models)
+    model_change = one(model_verbs.model_change)
+    change_model = one(model_verbs.change_model)
+    rollback_model = one(model_verbs.rollback_model)
+    resume_change = one(model_verbs.resume_change)
+    stop_change = one(model_verbs.stop_change)
+    calibrate = one(model_verbs.calibrate)
+    calibration_job = one(model_verbs.calibration_job)
+    stop_calibration = one(model_verbs.stop_calibration)
+    clear_calibration = one(model_verbs.clear_calibration)

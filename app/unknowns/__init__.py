@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from app.unknowns import schema
 from app.unknowns.clustering import assign_clusters, refresh, registry_of
 from app.unknowns.identity import label
-from app.unknowns.naming import Named, members, merge_clusters, name_cluster, split_cluster
+from app.unknowns.naming import Named, members, merge_clusters, name_cluster, portrait, split_cluster
 from app.unknowns.registry import Registry, erase
 from app.unknowns.results import write_again
 
@@ -30,6 +30,7 @@ __all__ = [
     "members",
     "merge_clusters",
     "name_cluster",
+    "portrait",
     "refresh",
     "registry_of",
     "rename",

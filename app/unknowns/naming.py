@@ -83,6 +83,13 @@ def members(services: Services, registry: Registry, number: int) -> list[Member]
     return found
 
 
+def portrait(services: Services, registry: Registry, number: int) -> bytes:
+    """A small picture (JPEG) of an unknown person: the face of the best quality. Errors: `members`."""
+    faces = members(services, registry, number)
+    best = max(faces, key=lambda face: -1.0 if face.row.quality is None else face.row.quality)
+    return best.run.thumbnail(best.row.face_id)
+
+
 def name_cluster(
     services: Services,
     registry: Registry,

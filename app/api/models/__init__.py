@@ -32,7 +32,7 @@ from app.api.models.subjects import (
     SubjectDetail,
     Subjects,
 )
-from app.api.models.system import AuditEntry, AuditFinding, AuditPage, AuditVerdict, Health, Me, Ready
+from app.api.models.system import AuditEnd, AuditEntry, AuditFinding, AuditPage, AuditVerdict, Health, Me, Ready
 from app.api.models.unknowns import (
     Cluster,
     ClusterDetail,
@@ -62,6 +62,7 @@ from app.api.models.upkeep import (
 __all__ = [
     "Answer",
     "Apart",
+    "AuditEnd",
     "AuditEntry",
     "AuditFinding",
     "AuditPage",

@@ -56,10 +56,19 @@ class AuditFinding(BaseModel):
     message: str
 
 
+class AuditEnd(BaseModel):
+    """Where the log ends, by its own word: what to keep elsewhere."""
+
+    chain_id: str = Field(description="Which chain of entries.")
+    entries: int = Field(examples=[1284])
+    last_hash: str = Field(description="`entry_hash` of the last entry; zeros where there is none.")
+
+
 class AuditVerdict(BaseModel):
     """Whether the log is whole."""
 
     whole: bool
     entries: int
+    end: AuditEnd | None = Field(description="null where it cannot be read.")
     signed_by: str
     findings: list[AuditFinding]

@@ -37,6 +37,7 @@ def verify_audit(services: Acting) -> models.AuditVerdict:
     return models.AuditVerdict(
         whole=not verdict.findings,
         entries=verdict.entries,
+        end=None if verdict.end is None else models.AuditEnd(**asdict(verdict.end)),
         signed_by=verdict.signed_by,
         findings=[models.AuditFinding(**asdict(one)) for one in verdict.findings],
     )

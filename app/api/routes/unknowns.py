@@ -68,9 +68,7 @@ def show_cluster(services: Acting, cluster: Name) -> models.ClusterDetail:
 def show_picture(services: Acting, cluster: Name) -> Response:
     """A small picture (JPEG) of an unknown person: the face of the best quality. The runs have those of all."""
     registry = unknowns.refresh(services)
-    faces = unknowns.members(services, registry, registry.resolve(cluster))
-    best = max(faces, key=lambda face: -1.0 if face.row.quality is None else face.row.quality)
-    return Response(best.run.thumbnail(best.row.face_id), media_type="image/jpeg")
+    return Response(unknowns.portrait(services, registry, registry.resolve(cluster)), media_type="image/jpeg")
 
 
 @router.post("/{cluster}/name", responses=documented(404, 409))

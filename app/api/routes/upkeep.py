@@ -12,18 +12,14 @@ from app.api.problems import documented
 from pipeline.errors import NoOperatingPointError
 
 router = APIRouter(prefix="/v1", tags=["models and calibration"], dependencies=[Security(BEARER)])
-_TASKS = ("detector", "refiner", "embedder", "quality", "liveness", "eyes")
 
 
 @router.get("/models")
 def list_models(services: Acting) -> models.Models:
     """Every known model: whether it is installed, its licence, and which are in use."""
-    from app.model_rows import model_row
-    from pipeline.weights import ModelStore
+    from app.model_rows import known_models
 
-    settings = services.in_force
-    stack = {task: str(getattr(settings, task)) for task in _TASKS if hasattr(settings, task)}
-    rows = [model_row(row, stack, settings) for row in ModelStore(settings.models_dir).list()]
+    rows, stack = known_models(services.in_force)
     return models.Models(models=[models.Model(**row) for row in rows], stack=stack)
 
 

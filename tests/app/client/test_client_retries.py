@@ -22,6 +22,7 @@ from pipeline.errors import (
     GalleryBusyError,
     KeyRefusedError,
     KnownfaceError,
+    ModelMissingError,
     NotAllowedError,
     PhotoTooLargeError,
     ServiceError,
@@ -200,7 +201,11 @@ def test_events_that_break_off_are_asked_for_again(pauses: list[float]) -> None:
 
 
 def test_every_code_has_its_error() -> None:
-    own = {"key_needed": KeyRefusedError, "body_too_large": PhotoTooLargeError}
+    own: dict[str, type[KnownfaceError]] = {
+        "key_needed": KeyRefusedError,
+        "body_too_large": PhotoTooLargeError,
+        "model_unknown": ModelMissingError,
+    }
     request = httpx.Request("GET", URL)
     for code in problems.TABLE:
         answer = problem(code)
