@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +15,10 @@ from app.upkeep import Upkeep
 from pipeline.errors import LegalHoldError, RunBusyError, SubjectNotFoundError
 
 if TYPE_CHECKING:
+    from app.forgetting import Written
     from app.needles import Needle
     from app.runs import Run
+    from app.runs.output.away import Away
     from app.services import Services
     from app.traces import Scan
     from pipeline.gallery import Due
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
 _DAY_S = 86400.0
 OUT_OF_REACH = (
     "backups made earlier",
-    "exports, and reports and results but those written last of each run",
-    "folders that were sorted into, and XMP sidecars, until they are written again",
-    "photos: those that were read lie where they lay, and their paths and SHA-256 in the lists of files of runs",
+    "exports, and results of runs that had no name (without --run), were removed, or wrote them with an older version",
+    "photos: those that were read lie where they lay; their paths and SHA-256 stay in the lists of files of runs, so "
+    "that a run does not look at them again, and go with `knownface runs remove`",
     "templates of photos that were only evaluated, never enrolled nor in a run: `knownface evaluate cache --clear`",
     "the audit log: it names nobody, and keeps the SHA-256 of photos where the policy logs each decision",
     "the memory of other processes until their next search",
@@ -44,6 +46,10 @@ class Erasure:
         run_faces: Faces that went from runs.
         results: Result files of runs that were written anew, without the subject.
         not_written: Why result files could not be written anew.
+        placed: Links and copies that were removed from folders that runs have sorted into.
+        sidecars: XMP sidecars that the name was taken out of.
+        left: What runs have written and could not be cleaned, by path, and why.
+        absent: Where they have written, and nothing is any more: moved, or on a disk that is not there.
         scan: What was looked at afterwards.
         others: Where the name stands for another reason, another subject's name for instance.
         entry: Number and hash of the log's entry that certifies it.
@@ -57,12 +63,19 @@ class Erasure:
     scan: Scan
     others: tuple[str, ...]
     entry: tuple[int, str]
+    placed: int = 0
+    sidecars: int = 0
+    left: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is left: no trace but a name that stands there for another reason, and every file read."""
+        """Whether nothing is left: no trace but a name that stands there for another reason, and every file read.
+
+        Places that are not there (`absent`) do not count: nobody can tell whether they are anywhere.
+        """
         mine = [trace for trace in self.scan.traces if trace.what != "name" or not self.others]
-        return not mine and not self.scan.unread and not self.not_written
+        return not mine and not self.scan.unread and not self.not_written and not self.left
 
     def as_dict(self) -> dict[str, Any]:
         """The certificate, as it goes into JSON; it names nobody."""
@@ -73,6 +86,10 @@ class Erasure:
             "complete": self.complete,
             "results_written_anew": list(self.results),
             "results_not_written": list(self.not_written),
+            "sorted_removed": self.placed,
+            "sidecars_changed": self.sidecars,
+            "left_as_it_was": list(self.left),
+            "not_there": list(self.absent),
             "scan": asdict(self.scan),
             "name_also_stands_as": list(self.others),
             "not_reached": list(OUT_OF_REACH),
@@ -105,49 +122,98 @@ class Erasing(Upkeep):
         photos = [sample.photo_sha256 for sample in self.gallery.subject(subject).samples]
         return held_of(self.settings.home, photo_sha256s=photos, subject=subject, keys=self.file_keys)
 
-    def erase(self, subject: str, reason: str = "request") -> Erasure:
-        """Erases a subject from gallery, runs, jobs and caches, and from the result files that were written last.
+    def erase(self, subject: str, reason: str = "request", told: Callable[[str], None] = lambda _: None) -> Erasure:
+        """Erases a subject from gallery, runs, jobs and caches, and from what runs have written elsewhere.
 
-        Then it looks for what might be left, and certifies that in the log.
+        Then it looks for what might be left, and certifies that in the log. Where a process was killed at it, the next
+        erasure of the same subject finishes it.
 
         Raises:
             NotAllowedError: The actor is no admin.
             SubjectNotFoundError: There is no such subject.
             LegalHoldError: It is under a legal hold.
         """
-        from app.forgetting import forget_person, rewrite_results
+        from app.forgetting import forget_person, owe_results, rewrite_results
 
         self.require(Role.ADMIN)
         gallery, services = self.gallery, cast("Services", self)
+        if self.is_unfinished(subject):
+            return self._finish(subject, told)
         gallery.require_erasable(subject)
         held = gallery.export(subject)
         name, needles = held["subject"], traces.needles_of(held)
-        forgotten = forget_person(services, name)
+        forgotten, away = forget_person(services, name, told)
+        owe_results(services, needles)
+        told("erasing the person from the gallery")
         uid = gallery.erase(subject, reason)
         if "://" in self.settings.gallery_location:
             gallery.compact()  # the server's pages are written anew
         gallery.load()
-        written, failed = rewrite_results(services, forgotten.runs)
-        done = self._look_for(needles, written)
+        written = rewrite_results(services, told)
+        told("looking for what is left")
+        scan = self._look_for(needles, [*written.files, *away.looked])
         others = tuple(gallery.stands_as(name))
-        found = [trace.what for trace in done.traces if trace.what != "name" or not others]
-        detail = {"files": done.files, "bytes": done.size, "found": found, "unread": len(done.unread)}
-        detail |= {"results": len(written), "not_written": len(failed)}
+        return self._certified(uid, scan, others, written, away, samples=len(held["samples"]), faces=forgotten.faces)
+
+    def is_unfinished(self, subject: str) -> bool:
+        """Whether nobody is called so, and a process was killed that erased somebody: `erase` does the rest.
+
+        Raises:
+            SubjectNotFoundError: There is no such subject, and nothing to finish.
+        """
+        from app.forgetting import owed
+
+        try:
+            self.gallery.subject(subject)
+        except SubjectNotFoundError:
+            if self.uncertified() or owed(cast("Services", self)):
+                return True
+            raise
+        return False
+
+    def _finish(self, name: str, told: Callable[[str], None]) -> Erasure:
+        """What a killed process has left of an erasure; of the person only the name is known, which is looked for."""
+        from app.forgetting import rewrite_results
+        from app.runs.output.away import Away
+
+        targets = self.uncertified()
+        written = rewrite_results(cast("Services", self), told)
+        told("looking for what is left")
+        scan = self._look_for(traces.needles_of({"subject": name, "samples": []}), written.files)
+        others = tuple(self.gallery.stands_as(name))
+        uid = targets[-1].removeprefix("subject:") if targets else ""
+        for target in targets[:-1]:
+            self.gallery.record("erase_certificate", target, {"proved": False})
+        return self._certified(uid, scan, others, written, Away(), samples=0, faces=0)
+
+    def _certified(
+        self, uid: str, scan: Scan, others: tuple[str, ...], written: Written, away: Away, *, samples: int, faces: int
+    ) -> Erasure:
+        gallery = self.gallery
+        left, absent = [*away.left, *written.left], [*away.absent, *written.absent]
+        found = [trace.what for trace in scan.traces if trace.what != "name" or not others]
+        detail = {"files": scan.files, "bytes": scan.size, "found": found, "unread": len(scan.unread)}
+        detail |= {"results": len(written.files), "not_written": len(written.failed)}
+        detail |= {"sorted": away.placed, "sidecars": away.sidecars, "left": len(left), "absent": len(absent)}
         gallery.record("erase_certificate", f"subject:{uid}", detail)
         *_, entry = gallery.audit(action="erase_certificate", subject_id=uid)
         return Erasure(
             subject_id=uid,
-            samples=len(held["samples"]),
-            run_faces=forgotten.faces,
-            results=tuple(map(str, written)),
-            not_written=tuple(failed),
-            scan=done,
+            samples=samples,
+            run_faces=faces,
+            results=tuple(map(str, written.files)),
+            not_written=tuple(written.failed),
+            scan=scan,
             others=others,
             entry=(entry.id, entry.entry_hash),
+            placed=away.placed,
+            sidecars=away.sidecars,
+            left=tuple(map(str, left)),
+            absent=tuple(map(str, absent)),
         )
 
     def _look_for(self, needles: Sequence[Needle], written: Sequence[Path]) -> Scan:
-        """Reads the data folder, the gallery's, and these result files with their pictures."""
+        """Reads the data folder, the gallery's, and these files with the pictures of reports."""
         home, location = self.settings.home, self.settings.gallery_location
         folders = [home, *(() if "://" in location else (Path(location),))]
         folders += [file.parent / "report-files" for file in written if file.name == "report.html"]
@@ -181,6 +247,7 @@ class Erasing(Upkeep):
         Args:
             dry_run: Only say who it would be.
         """
+        from app.forgetting import rewrite_results
         from app.runs.forget import remove_run
 
         self.require(Role.ADMIN)
@@ -189,6 +256,7 @@ class Erasing(Upkeep):
         old = self._old_runs(rule.runs_days)
         erased: list[Erasure] = []
         if not dry_run:
+            rewrite_results(cast("Services", self))  # of an erasure that was killed
             for target in self.uncertified():
                 self.gallery.record("erase_certificate", target, {"proved": False})
             for one in due:

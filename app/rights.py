@@ -40,6 +40,11 @@ class Rights(Erasing):
         self.require(Role.ADMIN)
         return self.gallery.release(subject)
 
+    def accept_rights(self, subject: str) -> None:
+        """Takes consents and hold of a subject as they stand. Errors: `Gallery.accept_rights`."""
+        self.require(Role.ADMIN)
+        self.gallery.accept_rights(subject)
+
     # --- the copy of everything -------------------------------------------------------------------------------
 
     def everything(self, subject: str) -> dict[str, Any]:

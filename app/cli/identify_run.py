@@ -19,8 +19,8 @@ from app.cli.run_progress import RunProgress
 from app.cli.run_report import show_run
 from app.cli.run_writing import Beside, write_beside
 from app.runs.documents import error_documents, face_documents
-from app.runs.output import FORMATS, Format, write_results
-from app.runs.output.again import remember
+from app.runs.output import FORMATS, Format
+from app.runs.output.again import write_and_note
 from app.runs.records import Run
 from app.runs.session import Engine, Plan, Session, Standing
 from app.runs.walk import Chosen
@@ -163,8 +163,7 @@ class _Teller:
         if self._wanted.out is not None:
             lent = self._services.gallery.picture
             out, assets = self._wanted.out, self._wanted.assets
-            self._written = write_results(run, out, self._formats, assets=assets, portraits=lent)
-            remember(run, out, self._formats, assets=assets)
+            self._written = write_and_note(run, out, self._formats, assets=assets, portraits=lent)
 
     def finish(self, run: Run) -> bool:
         """Prints the result and writes what belongs beside photos; returns whether some files could not be used."""

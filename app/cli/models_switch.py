@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +34,7 @@ Share = Annotated[
     float,
     typer.Option("--throttle", min=0.01, max=1.0, help="Share of the time to spend embedding; searches have the rest."),
 ]
+_LONG_S = 10.0
 TASKS = ("detector", "refiner", "embedder", "liveness", "eyes")
 
 
@@ -200,7 +201,7 @@ def watched(context: Context, what: str = "embedding") -> Iterator[Any]:
 
         def plain(done: int, total: int) -> None:
             nonlocal last
-            if time.monotonic() - last >= 10:
+            if time.monotonic() - last >= _LONG_S:
                 last = time.monotonic()
                 context.note(f"{what}: {done} of {total}")
 
@@ -211,6 +212,27 @@ def watched(context: Context, what: str = "embedding") -> Iterator[Any]:
     with Progress(console=context.console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def working(context: Context) -> Iterator[Callable[[str], None]]:
+    """Says what is done now: in one line on a terminal, else where it takes long."""
+    import sys
+    import time
+
+    if context.quiet or not sys.stderr.isatty():
+        last = time.monotonic()
+
+        def plain(text: str) -> None:
+            nonlocal last
+            if time.monotonic() - last >= _LONG_S:
+                last = time.monotonic()
+                context.note(text)
+
+        yield plain
+        return
+    with context.console(stderr=True).status("") as status:
+        yield status.update
 
 
 def _tasks(store: ModelStore, name: str) -> list[tuple[str, str]]:

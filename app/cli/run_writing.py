@@ -13,8 +13,8 @@ from app.cli.context import Context
 
 if TYPE_CHECKING:
     from app.runs.output.sort import Sorted
-    from app.runs.output.source import Results
     from app.runs.output.xmp import Sidecars
+    from app.runs.records import Run
 
 _SHOWN = 20
 
@@ -85,8 +85,8 @@ class Beside:
             Manifest.open(self.sort_into.resolve())
 
 
-def write_beside(context: Context, run: Results, beside: Beside, max_bytes: int) -> tuple[dict[str, Any], bool]:
-    """Does it, and says on stderr what could not be done.
+def write_beside(context: Context, run: Run, beside: Beside, max_bytes: int) -> tuple[dict[str, Any], bool]:
+    """Does it, and says on stderr what could not be done. Where comes into the ledger, for an erasure to find it.
 
     Returns:
         `sorted` and `sidecars` for the JSON document, and whether anything failed.
@@ -94,6 +94,7 @@ def write_beside(context: Context, run: Results, beside: Beside, max_bytes: int)
     Raises:
         ResultsError: The folder to sort into cannot be used.
     """
+    from app.runs.places import note, real
     from pipeline.images import one_line
 
     document: dict[str, Any] = {}
@@ -101,6 +102,7 @@ def write_beside(context: Context, run: Results, beside: Beside, max_bytes: int)
     if beside.sort_into is not None:
         from app.runs.output.sort import sort_into
 
+        note(run, "sorted", {str(beside.sort_into.resolve()): {}})
         done = sort_into(run, beside.sort_into, beside.sort_how.value, unknown=beside.sort_unknown)
         document["sorted"] = _document(done)
         failed += done.failed
@@ -113,8 +115,9 @@ def write_beside(context: Context, run: Results, beside: Beside, max_bytes: int)
                 f"{one_line(kept)}: no longer holds, and was left: it is not what was put there, or the last copy"
             )
     if beside.write_xmp:
-        from app.runs.output.xmp import write_xmp
+        from app.runs.output.xmp import planned, write_xmp
 
+        note(run, "sidecar", {real(path): {} for path in planned(run, beside.xmp_naming.value)})
         sidecars = write_xmp(run, naming=beside.xmp_naming.value, max_bytes=max_bytes)
         document["sidecars"] = _document(sidecars)
         failed += sidecars.failed

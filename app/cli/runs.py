@@ -96,8 +96,7 @@ def report(
     """Write a run's result again, by the people enrolled now; no photo is decoded."""
     from app.cli.identify_run import wanted_formats
     from app.runs import Run
-    from app.runs.output import write_results
-    from app.runs.output.again import remember
+    from app.runs.output.again import write_and_note
     from app.unknowns import assign_clusters
 
     context: Context = ctx.obj
@@ -115,11 +114,9 @@ def report(
             context.note(error.message)
         context.note(f"decided anew: {counted(decided, 'face')}")
         lent = services.gallery.picture
-        written = [] if out is None else write_results(run, out, chosen, assets=assets, portraits=lent)
-        if out is not None:
-            remember(run, out, chosen, assets=assets)
-            if not services.gallery.read_only:
-                services.gallery.record("export", detail={"run": "report"})
+        written = [] if out is None else write_and_note(run, out, chosen, assets=assets, portraits=lent)
+        if out is not None and not services.gallery.read_only:
+            services.gallery.record("export", detail={"run": "report"})
         for file in written:
             if not context.machine:
                 context.say(f"written: {file}")

@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="SUBJECT", help="The subject's name, exactly as it is listed.")]
+_SHOWN = 20
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; only a terminal is asked anyway.")]
 
 
@@ -87,6 +88,26 @@ def hold(
 
 
 @app.command()
+def accept(ctx: typer.Context, subject: Name, yes: Yes = False) -> None:
+    """Take consents and legal hold as they stand, after somebody changed them without the key of the gallery.
+
+    Look at them first: `subject consent`, `subject export`, and what the audit log says of them.
+    """
+    context: Context = ctx.obj
+    with _open(context) as services:
+        for row in [one.as_dict() for one in services.gallery.consents(subject)]:
+            context.note(
+                f"{row['purpose']}: given {row['given']}, until {row['expires']}, withdrawn {row['withdrawn']}"
+            )
+        if context.may_ask and not yes:
+            context.confirm(
+                f"take these consents of {subject}, and the legal hold or that there is none, as they stand?"
+            )
+        services.accept_rights(subject)
+    context.emit({"accepted": subject}) if context.machine else context.say(f"{subject}: sealed as they stand")
+
+
+@app.command()
 def holds(ctx: typer.Context) -> None:
     """List the legal holds in force."""
     context: Context = ctx.obj
@@ -142,14 +163,17 @@ def erase(
     yes: Yes = False,
 ) -> None:
     """Erase a person from gallery, runs and caches, and look for what might be left. Exit code 1: something is."""
+    from app.cli.models_switch import working
+
     context: Context = ctx.obj
     if certificate is not None and certificate.exists():
         raise typer.BadParameter(f"{certificate} is there already")
     with _open(context) as services:
-        services.gallery.subject(subject)
+        services.is_unfinished(subject)
         if context.may_ask and not yes:
             context.confirm(f"erase {subject} and everything held about them, for good?")
-        done = services.erase(subject)
+        with working(context) as told:
+            done = services.erase(subject, told=told)
     if certificate is not None:
         with private.create(certificate) as file:
             file.write(json.dumps(done.as_dict(), indent=2) + "\n")
@@ -203,7 +227,21 @@ def _open(context: Context) -> closing[Services]:
 
 def _show_erasure(context: Context, subject: str, done: Erasure) -> None:
     scan: Any = done.scan
-    context.say(f"erased {subject}: {counted(done.samples, 'sample')}, {counted(done.run_faces, 'face')} of runs")
+    if done.samples:
+        context.say(f"erased {subject}: {counted(done.samples, 'sample')}, {counted(done.run_faces, 'face')} of runs")
+    else:
+        context.say(f"nobody is enrolled as {subject}; what an erasure that was killed had left is done now")
+    if done.results or done.placed or done.sidecars:
+        context.say(
+            f"{counted(len(done.results), 'result file')} written anew, {done.placed:,} links and copies removed from "
+            f"sorted folders, the name taken out of {counted(done.sidecars, 'XMP sidecar')}"
+        )
+    for text in done.not_written:
+        context.note(f"could not be written anew: {text}")
+    for text in (*done.left, *done.absent)[:_SHOWN]:
+        context.note(text)
+    if (more := len(done.left) + len(done.absent) - _SHOWN) > 0:
+        context.note(f"and {more:,} more, which the certificate names")
     context.say(f"looked through {counted(scan.files, 'file')} ({scan.size:,} bytes) for vectors, crops and the name")
     for trace in scan.traces:
         why = f" (also {', '.join(done.others)})" if trace.what == "name" and done.others else ""

@@ -156,6 +156,10 @@ def erased(said: Json) -> Erasure:
         scan=Scan(scan["files"], scan["size"], tuple(scan["unread"]), tuple(Trace(**one) for one in scan["traces"])),
         others=tuple(said["name_also_stands_as"]),
         entry=(said["audit_entry"]["id"], said["audit_entry"]["entry_hash"]),
+        placed=said["sorted_removed"],
+        sidecars=said["sidecars_changed"],
+        left=tuple(said["left_as_it_was"]),
+        absent=tuple(said["not_there"]),
     )
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from app.runs import place, rows, schema
-from app.runs.records import Run, runs_of
+from app.runs import place, places, rows, schema
+from app.runs.records import Run, face_id, runs_of
 from app.sealed import Connection
 from pipeline.errors import RunBusyError
 
@@ -46,7 +46,8 @@ def forget(
 ) -> Forgotten:
     """Erases faces from every run: templates, pictures, names and clusters; what they were is overwritten.
 
-    Files written before (`--out`, `--sort-into`, XMP) are not the ledger's, and stay; see `output.again.rewrite`.
+    Files written before are not the ledger's: `about` says whom to take out of folders and sidecars before, with
+    `output.away`; results are noted as owed, for `output.again.write_anew`.
 
     Args:
         home: The data folder.
@@ -66,6 +67,27 @@ def forget(
     for run in runs_of(home, keys):
         _forget(done, run, photos, names, subject, keep=keep)
     return done
+
+
+def about(
+    run: Run, *, photo_sha256s: Iterable[str] = (), subject: str | None = None, faces: Iterable[str] = ()
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The faces that `forget` would erase from a run, and the photos they are in.
+
+    Returns:
+        `face_id` of each, and SHA-256 of the photos.
+
+    Raises:
+        RunDamagedError: The ledger cannot be read.
+    """
+    with run.snapshot() as connection:
+        name = connection.seal.key(subject, schema.SUBJECT)
+        chosen = json.dumps([rows.id_of(connection, face) for face in sorted(set(faces))])
+        which = {"photos": json.dumps(sorted(set(photo_sha256s))), "subject": name, "faces": chosen}
+        query = f"select sha256, number, start_s is not null from faces where {_GONE}"  # noqa: S608 - constants
+        found = connection.execute(query, which).fetchall()
+    ids = frozenset(face_id(sha256, number, video=bool(video)) for sha256, number, video in found)
+    return ids, frozenset(sha256 for sha256, _, _ in found)
 
 
 def held_of(
@@ -109,6 +131,8 @@ def _forget(done: Forgotten, run: Run, photos: str, faces: Sequence[str], subjec
                 f"delete from decisions where ? in (best, runner_up, subject) or instr({reason}, ?) > 0",  # noqa: S608
                 (name, subject),
             ).rowcount
+            if erased or taken_back:
+                places.owe(connection)
         if erased or taken_back:
             connection.execute("pragma wal_checkpoint(truncate)")
             done.faces += erased
@@ -177,7 +201,8 @@ def remove_run(run: Run) -> None:
             try:
                 with schema.connected(run.file, look=False) as connection:  # takes no key
                     connection.execute("begin immediate")
-                    for table in ("faces", "files", "contents", "meta"):
+                    connection.execute(schema.PLACES)
+                    for table in ("faces", "files", "contents", "meta", "places"):
                         connection.execute(f"delete from {table}")  # noqa: S608 - constants
                     connection.execute("commit")
                     connection.execute("pragma wal_checkpoint(truncate)")

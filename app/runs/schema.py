@@ -6,6 +6,7 @@
     faces      of a content: where they are
     templates  their vectors      thumbnails  their pictures
     decisions  who they are, at one state of the gallery      clusters  which unknown ones are alike
+    places     where results were written, photos sorted into, and sidecars put: an erasure goes there too
 
 Paths are stored as the bytes the system has them in, so every file name is possible, and rows come in their order.
 What is erased is overwritten (secure_delete), and no log that outlives a commit holds a copy. Where the gallery is
@@ -35,7 +36,15 @@ __all__ = ["Connection", "connected", "create", "path_bytes", "path_text", "seal
 #: Seconds to wait for another process that writes.
 TIMEOUT_S = 60.0
 
-SCHEMA = """
+PLACES = """
+create table if not exists places (
+    kind text not null, path blob not null, said text not null, primary key (kind, path)
+) without rowid
+"""
+"""Of its own: a ledger that was made before there was this table is given it when something is noted."""
+
+SCHEMA = f"""
+{PLACES};
 create table if not exists meta (key text primary key, value text not null) without rowid;
 create table if not exists contents (
     sha256 text primary key, kind text not null, error text, message text, height integer, width integer
@@ -117,6 +126,7 @@ def seal(file: Path, keys: FileKeys) -> bool:
                 is_new = connection.execute("select not exists (select 1 from files)").fetchone()[0]
                 if not connection.mark(keys, is_new=bool(is_new)):
                     return True
+                connection.execute(PLACES)
                 for change in _SEALING:
                     connection.execute(change)
         return connection.clean()
@@ -124,9 +134,10 @@ def seal(file: Path, keys: FileKeys) -> bool:
 
 #: What is sealed, and what the seal of each value is bound to.
 PATH, FAILED, SAID, ABOUT = "files.path", "files.message", "contents.message", "meta.value"
+PLACE, PUT = "places.path", "places.said"
 VECTOR, PICTURE, SUBJECT, REASON = "templates.vector", "thumbnails.jpeg", "decisions.subject", "decisions.reason"
 #: What `meta` says that says nothing of a person.
-OPEN = ("format", VAULT, "state", "pid", "started", "finished", "walks", "analysed")
+OPEN = ("format", VAULT, "state", "pid", "started", "finished", "walks", "analysed", "owed")
 _SEALING = (
     "update files set message = sealed(message, 'files.message', hex(sealed_key(path, 'files.path'))), "
     "path = sealed_key(path, 'files.path')",
@@ -136,6 +147,8 @@ _SEALING = (
     "update decisions set subject = sealed_key(subject, 'decisions.subject'), "
     "best = sealed_key(best, 'decisions.subject'), runner_up = sealed_key(runner_up, 'decisions.subject'), "
     "reason = sealed(reason, 'decisions.reason', face)",
+    "update places set said = sealed(said, 'places.said', hex(sealed_key(path, 'places.path'))), "
+    "path = sealed_key(path, 'places.path')",
     f"update meta set value = sealed(value, 'meta.value', key) where key not in {OPEN}",  # noqa: S608 - constants
 )
 

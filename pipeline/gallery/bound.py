@@ -12,12 +12,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import names
+from pipeline.gallery import bound_rights, names
 from pipeline.gallery.schema import samples, subjects, templates
 from pipeline.gallery.vault.kept import name_identity, opened, opened_or_empty, sealer_of, vector_identity
 from pipeline.gallery.vault.sealer import NAME, VECTOR
 
-_SET_FOLDED = sa.update(subjects).where(subjects.c.id == sa.bindparam("row")).values(folded=sa.bindparam("sealed"))
+_SET_SEALS = (
+    sa.update(subjects)
+    .where(subjects.c.id == sa.bindparam("row"))
+    .values(folded=sa.bindparam("sealed"), rights=sa.bindparam("agreed"))
+)
 _SET_VECTOR = sa.update(templates).where(templates.c.id == sa.bindparam("row")).values(vector=sa.bindparam("sealed"))
 
 
@@ -31,17 +35,25 @@ def folded(connection: Connection, name: str, uid: str, key: int) -> str:
 
 
 def seal_names(connection: Connection, named: Mapping[str, str]) -> None:
-    """Seals the names of subjects that were just made, where the gallery is encrypted.
+    """Seals the names of subjects that were just made, where the gallery is encrypted, and that they agreed to nothing.
 
     Args:
         connection: In a transaction.
         named: Name by the subject's random id; few enough for one IN (...).
     """
-    if sealer_of(connection.dialect) is None:
+    sealer = sealer_of(connection.dialect)
+    if sealer is None:
         return
     rows = connection.execute(sa.select(subjects.c.uid, subjects.c.id).where(subjects.c.uid.in_(named))).all()
-    values = [{"row": key, "sealed": folded(connection, named[uid], uid, key)} for uid, key in rows]
-    connection.execute(_SET_FOLDED, values)
+    values = [
+        {
+            "row": key,
+            "sealed": folded(connection, named[uid], uid, key),
+            "agreed": bound_rights.of_nobody(sealer, uid, key),
+        }
+        for uid, key in rows
+    ]
+    connection.execute(_SET_SEALS, values)
 
 
 def bind(connection: Connection, which: sa.ColumnElement[bool], to_key: int) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.counting import counted
-from pipeline.gallery import in_use, names, snapshot
+from pipeline.gallery import bound_rights, in_use, names, snapshot
 from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem, ProblemKind
 from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, subjects, templates
@@ -93,6 +93,19 @@ def samples_without_template(connection: Connection, model_id: str) -> list[Prob
         how = f"are searched with {state.left_behind.model_id} where their subject has none of it either"
     text = f"{counted(without, 'sample')} without a template of {model_id} and {how}: enrol their photos again"
     return [Problem("sample_without_template", text)]
+
+
+def forged_rights(connection: Connection) -> list[Problem]:
+    """Whose consents and legal hold were changed without the key of the encrypted gallery; or that none are bound."""
+    sealer = sealer_of(connection.dialect)
+    if sealer is not None and not sealer.binds_rights and not sealer.accepts_plain:
+        text = "consents and legal holds are not bound to the key yet: run `knownface vault rotate`"
+        return [Problem("rights_not_bound", text)]
+    advice = "restore a backup, or look at them and run `knownface subject accept`"
+    return [
+        Problem("rights_forged", f"the consents and the legal hold of {names.shown(name)} were changed: {advice}")
+        for name in bound_rights.forged(connection)
+    ]
 
 
 def index_problems(connection: Connection, mirror: Mirror, file: Path | None, *, repair: bool) -> list[Problem]:

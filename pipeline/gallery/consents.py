@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from pipeline.gallery import times
+from pipeline.gallery import bound_rights, times
 from pipeline.gallery.schema import consent, samples, subjects
 from pipeline.gallery.vault.kept import by_name, kept_text
 from pipeline.gallery.vault.sealer import EVIDENCE, GIVEN_BY
@@ -71,6 +71,7 @@ class Consent:
 
 def give(connection: Connection, key: int, new: NewConsent, recorded_by: str) -> int | None:
     """Adds a consent to a subject; returns its number, None where the very same is in force already."""
+    bound_rights.require(connection, [key])
     now = times.now_us()
     values = {
         "purpose": new.purpose,
@@ -86,8 +87,9 @@ def give(connection: Connection, key: int, new: NewConsent, recorded_by: str) ->
     row: dict[str, Any] = {"subject_id": key, "given_us": now, "recorded_by": recorded_by, **values}
     for name, place in (("evidence", EVIDENCE), ("given_by", GIVEN_BY)):
         row[name] = None if (text := row[name]) is None else kept_text(connection, text, place, str(now))
-    made = connection.execute(sa.insert(consent).values(row).returning(consent.c.id))
-    return int(made.scalar_one())
+    made = int(connection.execute(sa.insert(consent).values(row).returning(consent.c.id)).scalar_one())
+    bound_rights.bind(connection, [key])
+    return made
 
 
 def of_subject(connection: Connection, key: int) -> list[Consent]:
@@ -98,17 +100,22 @@ def of_subject(connection: Connection, key: int) -> list[Consent]:
 
 def withdraw(connection: Connection, key: int, purpose: str | None) -> list[int]:
     """Withdraws what is in force, for one purpose or for all; returns the numbers."""
+    bound_rights.require(connection, [key])
     now = times.now_us()
     mine = (consent.c.subject_id == key) & _in_force(now)
     if purpose is not None:
         mine &= consent.c.purpose == purpose
     gone = [int(number) for number in connection.execute(sa.select(consent.c.id).where(mine)).scalars()]
     connection.execute(sa.update(consent).where(consent.c.id.in_(gone)).values(withdrawn_us=now))
+    bound_rights.bind(connection, [key])
     return gone
 
 
 def has_one(connection: Connection, name: str, purpose: str | None) -> bool:
     """Whether a subject of this (normalised) name is there and has a consent in force, for a purpose or any."""
+    bound_rights.require(
+        connection, connection.execute(sa.select(subjects.c.id).where(subjects.c.name == name)).scalars()
+    )
     query = sa.select(consent.c.id).join(subjects, subjects.c.id == consent.c.subject_id)
     query = query.where(subjects.c.name == name, _in_force(times.now_us()))
     if purpose is not None:
@@ -118,6 +125,7 @@ def has_one(connection: Connection, name: str, purpose: str | None) -> bool:
 
 def without(connection: Connection) -> list[str]:
     """The subjects that have no consent in force, by name."""
+    bound_rights.require(connection)
     some = sa.exists().where(consent.c.subject_id == subjects.c.id, _in_force(times.now_us()))
     found = connection.execute(sa.select(subjects.c.name).where(~some).order_by(subjects.c.folded)).scalars()
     return by_name(connection, found, str)
@@ -132,18 +140,23 @@ def take_back(connection: Connection, numbers: Sequence[int], sample_uids: Seque
         Number of each that was removed, and the random id of its subject.
     """
     owners = sa.select(samples.c.subject_id).where(samples.c.uid.in_(sample_uids))
+    keys = connection.execute(owners).scalars().all()
+    bound_rights.require(connection, keys)
     later = (samples.c.subject_id == consent.c.subject_id) & (samples.c.created_us >= consent.c.given_us)
     rests = sa.exists().where(later, samples.c.uid.not_in(sample_uids))
     query = sa.select(consent.c.id, subjects.c.uid).join(subjects, subjects.c.id == consent.c.subject_id)
     query = query.where(consent.c.id.in_(numbers), consent.c.subject_id.in_(owners), ~rests)
     gone = {int(number): str(uid) for number, uid in connection.execute(query)}
     connection.execute(sa.delete(consent).where(consent.c.id.in_(list(gone))))
+    bound_rights.bind(connection, keys)
     return gone
 
 
 def move(connection: Connection, source: int, target: int) -> None:
     """Consents of a subject go over to the one it is merged into."""
+    bound_rights.require(connection, [source, target])
     connection.execute(sa.update(consent).where(consent.c.subject_id == source).values(subject_id=target))
+    bound_rights.bind(connection, [source, target])
 
 
 def _in_force(now: int) -> sa.ColumnElement[bool]:

@@ -141,7 +141,7 @@ class Gallery(MaintainedGallery):
             return
         with self._changing(erases=True) as (connection, log):
             owners = store.owners_of(connection, sample_ids)
-            held = legal_holds.longest_hold(connection, legal_holds.of_owners(owners))
+            held = legal_holds.longest_hold(connection, owners)
             alterations.split(connection, list(sample_ids), new_name)
             made = store.uid_of(connection, new_name)
             if held is not None:

@@ -121,6 +121,7 @@ class MaintainedGallery(RightsGallery):
             problems += check.broken_references(connection, repair=repair)
             problems += check.bad_vectors(connection, self._model_id, self.dimension, repair=repair)
             problems += check.samples_without_template(connection, self._model_id)
+            problems += check.forged_rights(connection)
             if any(problem.repaired for problem in problems):
                 log.append(Note("repair", "", {"problems": Counter(p.kind for p in problems if p.repaired)}))
         problems += self._index.check(repair=repair)

@@ -21,6 +21,8 @@ ProblemKind = Literal[
     "no_consent",
     "time_is_over",
     "no_certificate",
+    "rights_forged",
+    "rights_not_bound",
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.gallery import legal_holds, times
+from pipeline.gallery import bound_rights, legal_holds, times
 from pipeline.gallery.schema import consent, holds, samples, subjects
 from pipeline.gallery.vault.kept import by_name
 
@@ -44,6 +44,7 @@ def due(connection: Connection, *, grace_us: int, max_age_us: int | None) -> lis
         grace_us: How long after the last consent has ended, in microseconds.
         max_age_us: How long after the newest sample was enrolled; None for ever.
     """
+    bound_rights.require(connection)
     now = times.now_us()
     newest = sa.select(sa.func.max(samples.c.created_us)).where(samples.c.subject_id == subjects.c.id)
     held = sa.exists().where(holds.c.subject_id == subjects.c.id, legal_holds.in_force(now))

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.gallery import (
     alterations,
+    bound_rights,
     consents,
     enrolment,
     legal_holds,
@@ -90,6 +91,16 @@ class RightsGallery(AccountableGallery):
             if there:
                 log.append(Note("release", target_of(store.uid_of(connection, name))))
         return there
+
+    def accept_rights(self, subject: str) -> None:
+        """Takes the consents and the hold of a subject as they stand, though they were changed without the key.
+
+        Nothing where the gallery is not encrypted. Errors as `consents`.
+        """
+        name = names.normalise(subject)
+        with self._changing() as (connection, log):
+            bound_rights.bind(connection, [store.subject_id(connection, name)])
+            log.append(Note("rights_accept", target_of(store.uid_of(connection, name))))
 
     def holds(self) -> list[Hold]:
         """The legal holds in force, by name."""

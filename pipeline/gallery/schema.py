@@ -49,7 +49,7 @@ from pipeline.gallery.column_types import (
 from pipeline.gallery.vault.columns import SealedText, SealedTextOrNull, SubjectName
 from pipeline.gallery.vault.sealer import EVIDENCE, GIVEN_BY, REASON, SOURCE
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every schema revision this version knows, oldest first; the last one is the head of migrations/."""
 
 LATER_TABLES = {"documents": "0002", "holds": "0003", "audit_head": "0003", "vault": "0004"}
@@ -57,7 +57,7 @@ LATER_TABLES = {"documents": "0002", "holds": "0003", "audit_head": "0003", "vau
 
 LATER_COLUMNS = dict.fromkeys(
     ("subjects.uid", "consent.text_version", "consent.given_by", "consent.recorded_by"), "0003"
-)
+) | {"subjects.rights": "0005"}
 """Columns that were added to a table after the revision that made it."""
 
 metadata = MetaData()
@@ -83,6 +83,7 @@ subjects = Table(
     Column("created_us", CheckedBigWhole, nullable=False),
     Column("changed", CheckedBigWhole, nullable=False),
     Column("uid", CheckedString(32), nullable=False, server_default=""),  # what the audit calls a subject; random
+    Column("rights", CheckedTextOrNull),  # in an encrypted gallery: a seal over the consents and the hold
     Index("subjects_folded", "folded", "name"),
     Index("subjects_changed", "changed"),
     Index("subjects_uid", "uid", unique=True),

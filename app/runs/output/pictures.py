@@ -13,6 +13,8 @@ from app.runs.output.files import folder_for, write_bytes
 from app.runs.output.report_data import PICTURE, Portraits, ReportData, best_faces, by_importance
 from app.runs.output.source import Results
 
+#: Where they lie below their folder: the beginning of a picture's SHA-256.
+PATTERN = "[0-9a-f][0-9a-f]/" + "[0-9a-f]" * 24 + ".*"
 #: A picture of the page by its number, or a file of the folder by its name.
 Reference = int | str
 
@@ -93,11 +95,18 @@ class Beside:
 
     def tidy(self) -> None:
         """Removes pictures that an earlier report has left here; nothing else is touched."""
-        for file in self.folder.glob("[0-9a-f][0-9a-f]/" + "[0-9a-f]" * 24 + ".*"):
+        for file in self.folder.glob(PATTERN):
             if file.suffix in (".jpg", ".png") and f"{file.parent.name}/{file.name}" not in self.written:
                 file.unlink()
                 with suppress(OSError):  # not empty
                     file.parent.rmdir()
+
+
+def is_picture(file: Path) -> bool:
+    """Whether a file has the content that its name says: what we have written, and nobody has changed."""
+    if file.is_symlink() or file.parent.is_symlink() or not file.is_file():
+        return False
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:26] == file.parent.name + file.stem
 
 
 def _type(picture: bytes) -> str:

@@ -122,16 +122,16 @@ def _without_stale(
             continue
         if placed.how == how and (name, placed.photo, placed.sha256) in holds:
             left[name] = placed
-        elif is_placed(file, placed) and _loses_nothing(root, file, placed):
+        elif is_placed(file, placed) and loses_nothing(root, file, placed):
             file.unlink()
             result.removed += 1
-            _remove_empty(file.parent, root)
+            remove_empty(file.parent, root)
         else:
             result.kept.append(str(file))
     return left
 
 
-def _loses_nothing(root: Path, file: Path, placed: Placed) -> bool:
+def loses_nothing(root: Path, file: Path, placed: Placed) -> bool:
     """Whether the photo is still elsewhere: a link, or a copy whose original stands outside of the folder.
 
     What is said to be put there may be somebody else's word: it must lie in the folder itself, not behind a link.
@@ -142,7 +142,8 @@ def _loses_nothing(root: Path, file: Path, placed: Placed) -> bool:
     return placed.how == "symlink" or content_is(placed.photo, placed.sha256)
 
 
-def _remove_empty(folder: Path, root: Path) -> None:
+def remove_empty(folder: Path, root: Path) -> None:
+    """Removes a folder below the root, and those above it, that hold nothing any more."""
     while folder != root:
         try:
             folder.rmdir()

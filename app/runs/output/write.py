@@ -14,6 +14,11 @@ Format = Literal["csv", "jsonl", "parquet", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
+def file_name(kind: Format) -> str:
+    """What the file of a format is called."""
+    return "report.html" if kind == "html" else f"results.{kind}"
+
+
 def write_results(
     run: Results,
     out: Path,
@@ -48,7 +53,7 @@ def write_results(
     for kind in FORMATS:
         if kind not in wanted:
             continue
-        file = out / ("report.html" if kind == "html" else f"results.{kind}")
+        file = out / file_name(kind)
         if kind == "html":
             html.write_html(run, file, assets=assets, portraits=portraits)
         else:

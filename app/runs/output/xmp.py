@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -63,7 +63,7 @@ def write_xmp(run: Results, *, naming: Naming = "full", max_bytes: int = MAX_BYT
             continue
         named = [face for face in faces if face.decision == "match" and face.subject is not None]
         for path in paths:
-            sidecar = Path(f"{path}.xmp" if naming == "full" else f"{os.path.splitext(path)[0]}.xmp")  # noqa: PTH122
+            sidecar = Path(sidecar_of(path, naming))
             try:
                 if owners.setdefault(str(sidecar), path) != path:
                     raise ResultsError(f"{one_line(str(sidecar))}: belongs to {one_line(owners[str(sidecar)])} already")
@@ -73,8 +73,20 @@ def write_xmp(run: Results, *, naming: Naming = "full", max_bytes: int = MAX_BYT
     return result
 
 
+def sidecar_of(photo: str, naming: Naming) -> str:
+    """Where the sidecar of a photo lies."""
+    return f"{photo}.xmp" if naming == "full" else f"{os.path.splitext(photo)[0]}.xmp"  # noqa: PTH122
+
+
+def planned(run: Results, naming: Naming) -> Iterator[str]:
+    """The sidecars that `write_xmp` puts somebody into: of every photo with a name."""
+    for paths, faces in photos(run):
+        if faces[0].kind != "video" and any(face.decision == "match" for face in faces):
+            yield from (sidecar_of(path, naming) for path in paths)
+
+
 def _one(photo: Path, file: Path, named: Sequence[FaceRow], max_bytes: int, result: Sidecars) -> None:
-    before = _read(file)
+    before = read_sidecar(file)
     if before is None and not named:
         return
     try:
@@ -96,18 +108,17 @@ def _write(photo: Path, file: Path, before: bytes | None, document: Sidecar, res
     if data == before:
         result.unchanged += before is not None
         return
-    if _read(file) != before:
+    if read_sidecar(file) != before:
         raise ResultsError(f"{one_line(str(file))}: another program has just changed it; run the command again")
     if data is None:
         file.unlink()
         result.removed += 1
         return
-    beside = photo if before is None else file
-    write_bytes(file, data, mode=private.FILE_MODE | (stat.S_IMODE(beside.stat().st_mode) & 0o666))
+    write_bytes(file, data, mode=sidecar_mode(photo if before is None else file))
     result.written += 1
 
 
-def _read(file: Path) -> bytes | None:
+def read_sidecar(file: Path) -> bytes | None:
     """The sidecar's bytes; None where there is none.
 
     Raises:
@@ -124,6 +135,11 @@ def _read(file: Path) -> bytes | None:
         return None
     except OSError as error:
         raise ResultsError(f"{one_line(str(file))}: cannot be read ({error.strerror})") from error
+
+
+def sidecar_mode(beside: Path) -> int:
+    """Permissions of a sidecar: those of what it stands beside, or in place of."""
+    return private.FILE_MODE | (stat.S_IMODE(beside.stat().st_mode) & 0o666)
 
 
 def _orientation(photo: Path, sha256: str, max_bytes: int) -> int:

@@ -7,7 +7,7 @@ XMP (ISO 16684-1:2019); all three of its notations of a structure are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -128,6 +128,32 @@ class Sidecar:
             self._add_names(list(dict.fromkeys(one.name for one in wanted)))
         return len(regions) - len(wanted)
 
+    def take_away(self, name: str, faces: Collection[str]) -> None:
+        """Takes out what we have put in of one person: regions of the name or of these faces, and names in lists.
+
+        Args:
+            name: Whose.
+            faces: Their faces, which may stand there under another name that they had.
+        """
+        gone, stay = {name}, set()
+        for item in self._items("mwg-rs:Regions"):
+            named = _field(item, "mwg-rs:Name") or ""
+            if _is_ours(item) and (named == name or _face_id(item) in faces):
+                gone.add(named)
+                item.getparent().remove(item)
+            else:
+                stay.add(named)
+        gone -= stay - {name}
+        values = {(key, value) for one in gone for key, value in zip(_LISTS, _entries(one), strict=True)}
+        for added in self._items(_ADDED):
+            key, _, value = (added.text or "").partition("=")
+            if (key, value) in values:
+                for item in self._items(key):
+                    if item.text == value:
+                        item.getparent().remove(item)
+                added.getparent().remove(added)
+        self._prune()
+
     @property
     def empty(self) -> bool:
         """Whether nothing is in it."""
@@ -209,8 +235,7 @@ class Sidecar:
     def _add_names(self, names: Sequence[str]) -> None:
         added = []
         for name in names:
-            tags = f"People/{name.replace('/', '_')}", f"People|{name.replace('|', '_')}"
-            for (key, kind), value in zip(_LISTS.items(), (name, *tags), strict=True):
+            for (key, kind), value in zip(_LISTS.items(), _entries(name), strict=True):
                 if all(item.text != value for item in self._items(key)):
                     etree.SubElement(self._container(key, kind), _tag("rdf:li")).text = value
                     added.append(f"{key}={value}")
@@ -226,6 +251,11 @@ class Sidecar:
                 description.remove(found)
                 if not len(description) and set(description.attrib) <= {_tag("rdf:about")}:
                     self._rdf.remove(description)
+
+
+def _entries(name: str) -> tuple[str, str, str]:
+    """A name as it stands in each of the lists."""
+    return name, f"People/{name.replace('/', '_')}", f"People|{name.replace('|', '_')}"
 
 
 def _tag(name: str) -> str:
@@ -286,4 +316,14 @@ def _area(item: Any) -> tuple[float, float, float, float] | None:
 
 
 def _is_ours(item: Any) -> bool:
-    return any(node.tag == _tag(_ID) or node.get(_tag(_ID)) is not None for node in item.iter(etree.Element))
+    return _face_id(item) is not None
+
+
+def _face_id(item: Any) -> str | None:
+    """Of a region that we have put in; None of another program's."""
+    for node in item.iter(etree.Element):
+        if node.tag == _tag(_ID):
+            return str(node.text or "")
+        if (value := node.get(_tag(_ID))) is not None:
+            return str(value)
+    return None

@@ -17,6 +17,7 @@ from pipeline.gallery.vault.sealer import (
     GIVEN_BY,
     NAME,
     REASON,
+    RIGHTS,
     SOURCE,
     VECTOR,
     Sealer,
@@ -56,7 +57,7 @@ def _part(
     table: str, columns: dict[str, str], *identity: str, binary: tuple[str, ...] = (), owner: bool = False
 ) -> Part:
     made = [sa.column(name, sa.LargeBinary() if name in binary else sa.Text()) for name in columns]
-    known = [sa.column(name, sa.BigInteger() if name in _NUMBERS else sa.Text()) for name in identity]
+    known = [sa.column(n, sa.BigInteger() if n in _NUMBERS else sa.Text()) for n in identity if n != "id"]
     bound = (*identity, "subject_id") if owner else identity
     return Part(sa.table(table, sa.column("id", sa.BigInteger()), *made, *known), columns, bound, owner)
 
@@ -67,6 +68,7 @@ PARTS = (
     _part("documents", {"body": DOCUMENT}, "kind", "model_id"),
     _part("consent", {"evidence": EVIDENCE, "given_by": GIVEN_BY}, "given_us"),
     _part("holds", {"reason": REASON}, "placed_us"),
+    _part("subjects", {"rights": RIGHTS}, "uid", "id"),
 )
 """All but the names of subjects."""
 _NAMES = sa.table("subjects", sa.column("id", sa.BigInteger()), sa.column("name", sa.Text()), sa.column("folded"))

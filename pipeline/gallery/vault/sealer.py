@@ -30,7 +30,7 @@ KEY_BYTES = 32
 KEY_ID_BYTES = 4
 NAME, SOURCE, CROP, VECTOR = "subjects.name", "samples.source", "samples.crop", "templates.vector"
 EVIDENCE, GIVEN_BY, REASON = "consent.evidence", "consent.given_by", "holds.reason"
-DOCUMENT = "documents.body"
+DOCUMENT, RIGHTS = "documents.body", "subjects.rights"
 _MAGIC, _TEXT_MAGIC = b"KFV1", "kfv1:"
 _NONCE = 12
 _HEAD = len(_MAGIC) + KEY_ID_BYTES
@@ -68,12 +68,14 @@ class Sealer:
         key_id: The key that seals, 8 hex digits.
         data_keys: The keys that open, by id.
         accepts_plain: While a gallery is being encrypted, a value may be as it was.
+        binds_rights: Every subject has a seal over its consents and its hold; none may be missing.
     """
 
     vault_id: str
     key_id: str
     data_keys: Mapping[str, bytes] = field(repr=False)
     accepts_plain: bool = False
+    binds_rights: bool = False
 
     @cached_property
     def listing(self) -> Listing:

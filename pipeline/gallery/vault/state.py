@@ -24,6 +24,7 @@ State = Literal["encrypting", "rotating", "cleaning", "on"]
 _NONCE = 12
 _READ = "SELECT vault_id, state, key_id, master_id, wrapped FROM vault"
 _FILES = "files"
+_BOUND = "rights"
 _STATES = ("encrypting", "rotating", "cleaning", "on")
 
 
@@ -55,12 +56,23 @@ class Vault:
         if self.key_id not in self.keys:
             raise _damaged()
         keys = {key_id: self._unwrap(master, key_id, wrapped[key_id]) for key_id in self.keys}
-        return Sealer(self.vault_id, self.key_id, keys, accepts_plain=self.state == "encrypting")
+        return Sealer(
+            self.vault_id,
+            self.key_id,
+            keys,
+            accepts_plain=self.state == "encrypting",
+            binds_rights=self.binds_rights,
+        )
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The data keys there are, by id."""
-        return tuple(key_id for key_id in self._wrapped() if key_id != _FILES)
+        return tuple(key_id for key_id in self._wrapped() if key_id not in (_FILES, _BOUND))
+
+    @property
+    def binds_rights(self) -> bool:
+        """Whether every subject has a seal over its consents and its hold."""
+        return _BOUND in self._wrapped()
 
     def files_key(self, master: MasterKey) -> bytes | None:
         """What the keys of files beside the gallery come from; it stays when the data key changes.
@@ -80,6 +92,11 @@ class Vault:
         keys = {_FILES: os.urandom(KEY_BYTES)} | self._opened(master) | {made: os.urandom(KEY_BYTES)}
         return replace(self, state=state, key_id=made)._with(master, keys)
 
+    def with_rights_bound(self, master: MasterKey) -> Vault:
+        """From now on no subject may be without a seal over its consents and its hold."""
+        keys = self._opened(master)
+        return replace(self, wrapped=json.dumps({_BOUND: ""}))._with(master, keys)
+
     def with_current_key_only(self, master: MasterKey, state: State) -> Vault:
         """Without the data keys that nothing is sealed with any more."""
         kept = {key_id: key for key_id, key in self._opened(master).items() if key_id in (self.key_id, _FILES)}
@@ -90,11 +107,11 @@ class Vault:
         return replace(self, master_id=new.id)._with(new, self._opened(old))
 
     def _opened(self, master: MasterKey) -> dict[str, bytes]:
-        return {key_id: self._unwrap(master, key_id, text) for key_id, text in self._wrapped().items()}
+        return {key: self._unwrap(master, key, text) for key, text in self._wrapped().items() if key != _BOUND}
 
     def _with(self, master: MasterKey, keys: Mapping[str, bytes]) -> Vault:
         wrapped = {key_id: self._wrap(master, key_id, key) for key_id, key in keys.items()}
-        return replace(self, wrapped=json.dumps(wrapped))
+        return replace(self, wrapped=json.dumps(wrapped | ({_BOUND: ""} if self.binds_rights else {})))
 
     def _wrapped(self) -> dict[str, str]:
         try:
@@ -122,8 +139,11 @@ class Vault:
             raise _damaged() from error
 
     def _bound(self, key_id: str) -> bytes:
-        """What a wrapped key is bound to; also whether values in the open are let pass, which no one else may say."""
-        lets_pass = "plain" if self.state == "encrypting" else "sealed"
+        """What a wrapped key is bound to; also what is let pass, which no one else may say.
+
+        Values in the open while the gallery is being encrypted, and subjects whose rights have no seal before they do.
+        """
+        lets_pass = "plain" if self.state == "encrypting" else "bound" if self.binds_rights else "sealed"
         return f"knownface data key 1\0{self.vault_id}\0{key_id}\0{lets_pass}".encode()
 
 

@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.errors import GalleryBusyError, VaultError
-from pipeline.gallery import store, upkeep
+from pipeline.gallery import bound_rights, store, upkeep
 from pipeline.gallery.audit import NOBODY, Note, Scribe
 from pipeline.gallery.engine_errors import READ_ONLY
 from pipeline.gallery.logged import changing
+from pipeline.gallery.schema import subjects
 from pipeline.gallery.switching import Switching
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.vault import state as states
@@ -160,6 +161,7 @@ class Vaulting:
                 done = min(total, done + AT_ONCE)
                 if told is not None:
                     told(done, total)
+        self._bind_rights()
         self._clean()
         return self._done()
 
@@ -179,6 +181,23 @@ class Vaulting:
             change = sa.update(table).where(table.c.id == sa.bindparam("row")).values(values)
             connection.execute(change, changes)
         return rows[-1].id
+
+    def _bind_rights(self) -> None:
+        """Seals what subjects agreed to and the holds on them, where a gallery does not say yet that all are sealed.
+
+        Whoever writes meanwhile seals what he changes.
+        """
+        last = 0
+        while True:
+            with self._truth.writing() as connection:
+                if _need(connection).binds_rights:
+                    return
+                query = sa.select(subjects.c.id).where(subjects.c.id > last).order_by(subjects.c.id).limit(AT_ONCE)
+                keys = connection.execute(query).scalars().all()
+                bound_rights.bind(connection, keys)
+            if not keys:
+                return
+            last = keys[-1]
 
     def _clean(self) -> None:
         """Removes what stood in the files before."""
@@ -202,7 +221,8 @@ class Vaulting:
             now = states.read(connection)
             if now is None:
                 raise _plain_again()
-            after = now.with_current_key_only(self._truth.master_key(now), "on")
+            master = self._truth.master_key(now)
+            after = now.with_current_key_only(master, "on").with_rights_bound(master)
             states.write(connection, after)
             log.append(Note("vault_done", "vault", {"data_key": after.key_id, "master_key": after.master_id}))
         return after

@@ -21,6 +21,7 @@ BACK_TO_THE_FIRST = """
 DROP TABLE documents; DROP TABLE holds; DROP TABLE audit_head; DROP TABLE vault;
 DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete;
 DROP INDEX audit_target; DROP INDEX subjects_uid; ALTER TABLE subjects DROP COLUMN uid;
+ALTER TABLE subjects DROP COLUMN rights;
 ALTER TABLE consent DROP COLUMN text_version; ALTER TABLE consent DROP COLUMN given_by;
 ALTER TABLE consent DROP COLUMN recorded_by; UPDATE alembic_version SET version_num = '0001';
 """
