@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -76,12 +76,14 @@ class Mark:
     Attributes:
         vault_id: Of the gallery's vault.
         file_id: Its own.
-        clean: Nothing is left in it of what stood there in the open.
+        clean: Nothing is left in it of what stood there in the open, or under another key.
+        key: Which of the gallery's keys of files it is under; "" for the first of a version that had only one.
     """
 
     vault_id: str
     file_id: str
     clean: bool = field(compare=False)
+    key: str = ""
 
     @classmethod
     def read(cls, text: str) -> Mark:
@@ -94,7 +96,7 @@ class Mark:
             found = cls(**json.loads(text))
         except (ValueError, TypeError) as error:
             raise sqlite3.DatabaseError("what it says of its encryption was altered") from error
-        if not (isinstance(found.vault_id, str) and isinstance(found.file_id, str)):
+        if not all(isinstance(text, str) for text in (found.vault_id, found.file_id, found.key)):
             raise sqlite3.DatabaseError("what it says of its encryption was altered")
         return found
 
@@ -137,13 +139,13 @@ class Connection(sqlite3.Connection):
             return
         if self.keys is None:
             raise VaultLockedError(f"{self.file}: is encrypted, and its key was not asked for")
-        self._use(self.keys.sealer(str(self.file), marked.vault_id, marked.file_id), marked)
+        self._use(self.keys.sealer(str(self.file), marked.vault_id, marked.file_id, marked.key), marked)
 
-    def _use(self, sealer: Sealer, known: Mark) -> None:
-        """Reads and writes by this sealer from now on; the functions of SQL too."""
+    def _use(self, sealer: Sealer, known: Mark, opens: Sealer | None = None) -> None:
+        """Reads and writes by this sealer from now on; the functions of SQL too, which may open by another one."""
         self.seal, self._known = Seal(sealer), known
-        for name, act in (("opened", _opened), ("sealed", _sealed)):
-            self._function(name, 3, lambda *values, act=act: act(sealer, *values))
+        for name, act, by in (("opened", _opened, opens or sealer), ("sealed", _sealed, sealer)):
+            self._function(name, 3, lambda *values, act=act, by=by: act(by, *values))
         self._function("sealed_key", 2, lambda *values: _same(sealer, *values))
         self.execute("pragma temp_store = memory")  # what is sorted by what was opened goes to no file
 
@@ -157,30 +159,44 @@ class Connection(sqlite3.Connection):
 
         self.create_function(name, count, guarded, deterministic=False)
 
-    def mark(self, keys: FileKeys, *, is_new: bool) -> bool:
-        """Says that the file is encrypted from now on, inside a transaction, where the gallery is and it is not yet.
-
-        Args:
-            keys: Of the gallery.
-            is_new: There is nothing in it; else its values are for the caller to seal, and then to `cleaned`.
-
-        Returns:
-            Whether it was marked.
+    def is_current(self, keys: FileKeys) -> bool:
+        """Whether the file is encrypted under the gallery's present key, or is none of the gallery's to encrypt.
 
         Raises:
             VaultLockedError, GalleryError: As `FileKeys.current`.
         """
+        key, known = keys.current(), self._known
+        if key is None:
+            return True
+        return known is not None and (known.vault_id != key.vault_id or known.key == key.current)
+
+    def encrypt(self, keys: FileKeys, changes: Callable[[Seal], Iterable[str]], *, is_new: bool = False) -> None:
+        """Encrypts the file under the gallery's present key, inside a transaction; nothing where it is.
+
+        Args:
+            keys: Of the gallery.
+            changes: The statements that seal every value anew, by how values are read before.
+            is_new: There is nothing in it.
+
+        Raises:
+            VaultLockedError, GalleryError: As `FileKeys.current`.
+            sqlite3.Error: A value cannot be opened.
+        """
         from pipeline.gallery.vault.files import new_file_id
 
-        if self.seal.is_on or (key := keys.current()) is None:
-            return False
-        made = Mark(key.vault_id, new_file_id(), is_new)
-        self.execute("insert into meta values (?, ?)", (VAULT, made.text))
-        self._use(key.sealer(made.file_id), made)
-        return True
+        key, before = keys.current(), self.seal
+        if key is None or self.is_current(keys):
+            return
+        made = Mark(key.vault_id, new_file_id(), is_new, key.current)
+        self.execute("insert or replace into meta values (?, ?)", (VAULT, made.text))
+        sealer = key.sealer(made.file_id, made.key)
+        self._use(sealer, made, before.sealer)
+        for change in changes(before):
+            self.execute(change)
+        self._use(sealer, made)
 
     def clean(self) -> bool:
-        """Writes the file anew, so that nothing stays in it of what stood there in the open.
+        """Writes the file anew, so that nothing stays in it of what stood there in the open, or under another key.
 
         Returns:
             Whether that is so: others may hold SQLite's log open.
@@ -197,6 +213,12 @@ class Connection(sqlite3.Connection):
             return False
         self.execute("update meta set value = ? where key = ?", (replace(marked, clean=True).text, VAULT))
         return True
+
+
+def update(table: str, changes: Mapping[str, str], where: str = "true") -> str:
+    """The statement that puts expressions of SQL into columns; of names and expressions that stand in the program."""
+    sets = ", ".join(f"{column} = {expression}" for column, expression in changes.items())
+    return f"update {table} set {sets} where {where}"  # noqa: S608 - constants
 
 
 @contextmanager

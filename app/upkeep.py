@@ -76,6 +76,13 @@ class Upkeep(Changes):
 
         return vaults.rotate(self.gallery, self.settings, place, told)
 
+    def vault_drop(self) -> int:
+        """Drops former keys of files; returns how many. Errors: `vaults.drop`, and as `vault_init`."""
+        self.require(Role.ADMIN)
+        from app import vaults
+
+        return vaults.drop(self.gallery, self.settings)
+
     def backup(self, file: Path) -> None:
         """Writes everything to one new file. Errors: `Gallery.backup`."""
         self.require(Role.ADMIN)

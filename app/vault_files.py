@@ -22,7 +22,7 @@ from pipeline.gallery import private
 if TYPE_CHECKING:
     from pipeline.gallery.vault.files import FileKeys
 
-Standing = Literal["open", "sealing", "sealed", "another"]
+Standing = Literal["open", "sealing", "former", "sealed", "another"]
 _LOCK_S = 5.0
 
 
@@ -43,12 +43,25 @@ class _File:
     seal: Callable[[Path, FileKeys], bool]
 
 
-def seal_files(home: Path, vault_id: str, keys: FileKeys, told: Callable[[int, int], None] | None = None) -> None:
-    """Encrypts what is not: each file in one transaction, so one that is killed leaves it as it was, or sealed.
+@dataclass(frozen=True)
+class Vaulted:
+    """The gallery's vault, as much as takes no key.
+
+    Attributes:
+        vault_id: What it is called.
+        files_id: The id of the key that files are to be under.
+    """
+
+    vault_id: str
+    files_id: str
+
+
+def seal_files(home: Path, vault: Vaulted, keys: FileKeys, told: Callable[[int, int], None] | None = None) -> None:
+    """Encrypts what is not, or not under the present key: each file in one transaction, so a kill leaves no file half.
 
     Args:
         home: The data folder.
-        vault_id: Of the gallery's vault; a file that belongs to another one is left to that.
+        vault: The gallery's; a file that belongs to another one is left to that.
         keys: Of the gallery.
         told: Called with (done, total) files.
 
@@ -56,7 +69,7 @@ def seal_files(home: Path, vault_id: str, keys: FileKeys, told: Callable[[int, i
         GalleryBusyError: Other processes are at some of them; the others are encrypted.
         RunDamagedError, UnknownsDamagedError, ConfigError, VaultError: A file cannot be used.
     """
-    waiting, busy = _waiting(home, vault_id), []
+    waiting, busy = _waiting(home, vault, _WAITING), []
     for done, one in enumerate(waiting, 1):
         if not _seal(one, keys):
             busy.append(one.name)
@@ -64,21 +77,27 @@ def seal_files(home: Path, vault_id: str, keys: FileKeys, told: Callable[[int, i
             told(done, len(waiting))
     if busy:
         raise GalleryBusyError(
-            f"the gallery is encrypted, but not yet {', '.join(busy)}, where another process is at work: run "
-            "`knownface vault init` again when it is done"
+            f"the gallery is encrypted, but not yet under its key {', '.join(busy)}, where another process is at work: "
+            "run `knownface vault init` again when it is done"
         )
 
 
-def open_files(home: Path, vault_id: str) -> list[str]:
+def open_files(home: Path, vault: Vaulted) -> list[str]:
     """What of a data folder is not encrypted, or not wholly; it takes no key. Errors: as `standing_of`."""
-    return [one.name for one in _waiting(home, vault_id)]
+    return [one.name for one in _waiting(home, vault, ("open", "sealing"))]
 
 
-def standing_of(file: Path, vault_id: str) -> Standing:
+def former_files(home: Path, vault: Vaulted) -> list[str]:
+    """What of a data folder is encrypted, with a key of before the last rotation. As `open_files`."""
+    return [one.name for one in _waiting(home, vault, ("former",))]
+
+
+def standing_of(file: Path, vault: Vaulted) -> Standing:
     """Whether a file is encrypted, without its key.
 
     Returns:
-        `sealing`: it is, but what stood there before may still be found in it; `another`: with another gallery's vault.
+        `sealing`: it is, but what stood there before may still be found in it; `former`: under a key of before the last
+        rotation; `another`: with another gallery's vault.
 
     Raises:
         VaultError: The file cannot be read.
@@ -93,13 +112,18 @@ def standing_of(file: Path, vault_id: str) -> Standing:
             marked = Mark.read(row[0])
     except sqlite3.Error as error:
         raise VaultError(f"{file}: cannot be read ({error}): remove it, or free space on the disk") from error
-    if marked.vault_id != vault_id:
+    if marked.vault_id != vault.vault_id:
         return "another"
+    if marked.key != vault.files_id:
+        return "former"
     return "sealed" if marked.clean else "sealing"
 
 
-def _waiting(home: Path, vault_id: str) -> list[_File]:
-    return [one for one in _files(home) if standing_of(one.file, vault_id) in ("open", "sealing")]
+_WAITING: tuple[Standing, ...] = ("open", "sealing", "former")
+
+
+def _waiting(home: Path, vault: Vaulted, which: tuple[Standing, ...]) -> list[_File]:
+    return [one for one in _files(home) if standing_of(one.file, vault) in which]
 
 
 def _seal(one: _File, keys: FileKeys) -> bool:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.vault_files import open_files, seal_files
+from app.vault_files import Vaulted, former_files, open_files, seal_files
 from pipeline.config import Settings
-from pipeline.errors import VaultLockedError
+from pipeline.errors import VaultError, VaultLockedError
 
 if TYPE_CHECKING:
     from pipeline.gallery import Gallery
     from pipeline.gallery.vault.master import MasterKey
+    from pipeline.gallery.vault.state import Vault
     from pipeline.gallery.vault.work import Vaulting
 
 Progress = Callable[[int, int], None]
@@ -54,7 +55,7 @@ def init(gallery: Gallery, settings: Settings, place: KeyPlace | None, told: Pro
     """
     work = gallery.vault()
     begun = work.master_id()
-    if begun is not None and work.is_on() and open_files(settings.home, work.vault_id()):
+    if begun is not None and work.is_on() and waits(gallery, settings):
         key = _there(settings, begun)
     else:
         work.require_plain()
@@ -65,19 +66,50 @@ def init(gallery: Gallery, settings: Settings, place: KeyPlace | None, told: Pro
 
 
 def rotate(gallery: Gallery, settings: Settings, place: KeyPlace | None, told: Progress | None = None) -> MasterKey:
-    """Encrypts everything with a new data key; where a place is given, under a new key that is put there.
+    """Encrypts everything with new keys; where a place is given, under a new key that is put there.
 
-    Files of the data folder keep their keys, which come from one that is wrapped anew; those in the open are encrypted.
+    Where a rotation has left files of the data folder, as they were in use or it was killed, they alone are encrypted.
 
     Returns:
         The key that opens the gallery from now on. Arguments and errors as `init`.
     """
     work = gallery.vault()
     old = _there(settings, work.require_encrypted())
+    if place is None and work.is_on() and waits(gallery, settings):
+        _seal_files(work, settings, old, told)
+        return old
     new = None if place is None else _put(settings, place)
     work.rotate(old, new, told)
     _seal_files(work, settings, new or old, told)
     return new or old
+
+
+def waits(gallery: Gallery, settings: Settings) -> bool:
+    """Whether a file of the data folder is not encrypted, or not under the gallery's present key."""
+    now = vaulted(gallery.vault().now())
+    return now is not None and bool(open_files(settings.home, now) or former_files(settings.home, now))
+
+
+def vaulted(vault: Vault | None) -> Vaulted | None:
+    """What files are held against; None where the gallery has no key for files, or none at all."""
+    return None if vault is None or vault.files_id is None else Vaulted(vault.vault_id, vault.files_id)
+
+
+def drop(gallery: Gallery, settings: Settings) -> int:
+    """Drops the keys that files were encrypted with before the last rotation; returns how many.
+
+    Raises:
+        VaultError: The gallery is not encrypted, or a file of the data folder is still under one of them.
+        VaultLockedError: The key is missing.
+    """
+    work = gallery.vault()
+    work.require_encrypted()
+    now = vaulted(work.now())
+    if now is not None and (left := former_files(settings.home, now)):
+        raise VaultError(
+            f"still under a former key: {', '.join(left)}: run `knownface vault rotate`, which encrypts them anew"
+        )
+    return work.drop_former_files_keys()
 
 
 def _seal_files(work: Vaulting, settings: Settings, key: MasterKey, told: Progress | None) -> None:
@@ -86,7 +118,9 @@ def _seal_files(work: Vaulting, settings: Settings, key: MasterKey, told: Progre
 
     keys = FileKeys(settings.gallery_location, KeyPlaces(key.text))
     if keys.current() is not None:  # None: it was encrypted by a version that made no key for files; rotate makes it
-        seal_files(settings.home, work.vault_id(), keys, told)
+        now = vaulted(work.now())
+        if now is not None:
+            seal_files(settings.home, now, keys, told)
 
 
 def _there(settings: Settings, master_id: str | None) -> MasterKey:

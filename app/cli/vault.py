@@ -76,14 +76,17 @@ def rotate(
 @app.command()
 def status(ctx: typer.Context) -> None:
     """Say whether the gallery is encrypted, and which key it needs. It takes no key. Exit code 1: not wholly."""
-    from app.vault_files import open_files
+    from app.vault_files import former_files, open_files
+    from app.vaults import vaulted
     from pipeline.gallery.vault.status import status_of
 
     context: Context = ctx.obj
     found = status_of(context.settings.gallery_location)
-    waiting = [] if found.vault is None else open_files(context.settings.home, found.vault.vault_id)
+    now, home = vaulted(found.vault), context.settings.home
+    waiting = [] if now is None else open_files(home, now)
+    former = [] if now is None else former_files(home, now)
     if context.machine:
-        context.emit(found.as_dict() | ({} if found.vault is None else {"open_files": waiting}))
+        context.emit(found.as_dict() | ({} if now is None else {"open_files": waiting, "former_files": former}))
     elif found.vault is None:
         context.say("the gallery is not encrypted")
     else:
@@ -93,7 +96,29 @@ def status(ctx: typer.Context) -> None:
             context.say(f"not under that key yet: {counted(found.waiting, 'row')}: run `knownface vault {command}`")
         if waiting:
             context.say(f"not encrypted yet: {', '.join(waiting)}: run `knownface vault init` once more")
-    raise typer.Exit(0 if found.vault is not None and found.vault.state == "on" and not waiting else 1)
+        if former:
+            context.say(
+                f"{len(former)} files of the data folder are under a former key ({', '.join(former)}): run "
+                "`knownface vault rotate` once more"
+            )
+        if count := len(found.vault.former_files_ids):
+            context.say(f"{count} former keys of files are kept: `knownface vault drop` drops them")
+    whole = found.vault is not None and found.vault.state == "on" and not waiting and not former
+    raise typer.Exit(0 if whole else 1)
+
+
+@app.command()
+def drop(ctx: typer.Context, yes: Yes = False) -> None:
+    """Drop the keys that runs, unknown faces and caches were encrypted with before the last rotation.
+
+    A data folder elsewhere that belongs to the gallery, and was not rotated, is not readable afterwards.
+    """
+    context: Context = ctx.obj
+    if context.may_ask and not yes:
+        context.confirm("drop former keys of files? A data folder elsewhere that still needs them is lost")
+    with closing(context.services(reading=True)) as services:
+        gone = services.vault_drop()
+    context.emit({"dropped": gone}) if context.machine else context.say(f"dropped: {gone} former keys of files")
 
 
 def _place(context: Context, file: Path | None, keyring: bool, shown: bool) -> KeyPlace | None:

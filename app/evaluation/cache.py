@@ -19,7 +19,7 @@ import numpy as np
 
 from app import sealed
 from app.kept import TIMEOUT_S, cache_file
-from app.sealed import Connection, transaction
+from app.sealed import Connection, Seal, transaction, update
 from app.services import Services
 from pipeline.errors import ConfigError, NoFaceError, PhotoError
 from pipeline.gallery import private
@@ -54,7 +54,7 @@ create table if not exists templates (
     recipe text not null, photo text not null, vector blob, primary key (recipe, photo)
 ) without rowid;
 """
-_VECTOR = "cache.vector"
+_VECTOR, _IDENTITY = "cache.vector", "recipe || photo"
 
 
 def recipe_of(services: Services, *, aligned: bool) -> str:
@@ -104,7 +104,7 @@ class EmbeddingCache:
         """What is known of photos, by their SHA-256: (D,) float32 of unit length, or None where no face was found."""
         wanted, found = list(dict.fromkeys(photos)), dict[str, F32 | None]()
         with self._open() as connection:
-            vector_sql = connection.seal.reads("vector", _VECTOR, "recipe || photo")
+            vector_sql = connection.seal.reads("vector", _VECTOR, _IDENTITY)
             for start in range(0, len(wanted), _ASKED):
                 part = wanted[start : start + _ASKED]
                 marks = ",".join("?" * len(part))
@@ -150,7 +150,7 @@ def _create(file: Path) -> None:
 
 
 def empty_and_seal(file: Path, keys: FileKeys) -> bool:
-    """Empties a cache that stands in the open beside an encrypted gallery; what comes into it then is sealed.
+    """Empties a cache that stands in the open beside an encrypted gallery; seals one under a former key anew.
 
     Returns:
         Whether nothing stands in the open any more.
@@ -161,12 +161,17 @@ def empty_and_seal(file: Path, keys: FileKeys) -> bool:
     """
     _create(file)
     with _connected(file, keys) as connection:
-        if not connection.seal.is_on:
+        if not connection.is_current(keys):
             with transaction(connection):
-                if not connection.mark(keys, is_new=False):
-                    return True
-                connection.execute("delete from templates")
+                connection.encrypt(keys, _sealing)
         return connection.clean()
+
+
+def _sealing(before: Seal) -> Iterator[str]:
+    if not before.is_on:
+        yield "delete from templates"
+    vector = before.reads("vector", _VECTOR, _IDENTITY)
+    yield update("templates", {"vector": f"sealed({vector}, '{_VECTOR}', {_IDENTITY})"})
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import sealed
-from app.sealed import VAULT, Connection, transaction
+from app.sealed import VAULT, Connection, Seal, transaction, update
 from pipeline.errors import RunDamagedError
 from pipeline.gallery import private
 
@@ -111,7 +111,7 @@ def create(file: Path, keys: FileKeys | None = None) -> None:
 
 
 def seal(file: Path, keys: FileKeys) -> bool:
-    """Encrypts a ledger that nobody else is writing, where the gallery is encrypted; nothing where it is sealed.
+    """Encrypts a ledger that nobody else is writing, under the gallery's present key; nothing where it is.
 
     Returns:
         Whether nothing stands in the open any more; not so while others hold SQLite's log open.
@@ -121,14 +121,11 @@ def seal(file: Path, keys: FileKeys) -> bool:
         VaultLockedError: The key is missing.
     """
     with connected(file, keys) as connection:
-        if not connection.seal.is_on:
+        if not connection.is_current(keys):
             with transaction(connection):
                 is_new = connection.execute("select not exists (select 1 from files)").fetchone()[0]
-                if not connection.mark(keys, is_new=bool(is_new)):
-                    return True
                 connection.execute(PLACES)
-                for change in _SEALING:
-                    connection.execute(change)
+                connection.encrypt(keys, _sealing, is_new=bool(is_new) and not connection.seal.is_on)
         return connection.clean()
 
 
@@ -138,19 +135,28 @@ PLACE, PUT = "places.path", "places.said"
 VECTOR, PICTURE, SUBJECT, REASON = "templates.vector", "thumbnails.jpeg", "decisions.subject", "decisions.reason"
 #: What `meta` says that says nothing of a person.
 OPEN = ("format", VAULT, "state", "pid", "started", "finished", "walks", "analysed", "owed")
-_SEALING = (
-    "update files set message = sealed(message, 'files.message', hex(sealed_key(path, 'files.path'))), "
-    "path = sealed_key(path, 'files.path')",
-    "update contents set message = sealed(message, 'contents.message', sha256)",
-    "update templates set vector = sealed(vector, 'templates.vector', face)",
-    "update thumbnails set jpeg = sealed(jpeg, 'thumbnails.jpeg', face)",
-    "update decisions set subject = sealed_key(subject, 'decisions.subject'), "
-    "best = sealed_key(best, 'decisions.subject'), runner_up = sealed_key(runner_up, 'decisions.subject'), "
-    "reason = sealed(reason, 'decisions.reason', face)",
-    "update places set said = sealed(said, 'places.said', hex(sealed_key(path, 'places.path'))), "
-    "path = sealed_key(path, 'places.path')",
-    f"update meta set value = sealed(value, 'meta.value', key) where key not in {OPEN}",  # noqa: S608 - constants
+
+
+def _sealing(before: Seal) -> Iterator[str]:
+    """The statements that seal every value of a ledger anew."""
+    for table, kept, column, place in (("files", PATH, "message", FAILED), ("places", PLACE, "said", PUT)):
+        path, text = before.reads("path", kept), before.reads(column, place, "hex(path)")
+        key = f"sealed_key({path}, '{kept}')"
+        yield update(table, {column: f"sealed({text}, '{place}', hex({key}))", "path": key})
+    for table, column, place, identity in _VALUES:
+        yield update(table, {column: f"sealed({before.reads(column, place, identity)}, '{place}', {identity})"})
+    yield update("decisions", {name: f"sealed_key({before.reads(name, SUBJECT)}, '{SUBJECT}')" for name in _NAMES})
+    value = before.reads("value", ABOUT, "key")
+    yield update("meta", {"value": f"sealed({value}, '{ABOUT}', key)"}, f"key not in {OPEN}")
+
+
+_VALUES = (
+    ("contents", "message", SAID, "sha256"),
+    ("templates", "vector", VECTOR, "face"),
+    ("thumbnails", "jpeg", PICTURE, "face"),
+    ("decisions", "reason", REASON, "face"),
 )
+_NAMES = ("subject", "best", "runner_up")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import sealed
-from app.sealed import Connection, transaction
+from app.sealed import Connection, Seal, transaction, update
 from pipeline.errors import UnknownsDamagedError
 from pipeline.gallery import private
 
@@ -76,7 +76,7 @@ def create(file: Path, gallery: str, model_id: str, keys: FileKeys | None = None
 
 
 def seal(file: Path, keys: FileKeys) -> bool:
-    """Encrypts the names in it, where the gallery is encrypted; nothing where they are.
+    """Encrypts the names in it, under the gallery's present key; nothing where they are.
 
     Returns:
         Whether nothing stands in the open any more.
@@ -86,12 +86,14 @@ def seal(file: Path, keys: FileKeys) -> bool:
         VaultLockedError: The key is missing.
     """
     with connected(file, keys) as connection:
-        if not connection.seal.is_on:
+        if not connection.is_current(keys):
             with transaction(connection):
-                if not connection.mark(keys, is_new=False):
-                    return True
-                connection.execute(f"update clusters set subject = sealed_key(subject, '{SUBJECT}')")  # noqa: S608
+                connection.encrypt(keys, _sealing)
         return connection.clean()
+
+
+def _sealing(before: Seal) -> Iterator[str]:
+    yield update("clusters", {"subject": f"sealed_key({before.reads('subject', SUBJECT)}, '{SUBJECT}')"})
 
 
 @contextmanager

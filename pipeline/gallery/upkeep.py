@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.errors import GalleryBusyError, GalleryError
+from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError
 from pipeline.gallery import backup_file, private, server, store, times
 from pipeline.gallery.anchor import End
 from pipeline.gallery.audit import NOBODY, Scribe
@@ -30,6 +30,7 @@ from pipeline.gallery.truth import Truth
 from pipeline.gallery.vault.kept import opened, vector_identity
 from pipeline.gallery.vault.sealer import CROP, VECTOR
 from pipeline.gallery.vault.seen import Seen
+from pipeline.gallery.vault.state import READ, Vault
 
 
 def backup(truth: Truth, file: Path) -> None:
@@ -101,6 +102,7 @@ def restore(file: Path, location: str | Path, scribe: Scribe = NOBODY) -> None:
                     shutil.copyfile(file, temporary)
                     backup_file.check_unchanged(file, seen)
                     end = _bring_up_to_date(temporary, OldLog(folder / DATABASE), scribe, place.label)
+                    _carry_file_keys(folder / DATABASE, temporary)
                     _replace(temporary, folder / DATABASE)
                 finally:
                     temporary.unlink(missing_ok=True)
@@ -132,6 +134,23 @@ def _bring_up_to_date(file: Path, old: OldLog, scribe: Scribe, label: str) -> En
             return carry(connection, old, scribe, label)
     finally:
         engine.dispose()
+
+
+def _carry_file_keys(database: Path, backup: Path) -> None:
+    """Keys of files beside the gallery that were made since the backup go into it, where the same key opens both."""
+    if not database.exists():
+        return
+    try:
+        with _connected(database) as connection:
+            former = connection.execute(READ).fetchone()
+    except sqlite3.DatabaseError:  # no gallery, one of an older version, or damaged: nothing to carry
+        return
+    with _connected(backup) as connection:
+        row = connection.execute(READ).fetchone()
+        if row is not None and former is not None and all(isinstance(value, str) for value in (*row, *former)):
+            with suppress(GalleryDamagedError):  # what is replaced was altered
+                kept = Vault(*row).with_files_keys_of(Vault(*former))
+                connection.execute("UPDATE vault SET wrapped = ?", (kept.wrapped,))
 
 
 def _replace(source_file: Path, database: Path) -> None:

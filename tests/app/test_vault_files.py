@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,14 @@ from app.services import Services
 from app.subject_export import everything
 from app.traces import needles_of, scan
 from app.unknowns import assign_clusters, name_cluster, registry_of
-from app.vault_files import open_files, seal_files
+from app.vault_files import Vaulted, open_files, seal_files
+from app.vaults import vaulted
 from pipeline.config import Settings
 from pipeline.errors import GalleryBusyError, NoFaceError, RunDamagedError, VaultLockedError
 from pipeline.gallery import Gallery, KeyPlaces
 from pipeline.gallery.vault.files import FileKeys
 from pipeline.gallery.vault.master import MasterKey
+from pipeline.gallery.vault.work import Vaulting
 from tests.app_runs import Told
 from tests.fakes import BLUE, DIMENSION, GREEN, MODEL_ID, RED, YELLOW, fake_recognizer, points, write_bars
 
@@ -51,6 +54,12 @@ def photos(tmp_path: Path) -> Path:
     (folder / "broken-Xaver.jpg").write_bytes(b"\xff\xd8\xffnothing")
     (folder / os_name(b"caf\xe9.png")).write_bytes((folder / "a" / "both.png").read_bytes())
     return folder
+
+
+def standing(vault: Vaulting) -> Vaulted:
+    found = vaulted(vault.now())
+    assert found is not None
+    return found
 
 
 def os_name(name: bytes) -> str:
@@ -167,9 +176,9 @@ def test_nothing_is_readable_whenever_the_gallery_was_encrypted(
     assert readable(plain, held) == {"vector", "crop", "name", *TEXTS}
     home, vault = plain.settings.home, plain.gallery.vault()
     vault.init(KEY)
-    assert open_files(home, vault.vault_id()) == ["the run r", "the unknown faces", "the cache of evaluations"]
-    seal_files(home, vault.vault_id(), plain.file_keys)
-    assert open_files(home, vault.vault_id()) == []
+    assert open_files(home, standing(vault)) == ["the run r", "the unknown faces", "the cache of evaluations"]
+    seal_files(home, standing(vault), plain.file_keys)
+    assert open_files(home, standing(vault)) == []
     assert readable(plain, held) == set()
     after = seen(plain)
     assert after.pop("cache") == {}, "what stood in the open is gone"
@@ -266,19 +275,19 @@ def test_a_run_under_way_and_another_gallery(tmp_path: Path, photos: Path, monke
     with Ledger(home, "r") as ledger:
         vault.init(KEY)
         with pytest.raises(GalleryBusyError, match=r"not yet the run r, where another process is at work"):
-            seal_files(home, vault.vault_id(), services.file_keys)
+            seal_files(home, standing(vault), services.file_keys)
         ledger.set_meta(state="running")
     run = Run.open(home, "r", services.file_keys)
     with schema.snapshot(run.file) as reader:  # an old reader keeps what stood in the open
         reader.execute("select count(*) from files").fetchone()
         with pytest.raises(GalleryBusyError):
-            seal_files(home, vault.vault_id(), services.file_keys)
-    assert open_files(home, vault.vault_id())[0] == "the run r"
-    seal_files(home, vault.vault_id(), services.file_keys)
-    assert open_files(home, vault.vault_id()) == []
+            seal_files(home, standing(vault), services.file_keys)
+    assert open_files(home, standing(vault))[0] == "the run r"
+    seal_files(home, standing(vault), services.file_keys)
+    assert open_files(home, standing(vault)) == []
     assert run.summary()["files"] == 10
     other = made(tmp_path / "other", monkeypatch, encrypted=True)
-    seal_files(home, other.gallery.vault().vault_id(), other.file_keys)
+    seal_files(home, standing(other.gallery.vault()), other.file_keys)
     with pytest.raises(VaultLockedError, match=r"is encrypted with the vault .*--gallery"):
         Run.open(home, "r", other.file_keys).summary()
     other.close()
@@ -319,7 +328,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from app import sealed
-from app.vault_files import seal_files
+from app.vault_files import Vaulted, seal_files
 from pipeline.config import Settings
 from pipeline.gallery.vault.files import FileKeys
 
@@ -336,7 +345,7 @@ if moment == "sealing":
     sealed._sealed = counted
 else:
     sealed.Connection.clean = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-seal_files(home, vault_id, FileKeys.of(Settings(home=home)))
+seal_files(home, Vaulted(*vault_id.split()), FileKeys.of(Settings(home=home)))
 """
 
 
@@ -353,16 +362,16 @@ def test_a_process_that_is_killed_leaves_a_file_as_it_was_or_sealed(
     summary = Run.open(home, "r").summary()
     vault = services.gallery.vault()
     vault.init(KEY)
-    program = [sys.executable, "-c", KILLED, str(home), vault.vault_id(), moment]
+    program = [sys.executable, "-c", KILLED, str(home), " ".join(astuple(standing(vault))), moment]
     found = subprocess.run(program, check=False, capture_output=True, text=True, cwd=REPOSITORY)
     assert found.returncode == -9, found.stderr
     with closing(sqlite3.connect(Run.open(home, "r").file)) as database:
         (marked,) = database.execute("select count(*) from meta where key = 'vault'").fetchone()
     assert marked == (moment == "cleaning")
-    assert open_files(home, vault.vault_id())[0] == "the run r"
+    assert open_files(home, standing(vault))[0] == "the run r"
     assert Run.open(home, "r", services.file_keys).summary() == summary
-    seal_files(home, vault.vault_id(), services.file_keys)
-    assert open_files(home, vault.vault_id()) == []
+    seal_files(home, standing(vault), services.file_keys)
+    assert open_files(home, standing(vault)) == []
     assert seen(services) == before
     assert readable(services, held) == set()
     services.close()

@@ -68,6 +68,7 @@ class English:
         "vault_open": "Encrypted gallery opened",
         "vault_init": "Encryption begun",
         "vault_rotate": "New key begun",
+        "vault_drop": "Former keys of files dropped",
         "vault_done": "Everything encrypted with it",
     }
     audit_nothing = "No entry fits."
@@ -206,6 +207,7 @@ class Chinese(English):
         "vault_open": "打开加密的人脸库",
         "vault_init": "开始加密",
         "vault_rotate": "开始更换密钥",
+        "vault_drop": "已丢弃文件的旧密钥",
         "vault_done": "已全部加密",
     }
     audit_nothing = "没有符合的记录。"

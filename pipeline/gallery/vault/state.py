@@ -22,9 +22,9 @@ State = Literal["encrypting", "rotating", "cleaning", "on"]
 """`cleaning`: every value is sealed; what stood in the file before has still to go."""
 
 _NONCE = 12
-_READ = "SELECT vault_id, state, key_id, master_id, wrapped FROM vault"
-_FILES = "files"
-_BOUND = "rights"
+READ = "SELECT vault_id, state, key_id, master_id, wrapped FROM vault"
+_FILES, _FORMER, _BOUND = "files", "old:", "rights"
+_FILES_ID_BYTES = 8
 _STATES = ("encrypting", "rotating", "cleaning", "on")
 
 
@@ -37,7 +37,9 @@ class Vault:
         state: How far the encryption is.
         key_id: The data key that seals.
         master_id: The master key that wraps.
-        wrapped: The data keys by id, and the key of the files beside the gallery, wrapped, in JSON.
+        wrapped: The data keys by id, and those of the files beside the gallery, wrapped, in JSON: `files:ID` seals, an
+            `old:ID` only opens. `files` and `old:` are of a version that gave them no id. And `rights`: see
+            `binds_rights`.
     """
 
     vault_id: str
@@ -67,30 +69,58 @@ class Vault:
     @property
     def keys(self) -> tuple[str, ...]:
         """The data keys there are, by id."""
-        return tuple(key_id for key_id in self._wrapped() if key_id not in (_FILES, _BOUND))
+        return tuple(key_id for key_id in self._wrapped() if key_id != _BOUND and _files_id(key_id) is None)
+
+    @property
+    def files_id(self) -> str | None:
+        """The id of the key that files beside the gallery are sealed by; None where there is none yet."""
+        found = (_files_id(name) for name in self._wrapped() if name.startswith(_FILES))
+        return next(found, None)
+
+    @property
+    def former_files_ids(self) -> tuple[str, ...]:
+        """The ids of the keys that files beside the gallery were sealed by before."""
+        return tuple(name.removeprefix(_FORMER) for name in self._wrapped() if name.startswith(_FORMER))
 
     @property
     def binds_rights(self) -> bool:
         """Whether every subject has a seal over its consents and its hold."""
         return _BOUND in self._wrapped()
 
-    def files_key(self, master: MasterKey) -> bytes | None:
-        """What the keys of files beside the gallery come from; it stays when the data key changes.
+    def files_keys(self, master: MasterKey) -> dict[str, bytes]:
+        """What the keys of files beside the gallery come from, by id: the one that seals, and those of before.
 
         Returns:
-            32 bytes; None where the gallery was encrypted by a version that had none, until it is rotated.
+            32 bytes each; none where the gallery was encrypted by a version that had none, until it is rotated.
 
         Raises:
-            GalleryDamagedError: It was altered.
+            GalleryDamagedError: They were altered.
         """
-        text = self._wrapped().get(_FILES)
-        return None if text is None else self._unwrap(master, _FILES, text)
+        named = ((name, _files_id(name), text) for name, text in self._wrapped().items())
+        return {key_id: self._unwrap(master, name, text) for name, key_id, text in named if key_id is not None}
 
     def with_new_key(self, master: MasterKey, state: State) -> Vault:
-        """With one more data key, which seals from now on."""
-        made = os.urandom(KEY_ID_BYTES).hex()
-        keys = {_FILES: os.urandom(KEY_BYTES)} | self._opened(master) | {made: os.urandom(KEY_BYTES)}
+        """With one more data key, and one more for files beside the gallery, which seal from now on."""
+        made, of_files = os.urandom(KEY_ID_BYTES).hex(), os.urandom(_FILES_ID_BYTES).hex()
+        keys = {_as_former(name): key for name, key in self._opened(master).items()}
+        keys |= {f"{_FILES}:{of_files}": os.urandom(KEY_BYTES), made: os.urandom(KEY_BYTES)}
         return replace(self, state=state, key_id=made)._with(master, keys)
+
+    def without_former_files_keys(self, master: MasterKey) -> Vault:
+        """Without the keys that files beside the gallery were sealed by before: one that still is opens nowhere."""
+        return self._with(master, {n: key for n, key in self._opened(master).items() if not n.startswith(_FORMER)})
+
+    def with_files_keys_of(self, other: Vault) -> Vault:
+        """A backup's row with the keys of files of the gallery that it replaces, where the same key opens both.
+
+        Files that were sealed since stay readable. Where another key opens them, or they are bound otherwise, it stays
+        as it is.
+        """
+        if (self.vault_id, self.master_id, self._lets_pass) != (other.vault_id, other.master_id, other._lets_pass):
+            return self
+        mine = {name: text for name, text in self._wrapped().items() if _files_id(name) is None}
+        theirs = {name: text for name, text in other._wrapped().items() if _files_id(name) is not None}
+        return replace(self, wrapped=json.dumps(mine | theirs))
 
     def with_rights_bound(self, master: MasterKey) -> Vault:
         """From now on no subject may be without a seal over its consents and its hold."""
@@ -99,7 +129,8 @@ class Vault:
 
     def with_current_key_only(self, master: MasterKey, state: State) -> Vault:
         """Without the data keys that nothing is sealed with any more."""
-        kept = {key_id: key for key_id, key in self._opened(master).items() if key_id in (self.key_id, _FILES)}
+        opened = self._opened(master).items()
+        kept = {name: key for name, key in opened if name == self.key_id or _files_id(name) is not None}
         return replace(self, state=state)._with(master, kept)
 
     def under(self, old: MasterKey, new: MasterKey) -> Vault:
@@ -139,12 +170,26 @@ class Vault:
             raise _damaged() from error
 
     def _bound(self, key_id: str) -> bytes:
-        """What a wrapped key is bound to; also what is let pass, which no one else may say.
+        """What a wrapped key is bound to; also what is let pass, which no one else may say."""
+        return f"knownface data key 1\0{self.vault_id}\0{key_id}\0{self._lets_pass}".encode()
 
-        Values in the open while the gallery is being encrypted, and subjects whose rights have no seal before they do.
-        """
-        lets_pass = "plain" if self.state == "encrypting" else "bound" if self.binds_rights else "sealed"
-        return f"knownface data key 1\0{self.vault_id}\0{key_id}\0{lets_pass}".encode()
+    @property
+    def _lets_pass(self) -> str:
+        """Values in the open while the gallery is encrypted; subjects whose rights have no seal yet; or neither."""
+        return "plain" if self.state == "encrypting" else "bound" if self.binds_rights else "sealed"
+
+
+def _files_id(name: str) -> str | None:
+    """The id of a key of files, by its name; None of another key."""
+    if name == _FILES:
+        return ""
+    start, colon, found = name.partition(":")
+    return found if colon and f"{start}:" in (f"{_FILES}:", _FORMER) else None
+
+
+def _as_former(name: str) -> str:
+    found = _files_id(name)
+    return name if found is None else f"{_FORMER}{found}"
 
 
 def new_vault(master: MasterKey) -> Vault:
@@ -158,7 +203,7 @@ def read(connection: Connection) -> Vault | None:
     Raises:
         GalleryDamagedError: It holds what no gallery has written.
     """
-    row = connection.exec_driver_sql(_READ).fetchone()
+    row = connection.exec_driver_sql(READ).fetchone()
     if row is None:
         return None
     if not all(isinstance(value, str) for value in row) or row[1] not in _STATES:

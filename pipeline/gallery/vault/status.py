@@ -36,7 +36,13 @@ class VaultStatus:
         if self.vault is None:
             return {"state": "off"}
         found = {"state": self.vault.state, "vault_id": self.vault.vault_id, "data_key": self.vault.key_id}
-        return found | {"master_key": self.vault.master_id, "keys": list(self.vault.keys), "waiting": self.waiting}
+        former = len(self.vault.former_files_ids)
+        return found | {
+            "master_key": self.vault.master_id,
+            "keys": list(self.vault.keys),
+            "waiting": self.waiting,
+            "former_file_keys": former,
+        }
 
 
 def status_of(location: str) -> VaultStatus:

@@ -73,6 +73,27 @@ class Vaulting:
         now = self._now()
         return "" if now is None else now.vault_id
 
+    def now(self) -> Vault | None:
+        """The row that says all this; it takes no key."""
+        return self._now()
+
+    def drop_former_files_keys(self) -> int:
+        """Drops the keys that files beside the gallery were encrypted with before; returns how many.
+
+        Raises:
+            VaultError: The gallery is not encrypted.
+            VaultLockedError: The key is missing.
+        """
+        with self._alone(), changing(self._truth, self._scribe) as (connection, log):
+            now = states.read(connection)
+            if now is None:
+                raise _plain_again()
+            gone = now.former_files_ids
+            if gone:
+                states.write(connection, now.without_former_files_keys(self._truth.master_key(now)))
+                log.append(Note("vault_drop", "vault", {"keys": len(gone)}))
+        return len(gone)
+
     def require_encrypted(self) -> str:
         """Which key the gallery needs.
 
