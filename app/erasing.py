@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _DAY_S = 86400.0
 OUT_OF_REACH = (
     "backups made earlier",
-    "exports, and results of runs that had no name (without --run), were removed, or wrote them with an older version",
+    "exports, and what was written by runs without a name (no --run), by runs that were removed since, or by a "
+    "version that did not note where",
     "photos: those that were read lie where they lay; their paths and SHA-256 stay in the lists of files of runs, so "
     "that a run does not look at them again, and go with `knownface runs remove`",
     "templates of photos that were only evaluated, never enrolled nor in a run: `knownface evaluate cache --clear`",
