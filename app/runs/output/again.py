@@ -115,12 +115,12 @@ def write_anew(run: Run, portraits: Portraits | None, known: dict[Path, set[str]
     """
     done = Anew()
     for place in result_places(run):
-        if not os.path.lexists(place.path):
+        if os.path.lexists(place.path) and not is_as_noted(place.path):
+            why = "a link stands where results were written, and was not followed: remove the results yourself"
+            done.left.append(Left(place.path, why))
+        elif not Path(place.path).is_dir():
             why = "is not there: where it was moved, or its disk is not mounted, remove the results in it there"
             done.absent.append(Left(place.path, why))
-        elif not is_as_noted(place.path) or not Path(place.path).is_dir():
-            why = "a link or file stands where results were written, and was not followed: remove the results yourself"
-            done.left.append(Left(place.path, why))
         else:
             try:
                 _write_place(run, place, portraits, known, done)

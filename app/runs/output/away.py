@@ -106,7 +106,7 @@ def _others(run: Run, person: Person) -> dict[str, set[tuple[str, str]]]:
 
 def _from_folder(path: str, person: Person, others: Mapping[str, set[tuple[str, str]]], done: Away) -> None:
     root = Path(path)
-    if not os.path.lexists(root):
+    if is_as_noted(path) and not root.is_dir():
         why = "is not there: where it was moved, or its disk is not mounted, remove the person's folder in it there"
         done.absent.append(Left(path, why))
         return
