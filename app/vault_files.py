@@ -77,8 +77,8 @@ def seal_files(home: Path, vault: Vaulted, keys: FileKeys, told: Callable[[int, 
             told(done, len(waiting))
     if busy:
         raise GalleryBusyError(
-            f"the gallery is encrypted, but not yet under its key {', '.join(busy)}, where another process is at work: "
-            "run `knownface vault init` again when it is done"
+            f"the gallery is encrypted, but not yet {', '.join(busy)}, where another process is at work: run "
+            "`knownface vault init` again when it is done"
         )
 
 

@@ -274,7 +274,7 @@ def test_a_run_under_way_and_another_gallery(tmp_path: Path, photos: Path, monke
     vault = services.gallery.vault()
     with Ledger(home, "r") as ledger:
         vault.init(KEY)
-        with pytest.raises(GalleryBusyError, match=r"not yet under its key the run r, where another process is at work"):
+        with pytest.raises(GalleryBusyError, match=r"not yet the run r, where another process is at work"):
             seal_files(home, standing(vault), services.file_keys)
         ledger.set_meta(state="running")
     run = Run.open(home, "r", services.file_keys)

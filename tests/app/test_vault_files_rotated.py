@@ -104,7 +104,7 @@ def test_a_run_that_is_written_meanwhile_follows(
     monkeypatch.setattr("app.vault_files._LOCK_S", 0.1)
     home, keys = services.settings.home, services.file_keys
     with Ledger(home, "r", FileKeys.of(services.settings)) as ledger:
-        with pytest.raises(GalleryBusyError, match="not yet under its key the run r"):
+        with pytest.raises(GalleryBusyError, match="not yet the run r"):
             rotate(services.gallery, services.settings, None)
         assert now_of(services) == ([], ALL[:1])
         ledger.set_meta(state="running")  # it goes on under the key that it began with
