@@ -213,6 +213,8 @@ def expire(
         for one in result.due:
             what = "is under a legal hold and stays" if one.held else "would be erased" if dry_run else "erased"
             context.say(f"{one.subject}: {what} ({one.reason}, {one.since:%Y-%m-%d})")
+        for text in [text for one in result.erased for text in (*one.left, *one.absent)][:_SHOWN]:
+            context.note(text)
         for name in result.runs:
             context.say(f"run {name}: {'would be removed' if dry_run else 'removed'}")
         if not result.due and not result.runs:

@@ -70,7 +70,9 @@ def _erased(done: Retained) -> None:
     st.html(markup.note("good" if all(one.complete for one in done.erased) else "warn", said))
     rows = []
     for one in done.erased[:_SHOWN]:
-        complete = words.due_complete if one.complete else words.due_traces.format(count=len(one.scan.traces))
+        complete = (
+            words.due_complete if one.complete else words.due_traces.format(count=len(one.scan.traces) + len(one.left))
+        )
         rows.append((one.subject_id, str(one.samples), complete, str(one.entry[0])))
     st.html(markup.table(words.due_certificate, rows))
 

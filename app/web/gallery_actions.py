@@ -18,6 +18,7 @@ from pipeline.images import one_line
 
 OPEN, SAID = "gallery_open", "gallery_said"
 _OFFERED = 50
+_SHOWN = 10
 
 
 def forget() -> None:
@@ -152,7 +153,8 @@ def remove(service: Services, name: str, samples: int) -> None:
                         done = service.erase(name)
                     said = markup.fill(words.removed, name=name, count=words.photos(done.samples))
                     ending = words.removed_whole if done.complete else words.removed_traces
-                    _finish(None, f"{said} {markup.text(ending)}")
+                    left = [*done.left, *done.absent, *(trace.file for trace in done.scan.traces)][:_SHOWN]
+                    _finish(None, " ".join((said, markup.text(ending), *map(markup.text, left))))
 
 
 def _ask(removing: bool) -> None:
