@@ -7,27 +7,16 @@ XMP (ISO 16684-1:2019); all three of its notations of a structure are read.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from lxml import etree
 
-NAMESPACES = {
-    "x": "adobe:ns:meta/",
-    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
-    "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
-    "stArea": "http://ns.adobe.com/xmp/sType/Area#",
-    "stDim": "http://ns.adobe.com/xap/1.0/sType/Dimensions#",
-    "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
-    "digiKam": "http://www.digikam.org/ns/1.0/",
-    "lr": "http://ns.adobe.com/lightroom/1.0/",
-    "knownface": "urn:knownface:xmp/1.0/",
-}
+from app.runs.output.xmp_fields import FACE_ID, NAMESPACES, area_of, face_id_of, field_of, is_ours, tag
+
 _LISTS = {"Iptc4xmpExt:PersonInImage": "Bag", "digiKam:TagsList": "Seq", "lr:hierarchicalSubject": "Bag"}
 _ADDED = "knownface:Added"  # what we have put into those lists, so that it can be taken out again
-_ID = "knownface:FaceId"  # in the extensions of a region: it is ours
 _SAME = 0.5  # intersection over union from which two regions are of one face
 _EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -92,7 +81,7 @@ class Sidecar:
         if self._tree.docinfo.doctype or next(self._tree.iter(etree.Entity), None) is not None:
             raise XmpError("has a document type, which no XMP has")
         root = self._tree.getroot()
-        found = root if root.tag == _tag("rdf:RDF") else root.find(_tag("rdf:RDF"))
+        found = root if root.tag == tag("rdf:RDF") else root.find(tag("rdf:RDF"))
         if found is None:
             raise XmpError("is no XMP")
         self._rdf = found
@@ -120,7 +109,7 @@ class Sidecar:
             self._new, self._tree = True, etree.ElementTree(etree.fromstring(_EMPTY.encode()))
             self._rdf = self._tree.getroot()[0]
         theirs = [
-            area for item in self._items("mwg-rs:Regions") if _field(item, "mwg-rs:Name") and (area := _area(item))
+            area for item in self._items("mwg-rs:Regions") if field_of(item, "mwg-rs:Name") and (area := area_of(item))
         ]
         wanted = [one for one in regions if all(one.overlap(area) < _SAME for area in theirs)]
         if wanted and stored_hw is not None:
@@ -137,8 +126,8 @@ class Sidecar:
         """
         gone, stay = {name}, set()
         for item in self._items("mwg-rs:Regions"):
-            named = _field(item, "mwg-rs:Name") or ""
-            if _is_ours(item) and (named == name or _face_id(item) in faces):
+            named = field_of(item, "mwg-rs:Name") or ""
+            if is_ours(item) and (named == name or face_id_of(item) in faces):
                 gone.add(named)
                 item.getparent().remove(item)
             else:
@@ -170,22 +159,22 @@ class Sidecar:
     # --- reading
 
     def _property(self, name: str) -> Any:
-        return next((d.find(_tag(name)) for d in self._descriptions() if d.find(_tag(name)) is not None), None)
+        return next((d.find(tag(name)) for d in self._descriptions() if d.find(tag(name)) is not None), None)
 
     def _descriptions(self) -> Any:
-        return self._rdf.findall(_tag("rdf:Description"))
+        return self._rdf.findall(tag("rdf:Description"))
 
     def _items(self, name: str) -> list[Any]:
         """The items of a list, or of the region list below `mwg-rs:Regions`."""
         found = self._property(name)
-        holder = found if found is None or name != "mwg-rs:Regions" else found.find(f".//{_tag('mwg-rs:RegionList')}")
-        return [] if holder is None else [item for box in holder for item in box if item.tag == _tag("rdf:li")]
+        holder = found if found is None or name != "mwg-rs:Regions" else found.find(f".//{tag('mwg-rs:RegionList')}")
+        return [] if holder is None else [item for box in holder for item in box if item.tag == tag("rdf:li")]
 
     # --- changing
 
     def _take_out(self) -> None:
         for item in self._items("mwg-rs:Regions"):
-            if _is_ours(item):
+            if is_ours(item):
                 item.getparent().remove(item)
         for entry in [(item.text or "").partition("=") for item in self._items(_ADDED)]:
             for item in self._items(entry[0]) if entry[0] in _LISTS else ():
@@ -198,17 +187,17 @@ class Sidecar:
         """The rdf:Bag or rdf:Seq of a list, made if need be."""
         found = self._property(name)
         if found is None:
-            found = etree.SubElement(self._description(name.partition(":")[0]), _tag(name))
-        boxes = (box for box in found if box.tag in {_tag(f"rdf:{k}") for k in ("Bag", "Seq", "Alt")})
+            found = etree.SubElement(self._description(name.partition(":")[0]), tag(name))
+        boxes = (box for box in found if box.tag in {tag(f"rdf:{k}") for k in ("Bag", "Seq", "Alt")})
         box = next(boxes, None)
-        return etree.SubElement(found, _tag(f"rdf:{kind}")) if box is None else box
+        return etree.SubElement(found, tag(f"rdf:{kind}")) if box is None else box
 
     def _description(self, *prefixes: str) -> Any:
         """A new rdf:Description about the same thing as those that are there."""
-        about = next((d.get(_tag("rdf:about")) for d in self._descriptions()), None) or ""
+        about = next((d.get(tag("rdf:about")) for d in self._descriptions()), None) or ""
         names = {prefix: NAMESPACES[prefix] for prefix in prefixes}
-        made = etree.SubElement(self._rdf, _tag("rdf:Description"), nsmap=names)
-        made.set(_tag("rdf:about"), about)
+        made = etree.SubElement(self._rdf, tag("rdf:Description"), nsmap=names)
+        made.set(tag("rdf:about"), about)
         return made
 
     def _add_regions(self, regions: Sequence[Region], stored_hw: tuple[int, int], *, keep_size: bool) -> None:
@@ -216,19 +205,19 @@ class Sidecar:
         if holder is None:
             description = self._description("mwg-rs", "stArea", "stDim", "knownface")
             holder = _structure(description, "mwg-rs:Regions")
-        inner = holder.find(_tag("rdf:Description"))
+        inner = holder.find(tag("rdf:Description"))
         fields = holder if inner is None else inner
-        size = fields.find(_tag("mwg-rs:AppliedToDimensions"))
+        size = fields.find(tag("mwg-rs:AppliedToDimensions"))
         if size is None or not keep_size:
             if size is not None:
                 fields.remove(size)
             size = _structure(fields, "mwg-rs:AppliedToDimensions", first=True)
             for key, value in (("w", stored_hw[1]), ("h", stored_hw[0]), ("unit", "pixel")):
-                etree.SubElement(size, _tag(f"stDim:{key}")).text = str(value)
-        listed = fields.find(_tag("mwg-rs:RegionList"))
+                etree.SubElement(size, tag(f"stDim:{key}")).text = str(value)
+        listed = fields.find(tag("mwg-rs:RegionList"))
         if listed is None:
-            listed = etree.SubElement(fields, _tag("mwg-rs:RegionList"))
-        box = etree.SubElement(listed, _tag("rdf:Bag")) if not len(listed) else listed[0]
+            listed = etree.SubElement(fields, tag("mwg-rs:RegionList"))
+        box = etree.SubElement(listed, tag("rdf:Bag")) if not len(listed) else listed[0]
         for region in regions:
             _add_region(box, region)
 
@@ -237,10 +226,10 @@ class Sidecar:
         for name in names:
             for (key, kind), value in zip(_LISTS.items(), _entries(name), strict=True):
                 if all(item.text != value for item in self._items(key)):
-                    etree.SubElement(self._container(key, kind), _tag("rdf:li")).text = value
+                    etree.SubElement(self._container(key, kind), tag("rdf:li")).text = value
                     added.append(f"{key}={value}")
         for entry in added:
-            etree.SubElement(self._container(_ADDED, "Bag"), _tag("rdf:li")).text = entry
+            etree.SubElement(self._container(_ADDED, "Bag"), tag("rdf:li")).text = entry
 
     def _prune(self) -> None:
         """Removes lists that are empty, and what is empty without them."""
@@ -249,7 +238,7 @@ class Sidecar:
             if found is not None and not self._items(name):
                 description = found.getparent()
                 description.remove(found)
-                if not len(description) and set(description.attrib) <= {_tag("rdf:about")}:
+                if not len(description) and set(description.attrib) <= {tag("rdf:about")}:
                     self._rdf.remove(description)
 
 
@@ -258,72 +247,22 @@ def _entries(name: str) -> tuple[str, str, str]:
     return name, f"People/{name.replace('/', '_')}", f"People|{name.replace('|', '_')}"
 
 
-def _tag(name: str) -> str:
-    prefix, _, local = name.partition(":")
-    return f"{{{NAMESPACES[prefix]}}}{local}"
-
-
 def _structure(parent: Any, name: str, *, first: bool = False) -> Any:
-    made = etree.Element(_tag(name))
-    made.set(_tag("rdf:parseType"), "Resource")
+    made = etree.Element(tag(name))
+    made.set(tag("rdf:parseType"), "Resource")
     parent.insert(0 if first else len(parent), made)
     return made
 
 
 def _add_region(box: Any, region: Region) -> None:
     names = {prefix: NAMESPACES[prefix] for prefix in ("mwg-rs", "stArea", "knownface")}
-    item = etree.SubElement(box, _tag("rdf:li"), nsmap=names)
-    item.set(_tag("rdf:parseType"), "Resource")
+    item = etree.SubElement(box, tag("rdf:li"), nsmap=names)
+    item.set(tag("rdf:parseType"), "Resource")
     area = _structure(item, "mwg-rs:Area")
     for key in ("x", "y", "w", "h"):
-        etree.SubElement(area, _tag(f"stArea:{key}")).text = f"{getattr(region, key):.6f}"
-    etree.SubElement(area, _tag("stArea:unit")).text = "normalized"
-    etree.SubElement(item, _tag("mwg-rs:Name")).text = region.name
-    etree.SubElement(item, _tag("mwg-rs:Type")).text = "Face"
+        etree.SubElement(area, tag(f"stArea:{key}")).text = f"{getattr(region, key):.6f}"
+    etree.SubElement(area, tag("stArea:unit")).text = "normalized"
+    etree.SubElement(item, tag("mwg-rs:Name")).text = region.name
+    etree.SubElement(item, tag("mwg-rs:Type")).text = "Face"
     extensions = _structure(item, "mwg-rs:Extensions")
-    etree.SubElement(extensions, _tag(_ID)).text = region.face_id
-
-
-def _levels(structure: Any) -> Iterator[Any]:
-    """Where the fields of a structure may stand: on it, or on the rdf:Description in it."""
-    yield structure
-    inner = structure.find(_tag("rdf:Description"))
-    if inner is not None:
-        yield inner
-
-
-def _field(structure: Any, name: str) -> str | None:
-    """A field's text: an attribute or an element."""
-    for level in _levels(structure):
-        if (value := level.get(_tag(name))) is not None:
-            return str(value)
-        if (child := level.find(_tag(name))) is not None:
-            return str(child.text or "")
-    return None
-
-
-def _area(item: Any) -> tuple[float, float, float, float] | None:
-    """x, y, w, h of a region; None where they cannot be read."""
-    for level in _levels(item):
-        area = level.find(_tag("mwg-rs:Area"))
-        if area is not None:
-            try:
-                x, y, w, h = (float(_field(area, f"stArea:{key}") or "") for key in ("x", "y", "w", "h"))
-            except ValueError:
-                return None
-            return (x, y, w, h) if all(map(isfinite, (x, y, w, h))) else None
-    return None
-
-
-def _is_ours(item: Any) -> bool:
-    return _face_id(item) is not None
-
-
-def _face_id(item: Any) -> str | None:
-    """Of a region that we have put in; None of another program's."""
-    for node in item.iter(etree.Element):
-        if node.tag == _tag(_ID):
-            return str(node.text or "")
-        if (value := node.get(_tag(_ID))) is not None:
-            return str(value)
-    return None
+    etree.SubElement(extensions, tag(FACE_ID)).text = region.face_id
