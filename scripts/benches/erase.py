@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 
 from app import traces
-from app.forgetting import forget_person, rewrite_results
+from app.forgetting import forget_person, owe_results, rewrite_results
 from app.runs.ledger import Done, Found, Ledger
-from app.runs.records import Content, NewFace
+from app.runs.output import FORMATS
+from app.runs.output.again import write_and_note
+from app.runs.records import Content, NewFace, runs_of
 from app.services import Services
 from pipeline.config import Settings, home
 from pipeline.gallery import Gallery, NewSample
@@ -35,25 +37,31 @@ def run(arguments: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="scripts/bench erase")
     parser.add_argument("--faces", type=int, nargs="+", default=[10_000, 100_000], help="faces of the run")
     parser.add_argument("--samples", type=int, default=10, help="enrolled photos of the person who is erased")
+    parser.add_argument("--results", action="store_true", help="the run has written tables and a report before")
     options = parser.parse_args(arguments)
-    return {f"{count}": _measured(count, options.samples) for count in options.faces}
+    return {f"{count}": _measured(count, options.samples, results=options.results) for count in options.faces}
 
 
-def _measured(faces: int, samples: int) -> dict[str, float]:
+def _measured(faces: int, samples: int, *, results: bool) -> dict[str, float]:
     draw = np.random.default_rng(0)
     people = _unit(draw.normal(size=(_PEOPLE, _DIMENSION)))
     with tempfile.TemporaryDirectory(dir=home()) as folder:
         services = _services(Path(folder), people, samples)
         _make_run(Path(folder), people, faces, draw)
         name, gallery = "person 0000", services.gallery
+        if results:
+            (run,) = runs_of(services.settings.home)
+            run.decide(services)
+            write_and_note(run, Path(folder) / "out", FORMATS, assets=False)
         needles = traces.needles_of(gallery.export(name))
         began = time.perf_counter()
         forgotten, _ = forget_person(services, name)
         forgot = time.perf_counter()
+        owe_results(services, needles)
         gallery.erase(name)
         gallery.load()
         erased = time.perf_counter()
-        rewrite_results(services)
+        written = rewrite_results(services)
         decided = time.perf_counter()
         scan = traces.scan([Path(folder)], needles)
         ended = time.perf_counter()
@@ -63,6 +71,7 @@ def _measured(faces: int, samples: int) -> dict[str, float]:
         "decide_and_forget_s": forgot - began,
         "erase_from_gallery_s": erased - forgot,
         "decide_again_s": decided - erased,
+        "results_written": len(written.files),
         "search_for_traces_s": ended - decided,
         "searched_mb": scan.size / 1e6,
         "needles": len(needles),
