@@ -6,6 +6,7 @@ Profiles ship in data/policies/.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 PROFILES = ("home", "strict")
 FILE = "policy.toml"
+MOST_DAYS = 36_525
+"""A hundred years: what is counted from today stays within the calendar."""
 
 Decisions = Literal["off", "summary", "each"]
 Lookalikes = Literal["off", "warn", "refuse"]
@@ -43,7 +46,7 @@ class DefaultConsent(_Section):
 
     purpose: str = Field(min_length=1)
     basis: str = "consent"
-    days: int | None = Field(default=None, ge=1)
+    days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     text_version: str | None = None
 
 
@@ -59,7 +62,7 @@ class ConsentPolicy(_Section):
 
     required: bool = False
     purposes: tuple[str, ...] = ()
-    max_days: int | None = Field(default=None, ge=1)
+    max_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     default: DefaultConsent | None = None
 
 
@@ -83,9 +86,9 @@ class RetentionPolicy(_Section):
         runs_days: A run of `identify` is kept this long after it was touched last; None for ever.
     """
 
-    grace_days: int = Field(default=0, ge=0)
-    max_age_days: int | None = Field(default=None, ge=1)
-    runs_days: int | None = Field(default=None, ge=1)
+    grace_days: int = Field(default=0, ge=0, le=MOST_DAYS)
+    max_age_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
+    runs_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
 
     @property
     def grace(self) -> timedelta:
@@ -190,7 +193,7 @@ def policy_file(settings: Settings) -> Path:
     if settings.policy:
         return Path(settings.policy).expanduser()
     own = settings.home / FILE
-    return own if own.is_file() else profile_file("home")
+    return own if os.path.lexists(own) else profile_file("home")  # a link to nowhere is no leave to do without
 
 
 def install(settings: Settings, source: Path) -> Policy:

@@ -88,10 +88,10 @@ class Upkeep(Changes):
         self.require(Role.ADMIN)
         self.gallery.backup(file)
 
-    def restore(self, file: Path) -> None:
+    def restore(self, file: Path, *, in_the_open: bool = False) -> None:
         """Replaces everything in the gallery by a backup. Errors: `Gallery.restore`."""
         self.require(Role.ADMIN)
         from pipeline.gallery import Anchor, Gallery, Scribe
 
         scribe = Scribe(self.actor.name, Anchor(self.settings.home))
-        Gallery.restore(file, self.settings.gallery_location, scribe)
+        Gallery.restore(file, self.settings.gallery_location, scribe, in_the_open=in_the_open)

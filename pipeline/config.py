@@ -167,7 +167,7 @@ class Settings(BaseModel):
         """
         source = file or home() / "settings.toml"
         values: dict[str, Any] = {}
-        if file is not None or source.is_file():
+        if file is not None or os.path.lexists(source):  # a link to nowhere is an error, no leave to do without
             values = _read_toml(source)
         if gallery := os.environ.get("KNOWNFACE_GALLERY"):
             values["gallery"] = gallery

@@ -181,14 +181,19 @@ def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A new 
 
 @app.command()
 def restore(
-    ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A file made by `backup`.")], yes: Yes = False
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A file made by `backup`.")],
+    yes: Yes = False,
+    in_the_open: Annotated[
+        bool, typer.Option("--in-the-open", help="A backup in the open may replace an encrypted gallery.")
+    ] = False,
 ) -> None:
     """Replace everything in the gallery by a backup."""
     context: Context = ctx.obj
     location = context.settings.gallery_location
     if context.may_ask and not yes and Path(location).exists():
         context.confirm(f"replace everything in the gallery {location} by {file}?")
-    context.services().restore(file)
+    context.services().restore(file, in_the_open=in_the_open)
     with _open(context) as services:
         subjects, samples = len(services.gallery), services.gallery.sample_count
     document = {"restored": str(file), "subjects": subjects, "samples": samples}

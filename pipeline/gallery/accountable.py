@@ -17,6 +17,7 @@ from pipeline.gallery.anchor import End, Signature
 from pipeline.gallery.audit import Entry, Note
 from pipeline.gallery.audit_check import Finding, Verdict
 from pipeline.gallery.reader import GalleryReader
+from pipeline.gallery.records import Problem
 
 IN_ONE_ENTRY = 500
 """Subjects that one entry of the log tells of."""
@@ -65,6 +66,13 @@ class AccountableGallery(GalleryReader):
                 ids = store.uids_of(connection, [names.normalise(name) for name in subjects])
                 body["subjects"] = sorted(ids.values())
             log.append(Note(action, target, body))
+
+    def _older(self, connection: Connection) -> list[Problem]:
+        """That an older copy was put in the gallery's place, as a problem."""
+        anchor, place = self._scribe.anchor, self._truth.place.label
+        found = [] if anchor is None else audit_check.older_than_seen(connection, anchor, place)
+        advice = "see `knownface audit verify`: who was erased since may be in it again"
+        return [Problem("older_than_seen", f"{one.message.rstrip('. ')}; {advice}") for one in found]
 
     def record_key_use(self) -> None:
         """Writes into the log that this process has opened the encrypted gallery, and with which key.

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.errors import SubjectExistsError, SubjectNotFoundError
-from pipeline.gallery import bound, names
+from pipeline.gallery import bound, names, programs
 from pipeline.gallery.schema import removed, samples, subjects, templates
 from pipeline.gallery.store import bump, chunks, subject_id, subject_ids, uid_of
 from pipeline.gallery.times import now_us
@@ -21,19 +21,20 @@ from pipeline.gallery.times import now_us
 def remove_subject(connection: Connection, name: str) -> int:
     """Removes a subject with everything that belongs to it; returns how many samples it had."""
     key = subject_id(connection, name)
+    programs.require_none(connection)
     generation = bump(connection, removal=True)
     mine = sa.select(samples.c.id).where(samples.c.subject_id == key)
     _bury(connection, mine, generation)
-    count = connection.execute(sa.delete(samples).where(samples.c.subject_id == key)).rowcount
-    connection.execute(sa.delete(subjects).where(subjects.c.id == key))
-    return int(count)
+    count = programs.delete(connection, samples, samples.c.subject_id == key)
+    programs.delete(connection, subjects, subjects.c.id == key)
+    return count
 
 
 def _bury(connection: Connection, sample_ids: sa.Select[tuple[int]], generation: int) -> None:
     """Removes the samples' templates of every model and leaves tombstones."""
     dead = sa.select(templates.c.id, sa.literal(generation)).where(templates.c.sample_id.in_(sample_ids))
     connection.execute(sa.insert(removed).from_select(["template_id", "generation"], dead))
-    connection.execute(sa.delete(templates).where(templates.c.sample_id.in_(sample_ids)))
+    programs.delete(connection, templates, templates.c.sample_id.in_(sample_ids))
 
 
 def remove_sample(connection: Connection, uid: str) -> None:
@@ -45,9 +46,10 @@ def remove_sample(connection: Connection, uid: str) -> None:
     row = connection.execute(sa.select(samples.c.id, samples.c.subject_id).where(samples.c.uid == uid)).one_or_none()
     if row is None:
         raise _no_sample(uid)
+    programs.require_none(connection)
     generation = bump(connection, removal=True)
     _bury(connection, sa.select(samples.c.id).where(samples.c.id == row.id), generation)
-    connection.execute(sa.delete(samples).where(samples.c.id == row.id))
+    programs.delete(connection, samples, samples.c.id == row.id)
     _drop_if_empty(connection, row.subject_id)
 
 
@@ -57,7 +59,7 @@ def _no_sample(uid: str) -> SubjectNotFoundError:
 
 def _drop_if_empty(connection: Connection, key: int) -> None:
     rest = sa.select(samples.c.id).where(samples.c.subject_id == key).exists()
-    connection.execute(sa.delete(subjects).where((subjects.c.id == key) & ~rest))
+    programs.delete(connection, subjects, (subjects.c.id == key) & ~rest)
 
 
 def rename(connection: Connection, old: str, new: str) -> None:
@@ -90,7 +92,7 @@ def merge(connection: Connection, source: str, target: str) -> int:
     mine = samples.c.subject_id == from_key
     bound.bind(connection, mine, to_key)
     count = connection.execute(sa.update(samples).where(mine).values(subject_id=to_key, changed=generation)).rowcount
-    connection.execute(sa.delete(subjects).where(subjects.c.id == from_key))
+    programs.delete(connection, subjects, subjects.c.id == from_key)
     return int(count)
 
 

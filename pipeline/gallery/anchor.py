@@ -66,6 +66,7 @@ class Anchor:
     def __init__(self, home: Path) -> None:
         self.folder = home / FOLDER
         self.signed_last: End | None = None
+        self._warned: set[str] = set()
 
     @property
     def key_file(self) -> Path:
@@ -152,10 +153,21 @@ class Anchor:
     def seen(self, place: str) -> End | None:
         """Where the chain of the gallery at a place was seen to end; None where it was not, or the note is torn."""
         try:
-            body = json.loads(self.note_file(place).read_text(encoding="utf-8"))
+            file = self.note_file(place)
+            body = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}  # a pipe is not waited for
             return End(str(body["chain_id"]), int(body["entries"]), str(body["last_hash"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def warn_once(self, place: str) -> None:
+        """Says that a gallery is not the one that was seen here; once a process."""
+        if place not in self._warned:
+            self._warned.add(place)
+            _log.warning(
+                "%s: is an older copy of the gallery, or another one: who was erased since may be in it again. See "
+                "`knownface audit verify`; `knownface audit accept` where that is as it should be",
+                place,
+            )
 
     def note(self, place: str, end: End) -> None:
         """Notes where the chain ends now. What cannot be noted is only logged: the entries are written already."""
@@ -192,6 +204,8 @@ def read_public(file: Path) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
 
     try:
+        if not file.is_file():  # a pipe would be waited for
+            raise ConfigError(f"{file}: is no file: put a public key there, or take it out")
         key = load_pem_public_key(file.read_bytes())
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error

@@ -104,6 +104,12 @@ def verify(
     return Verdict(chain.count, end, signature.key_id if good else "", tuple(findings[:SHOWN]))
 
 
+def older_than_seen(connection: Connection, anchor: Anchor, place: str) -> list[Finding]:
+    """What tells that this is not the gallery, or not its last state, that the data folder's note is about."""
+    head, seen = _head(connection), anchor.seen(place)
+    return [] if head is None or seen is None else _of_seen(connection, seen, head[0], "when it was seen last", "")
+
+
 class _Chain:
     """Follows the entries and keeps what does not fit."""
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.counting import counted
-from pipeline.gallery import bound_rights, in_use, names, snapshot
+from pipeline.gallery import bound_rights, in_use, names, programs, snapshot
 from pipeline.gallery.mirror import Mirror
 from pipeline.gallery.records import Problem, ProblemKind
 from pipeline.gallery.schema import LENIENT_VECTOR, removed, samples, subjects, templates
@@ -38,7 +38,7 @@ def broken_references(connection: Connection, *, repair: bool) -> list[Problem]:
     if orphan_samples:
         if repair:
             remove_templates(connection, templates.c.sample_id.in_(no_subject))
-            connection.execute(sa.delete(samples).where(samples.c.id.in_(no_subject)))
+            programs.delete(connection, samples, samples.c.id.in_(no_subject))
         text = f"{counted(len(orphan_samples), 'sample')} of no subject"
         problems.append(Problem("broken_reference", text, repair))
     orphan_templates = list(connection.execute(no_sample).scalars())
@@ -160,4 +160,4 @@ def remove_templates(connection: Connection, which: sa.ColumnElement[bool]) -> N
     generation = bump(connection, removal=True)
     dead = sa.select(templates.c.id, sa.literal(generation)).where(which)
     connection.execute(sa.insert(removed).from_select(["template_id", "generation"], dead))
-    connection.execute(sa.delete(templates).where(which))
+    programs.delete(connection, templates, which)

@@ -110,8 +110,14 @@ def mark(at: Meta, method: IndexMethod) -> str:
 
 def read_mark(text: str, method: IndexMethod) -> Meta | None:
     """The generation that a mark tells; None where it was made to search in another way, so that it is made anew."""
-    found = json.loads(text)
-    return Meta(*found["at"]) if found["method"] == method else None
+    try:
+        found = json.loads(text)
+        gallery_id, *numbers = found["at"]
+        same = found["method"] == method
+    except (ValueError, KeyError, TypeError, RecursionError):  # what we have not written
+        return None
+    whole = isinstance(gallery_id, str) and len(numbers) == 3 and all(type(number) is int for number in numbers)
+    return Meta(gallery_id, *numbers) if same and whole else None
 
 
 def search(index: ExternalIndex, vectors: F32, k: int) -> tuple[F32, I64]:

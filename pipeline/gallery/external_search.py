@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from pipeline.gallery.index import I64, check_k, check_vectors
 from pipeline.gallery.records import Problem
 from pipeline.gallery.rows import Columns, TruthRows
 from pipeline.gallery.schema import subjects
-from pipeline.gallery.settle import settle
+from pipeline.gallery.settle import SPARE, Fetched, settle
 from pipeline.gallery.store import Meta, chunks, read_meta
 from pipeline.gallery.truth import Truth
 from pipeline.gallery.vault.kept import sealer_of
@@ -27,6 +26,7 @@ from pipeline.types import F32, Candidates
 
 _log = logging.getLogger(__name__)
 _TRIES = 3
+_MORE = 8  # times the templates there are: further than the first question that could have had all of them
 
 
 class ExternalSearch:
@@ -94,10 +94,24 @@ class ExternalSearch:
                 names.update(_names(connection, known[1].tolist()))
             return known
 
-        for query, scores, _, labels in settle(partial(fetch, self._index, look_up), vectors, k, by_label=True):
+        def ask(queries: F32, count: int) -> Fetched:
+            if count > k + SPARE:
+                self._require_end(count)
+            return fetch(self._index, look_up, queries, count)
+
+        for query, scores, _, labels in settle(ask, vectors, k, by_label=True):
             real = labels != NOBODY
             answers[query] = Candidates(tuple([names[key] for key in labels[real].tolist()]), scores[real])
         return answers
+
+    def _require_end(self, count: int) -> None:
+        """Refuses to ask for ever more: an engine that always has as many candidates, but not those of the truth."""
+        with self._truth.reading() as connection:
+            there = self._rows.count(connection)
+        if count > _MORE * (there + SPARE):
+            raise IndexLostError(
+                f"{self._index.label}: proposes templates that the database does not have, without end"
+            )
 
     def loaded(self) -> FaissIndex:
         """There is none in memory.

@@ -33,5 +33,7 @@ def changing(truth: Truth, scribe: Scribe, *, erases: bool = False) -> Iterator[
             before, after = audit.append(connection, scribe, log)
             if anchor is not None:
                 noted = audit.remember(connection, anchor, truth.place.label, before, after)
+                if noted is None:
+                    anchor.warn_once(truth.place.label)
     if anchor is not None and noted is not None:
         anchor.note(truth.place.label, noted)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.gallery import check, documents, index_choice, tuning, upkeep
+from pipeline.gallery import check, documents, index_choice, programs, tuning, upkeep
 from pipeline.gallery.audit import NOBODY, Note, Scribe
 from pipeline.gallery.records import Problem
 from pipeline.gallery.rights import RightsGallery
@@ -118,6 +118,7 @@ class MaintainedGallery(RightsGallery):
         if problems:
             return problems  # nothing else can be trusted
         with self._changing(erases=True) if repair else self._looking() as (connection, log):
+            problems += self._older(connection) + programs.problems(connection)
             problems += check.broken_references(connection, repair=repair)
             problems += check.bad_vectors(connection, self._model_id, self.dimension, repair=repair)
             problems += check.samples_without_template(connection, self._model_id)
@@ -134,9 +135,11 @@ class MaintainedGallery(RightsGallery):
             self.record("backup")
 
     @staticmethod
-    def restore(file: str | Path, location: str | Path, scribe: Scribe = NOBODY) -> None:
+    def restore(
+        file: str | Path, location: str | Path, scribe: Scribe = NOBODY, *, in_the_open: bool = False
+    ) -> None:
         """Replaces everything in the gallery at `location` by a backup. Errors: `upkeep.restore`."""
-        upkeep.restore(Path(file), location, scribe)
+        upkeep.restore(Path(file), location, scribe, in_the_open=in_the_open)
 
     def compact(self) -> None:
         """Gives free space back and forgets what only helped other processes to follow."""

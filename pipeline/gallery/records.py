@@ -11,6 +11,8 @@ from pipeline.types import F32
 ProblemKind = Literal[
     "damaged_page",
     "bad_value",
+    "foreign_program",
+    "older_than_seen",
     "broken_reference",
     "template_without_sample",
     "bad_vector",

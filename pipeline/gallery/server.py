@@ -1,6 +1,8 @@
 """A truth on a server: PostgreSQL by URL.
 
-A URL that names no driver gets psycopg 3. What the driver's libpq knows goes into the URL's query; so a cluster is
+A URL that names no driver gets psycopg 3. To another machine the connection is encrypted, or there is none, unless the
+URL says otherwise; that it is the right machine is checked where the URL says `sslmode=verify-full`. What the driver's
+libpq knows goes into the URL's query; so a cluster is
 
     postgresql://user@/gallery?host=db1:5432&host=db2:5432&target_session_attrs=read-write
 
@@ -14,6 +16,8 @@ to the gallery's identity: what was derived before is made anew.
 
 from __future__ import annotations
 
+import ipaddress
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -38,6 +42,7 @@ _WENT_AWAY = (
     "the connection to the database broke; whether what was under way was done is not known: look, then try again "
     "(enrolling twice is harmless)"
 )
+_NO_TLS = "only where nobody can come between, add sslmode=disable to the URL's query"
 _CANNOT_REACH = "the database cannot be reached (nothing was changed)"
 _NEVER_CONNECTED = ("connection failed", "failed to resolve", "connection timeout")
 _REFUSALS = {
@@ -102,6 +107,8 @@ def _set_up(engine: Engine, lock_timeout_s: float) -> None:
     @event.listens_for(engine, "do_connect")
     def _limit(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
         options.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
+        if _asks_for_nothing(options) and not _is_here(options):
+            options["sslmode"] = "require"
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, record: Any) -> None:
@@ -117,6 +124,25 @@ def _set_up(engine: Engine, lock_timeout_s: float) -> None:
     def _begin(connection: Connection) -> None:
         if connection.get_execution_options().get("knownface_write"):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+
+
+def _asks_for_nothing(options: dict[str, Any]) -> bool:
+    """Whether nobody has said how the connection is protected: libpq would talk in the open to who asks it to."""
+    named = {"sslmode", "service", "gssencmode"} & options.keys()
+    return not named and not os.environ.keys() & {"PGSSLMODE", "PGSERVICE"}
+
+
+def _is_here(options: dict[str, Any]) -> bool:
+    """Whether all hosts are this machine: no name, a socket's folder, the loopback."""
+    hosts = str(options.get("hostaddr") or options.get("host") or os.environ.get("PGHOST", "")).split(",")
+    return all(host in ("", "localhost") or host[0] in "/@" or _is_loopback(host) for host in hosts)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def timeline_of(connection: Connection) -> int:
@@ -171,5 +197,7 @@ def named(label: str, error: BaseException) -> GalleryError | None:
     if state in _GONE or (state is None and type(error).__name__ == "OperationalError"):
         text = " ".join(str(error).split())
         never = any(words in text for words in _NEVER_CONNECTED)
+        if "SSL was required" in text:
+            text += f"; {_NO_TLS}"
         return GalleryUnreachableError(f"{label}: {f'{_CANNOT_REACH}: {text}' if never else _WENT_AWAY}")
     return None

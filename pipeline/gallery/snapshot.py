@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -137,6 +138,15 @@ def load(file: Path, model_id: str, dimension: int, truth: Meta, sealer: Sealer 
         OSError: It cannot be read.
     """
     header = _read_header(file)
+    try:
+        return _opened(file, header, model_id, dimension, truth, sealer)
+    except (KeyError, TypeError, AttributeError) as error:  # JSON that fits its hash, and is none of ours
+        raise SnapshotError("its header is of another kind") from error
+
+
+def _opened(
+    file: Path, header: dict[str, Any], model_id: str, dimension: int, truth: Meta, sealer: Sealer | None
+) -> Snapshot:
     at = Meta(*header["at"])
     if header["model_id"] != model_id or header["dimension"] != dimension:
         raise SnapshotError("it is of another model")
@@ -173,12 +183,15 @@ def generation_of(file: Path) -> int:
     """The generation an index file shows; -1 where that cannot be told."""
     try:
         return Meta(*_read_header(file)["at"]).generation
-    except (SnapshotError, OSError):
+    except (SnapshotError, OSError, ValueError, KeyError, TypeError):
         return -1
 
 
 def _read_header(file: Path) -> dict[str, Any]:
-    size = file.stat().st_size
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        raise SnapshotError("it is no file")
+    size = status.st_size
     with file.open("rb") as source:
         prefix = source.read(_PREFIX.size)
         if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
@@ -187,7 +200,10 @@ def _read_header(file: Path) -> dict[str, Any]:
         text = source.read(min(length, size))
     if hashlib.sha256(text).digest() != digest:
         raise SnapshotError("its header is damaged")
-    header: dict[str, Any] = json.loads(text)
+    try:
+        header: dict[str, Any] = json.loads(text)
+    except RecursionError as error:
+        raise SnapshotError("its header is nested too deeply") from error
     return header
 
 

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 from pipeline.errors import GalleryDamagedError
 
+LAST_US = 253_402_300_799_000_000
+"""The last second of the year 9999: no calendar here goes further."""
+
 
 def now_us() -> int:
     """Now."""

@@ -16,7 +16,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError
+from pipeline.errors import GalleryBusyError, GalleryDamagedError, GalleryError, VaultError
 from pipeline.gallery import backup_file, private, server, store, times
 from pipeline.gallery.anchor import End
 from pipeline.gallery.audit import NOBODY, Scribe
@@ -67,7 +67,7 @@ def backup(truth: Truth, file: Path) -> None:
         sync_folder(file.parent)
 
 
-def restore(file: Path, location: str | Path, scribe: Scribe = NOBODY) -> None:
+def restore(file: Path, location: str | Path, scribe: Scribe = NOBODY, *, in_the_open: bool = False) -> None:
     """Replaces everything in a gallery by a backup, in one transaction; galleries open elsewhere follow.
 
     The audit log is not turned back: it goes on, with an entry that a backup was restored.
@@ -79,6 +79,7 @@ def restore(file: Path, location: str | Path, scribe: Scribe = NOBODY) -> None:
         GalleryVersionError: The backup, or the gallery to replace, was made by a newer version.
         GalleryBusyError: The gallery is locked by another process.
         LegalHoldError: Somebody in the gallery to replace may not be erased.
+        VaultError: The gallery to replace is encrypted and the backup is not, unless `in_the_open`.
     """
     from filelock import Timeout  # noqa: PLC0415
 
@@ -91,6 +92,8 @@ def restore(file: Path, location: str | Path, scribe: Scribe = NOBODY) -> None:
         raise GalleryError(f"{place.label}: {READ_ONLY}")
     with named_errors(place.label):
         backup_file.check_target(place.folder)
+        if not in_the_open:
+            _require_as_closed(file, place.folder / DATABASE, scribe, place.label)
     folder = place.folder
     temporary = folder / f"restore.{os.getpid()}{TEMPORARY}"
     try:
@@ -116,9 +119,23 @@ def restore(file: Path, location: str | Path, scribe: Scribe = NOBODY) -> None:
         raise GalleryBusyError(f"{place.label}: another process is preparing the gallery; try again") from error
 
 
-def _is_encrypted(database: Path) -> bool:
-    with _connected(database) as connection:
-        return connection.execute("SELECT 1 FROM vault").fetchone() is not None
+def _require_as_closed(file: Path, database: Path, scribe: Scribe, label: str) -> None:
+    noted = scribe.anchor is not None and Seen(scribe.anchor.folder).file(label).exists()
+    if not _is_encrypted(file, "immutable=1") and (noted or _is_encrypted(database)):
+        raise VaultError(
+            f"{file}: is not encrypted, and the gallery {label} is: whoever is enrolled then would stand in the open; "
+            "nothing was changed. To do it, and encrypt again: `gallery restore --in-the-open`, then `vault init`"
+        )
+
+
+def _is_encrypted(database: Path, how: str = "mode=ro") -> bool:
+    if not database.exists():
+        return False
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?{how}", uri=True)) as connection:
+        try:
+            return connection.execute("SELECT 1 FROM vault").fetchone() is not None
+        except sqlite3.DatabaseError:  # an older schema, or what is no database any more
+            return False
 
 
 def _bring_up_to_date(file: Path, old: OldLog, scribe: Scribe, label: str) -> End | None:

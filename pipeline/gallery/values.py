@@ -16,6 +16,7 @@ from pipeline.gallery.documents import MAX_KEPT, decode, identity
 from pipeline.gallery.records import Problem
 from pipeline.gallery.schema import LATER_COLUMNS, consent, documents, holds, meta, samples, subjects, templates, vault
 from pipeline.gallery.vault.kept import sealer_of
+from pipeline.gallery.times import LAST_US
 from pipeline.gallery.vault.sealer import DOCUMENT, SealError, is_sealed
 
 _IDS = (subjects.c.uid, samples.c.uid, samples.c.photo_sha256)
@@ -90,6 +91,8 @@ def _fault(connection: Connection, column: sa.Column[Any]) -> sa.ColumnElement[b
         faults.append(sa.func.typeof(column).not_in(kinds))
         if "real" in kinds:
             faults.append(sa.func.abs(_raw(column)) > sys.float_info.max)
+    if column.name.endswith("_us"):
+        faults.append(~_raw(column).between(0, LAST_US))
     if isinstance(column.type, LandmarkBytes):
         faults.append(sa.func.length(column) != LANDMARK_BYTES)
     if column is documents.c.body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import struct
 import tarfile
@@ -24,6 +25,11 @@ _MAX_FILES = 500
 _MAX_RATIO = 200  # weights hardly compress; zeros do, a thousandfold
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack a whole block at once, whatever is asked for
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment for a program that fetches: without what is ours, the key of an encrypted gallery above all."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith("KNOWNFACE_")}
 
 
 def sha256_of(file: Path) -> str:

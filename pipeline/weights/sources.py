@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.errors import FetchError
 from pipeline.weights.card_sources import FileSource, NpmSource, PackageSource, PackSource, Source, UrlSource
-from pipeline.weights.files import FILE_LIMIT, Progress, check_hash, extract_member
+from pipeline.weights.files import FILE_LIMIT, Progress, bare_environment, check_hash, extract_member
 
 _PASSWORD = re.compile(r"//[^/@\s]+@")  # in the address of somebody's own index
 _PIP_FETCH = Path(__file__).with_name("_pip_fetch.py")
@@ -92,7 +92,9 @@ def fetch_archive(source: PackageSource, target: Path, progress: Progress | None
     problem: str | None = "pip stopped without a word"
     with (
         tempfile.TemporaryFile() as errors,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process,  # noqa: S603
+        subprocess.Popen(  # noqa: S603 - our own script
+            command, env=bare_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+        ) as process,
     ):
         assert process.stdout is not None  # noqa: S101
         for line in process.stdout:

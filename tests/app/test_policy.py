@@ -69,12 +69,33 @@ def test_which_policy_is_in_force(tmp_path):
         ('name = "x"\n[retention]\ngrace_days = -1', "retention.grace_days"),
         ('name = "x"\n[audit]\ndecisions = "all"', "audit.decisions"),
         ("name = [", "TOML"),
+        *(
+            (f'name = "x"\n[{section}]\n{extra}{key} = {days}', key)
+            for days in (36_526, 3_650_000, 10**30)
+            for section, extra, key in (
+                ("consent", "", "max_days"),
+                ("consent.default", 'purpose = "x"\n', "days"),
+                ("retention", "", "grace_days"),
+                ("retention", "", "max_age_days"),
+                ("retention", "", "runs_days"),
+            )
+        ),
     ],
 )
 def test_a_policy_that_says_something_else_is_refused(tmp_path, text, what):
     (tmp_path / "policy.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=what):
         load_policy(Settings(home=tmp_path))
+
+
+def test_a_policy_that_is_no_file_is_not_taken_for_none(tmp_path):
+    file = tmp_path / "policy.toml"
+    for make in (lambda: file.symlink_to(tmp_path / "gone.toml"), file.mkdir):
+        make()
+        with pytest.raises(ConfigError, match=r"policy\.toml: cannot be read"):
+            load_policy(Settings(home=tmp_path))
+        file.unlink() if file.is_symlink() else file.rmdir()
+    assert load_policy(Settings(home=tmp_path)).name == "home"
 
 
 def test_nobody_is_enrolled_without_the_consent_that_is_demanded(strict, tmp_path):

@@ -44,6 +44,8 @@ def opened(data: npt.NDArray[np.uint8], sealer: Sealer, identity: Callable[[int]
         SealError: A block was altered, moved, or is under a key that is gone; or its end is missing.
     """
     places = list(_places(data))
+    if not places:  # nothing of it would be authenticated
+        raise SealError("was altered")
     starts = np.cumsum([0, *(length - OVERHEAD for _, length in places)])
     out = np.empty(int(starts[-1]), np.uint8)
 
@@ -72,10 +74,11 @@ def _places(data: npt.NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
 
 def _blocks(parts: Iterable[npt.NDArray[Any]]) -> Iterator[bytes]:
     gathered: list[bytes] = []
+    empty = True
     for part in parts:
         gathered.append(np.ascontiguousarray(part).tobytes())
         if sum(map(len, gathered)) >= _BYTES:
             yield b"".join(gathered)
-            gathered = []
-    if gathered:
+            gathered, empty = [], False
+    if gathered or empty:  # one block at least, so that an empty section is sealed too
         yield b"".join(gathered)

@@ -128,8 +128,10 @@ def _read_file(file: Path) -> MasterKey:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
             raise VaultLockedError(f"{file}: is no file, so it holds no key of the gallery")
-        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
-            raise VaultLockedError(f"{file}: others may read the gallery's key: chmod 600 {file}")
+        if private.others_may(file, private.READ):
+            raise VaultLockedError(
+                f"{file}: others may read the gallery's key: chmod 600 {file}, and see that it is yours"
+            )
         with file.open("rb") as stream:
             text = stream.read(1024).decode(errors="replace")
     except OSError as error:

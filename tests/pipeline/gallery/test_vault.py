@@ -174,7 +174,7 @@ def test_a_backup_made_before_makes_the_gallery_plain_again(tmp_path):
         gallery.backup(tmp_path / "plain.db")
         gallery.vault().init(KEY)
         gallery.release(NAMES[0])
-        Gallery.restore(tmp_path / "plain.db", tmp_path / "g")
+        Gallery.restore(tmp_path / "plain.db", tmp_path / "g", in_the_open=True)
         assert gallery.subjects()[0].name == NAMES[0]
         assert status_of(str(tmp_path / "g")).as_dict() == {"state": "off"}
         gallery.vault().init(KEY)

@@ -165,7 +165,7 @@ def test_a_gallery_does_not_become_one_in_the_open_without_a_word(watched):
 
 def test_a_backup_from_before_makes_it_plain_and_the_folder_knows_that(watched, tmp_path):
     folder, keys, scribe = watched
-    Gallery.restore(tmp_path / "plain.db", folder, scribe)
+    Gallery.restore(tmp_path / "plain.db", folder, scribe, in_the_open=True)
     with opened(folder, keys) as gallery:
         assert taken_for(gallery, f"{NAMES[0]} 0") == NAMES[0]
         gallery.vault().init(KEY)

@@ -46,10 +46,11 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     script = f"""#!{sys.executable}
-import pathlib, shutil, sys
+import os, pathlib, shutil, sys
 here = pathlib.Path(__file__).parent
 with (here / "calls").open("a") as calls:
     calls.write(" ".join(sys.argv[1:]) + chr(10))
+(here / "environment").write_text(repr(dict(os.environ)))
 if not (here / "archive.tgz").exists():
     sys.exit("npm error code E404" + chr(10) + "npm error 404 Not Found")
 shutil.copy(here / "archive.tgz", pathlib.Path(sys.argv[sys.argv.index("--pack-destination") + 1]) / "x-1.2.3.tgz")
@@ -102,3 +103,13 @@ def test_what_npm_says_and_a_missing_npm_are_one_line(
 def test_a_name_that_npm_would_take_for_something_else_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         source(package(), **wrong)
+
+
+def test_it_does_not_get_the_key_of_the_gallery(npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KNOWNFACE_VAULT_KEY", "c2VjcmV0")
+    monkeypatch.setenv("KNOWNFACE_GALLERY", "postgresql://u:c2VjcmV0@db1/gallery")
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "https://registry.example.org/")
+    (npm / "archive.tgz").write_bytes(package())
+    fetch(source(package()), tmp_path)
+    said = (npm / "environment").read_text()
+    assert ("c2VjcmV0" in said, "registry.example.org" in said) == (False, True)
