@@ -135,9 +135,7 @@ class MaintainedGallery(RightsGallery):
             self.record("backup")
 
     @staticmethod
-    def restore(
-        file: str | Path, location: str | Path, scribe: Scribe = NOBODY, *, in_the_open: bool = False
-    ) -> None:
+    def restore(file: str | Path, location: str | Path, scribe: Scribe = NOBODY, *, in_the_open: bool = False) -> None:
         """Replaces everything in the gallery at `location` by a backup. Errors: `upkeep.restore`."""
         upkeep.restore(Path(file), location, scribe, in_the_open=in_the_open)
 

@@ -15,8 +15,8 @@ from pipeline.gallery.column_types import LANDMARK_BYTES, LandmarkBytes
 from pipeline.gallery.documents import MAX_KEPT, decode, identity
 from pipeline.gallery.records import Problem
 from pipeline.gallery.schema import LATER_COLUMNS, consent, documents, holds, meta, samples, subjects, templates, vault
-from pipeline.gallery.vault.kept import sealer_of
 from pipeline.gallery.times import LAST_US
+from pipeline.gallery.vault.kept import sealer_of
 from pipeline.gallery.vault.sealer import DOCUMENT, SealError, is_sealed
 
 _IDS = (subjects.c.uid, samples.c.uid, samples.c.photo_sha256)
