@@ -11,6 +11,9 @@ import pytest
 
 from app.cli.main import main
 
+#: Who is enrolled in a gallery of the sample photos.
+PEOPLE = ["Barack Obama", "Emmanuel Macron", "Jacinda Ardern", "Joe Biden"]
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

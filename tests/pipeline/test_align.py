@@ -15,7 +15,7 @@ from pipeline.align import ARCFACE_112, TEMPLATES, TemplateAligner, similarity_t
 from pipeline.errors import DegenerateLandmarksError
 from pipeline.images import from_array, open_photo
 from pipeline.types import Detections
-from tests.hostile import encode
+from tests.photo_bytes import encode
 
 #: Read off the photo by hand: eyes, nose and mouth corners of Eileen Collins in scikit-image's 512x512 astronaut.
 ASTRONAUT = np.array([[203, 104], [248, 107], [226, 129], [205, 141], [244, 144]], np.float32)

@@ -15,7 +15,7 @@ from pipeline.images import from_array, open_photo
 from pipeline.protocols import Array
 from pipeline.types import Detections
 from tests.fakes import FakeSession, outputs_of_yunet
-from tests.hostile import encode
+from tests.photo_bytes import encode
 
 MARK = (255, 0, 0)  # red: RGB order matters
 
