@@ -32,6 +32,7 @@ OUT_OF_REACH = (
     "that a run does not look at them again, and go with `knownface runs remove`",
     "templates of photos that were only evaluated, never enrolled nor in a run: `knownface evaluate cache --clear`",
     "the audit log: it names nobody, and keeps the SHA-256 of photos where the policy logs each decision",
+    "where the gallery is on a database server: that server's own files, write-ahead log and copies",
     "the memory of other processes until their next search",
 )
 """What an erasure does not touch, as the certificate says it."""

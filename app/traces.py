@@ -48,12 +48,14 @@ class Scan:
         size: Their bytes.
         unread: Files that could not be read.
         traces: What is still there.
+        links: Symbolic links that were not followed: what lies behind them was not looked at.
     """
 
     files: int
     size: int
     unread: tuple[str, ...]
     traces: tuple[Trace, ...]
+    links: tuple[str, ...] = ()
 
 
 def needles_of(held: Mapping[str, Any]) -> list[Needle]:
@@ -85,6 +87,7 @@ def _codings(vector: np.ndarray[Any, np.dtype[np.float32]]) -> Iterator[bytes]:
         yield vector.astype(kind).tobytes()
     plain = vector.tobytes()
     yield plain.hex().encode()
+    yield plain.hex().upper().encode()
     yield base64.b64encode(plain)
 
 
@@ -116,8 +119,11 @@ def scan(folders: Sequence[Path], needles: Sequence[Needle], skip: Iterable[Path
         skip: Folders that are passed over.
     """
     passed, search = {path.resolve() for path in skip}, Search(needles)
-    count, size, unread, traces = 0, 0, [], []
+    count, size, unread, traces, links = 0, 0, [], [], []
     for file in _files(folders, passed):
+        if file.is_symlink():
+            links.append(str(file))
+            continue
         count += 1
         named: set[What] = {needle.what for needle in needles if needle.what == "name" and needle.data in bytes(file)}
         try:
@@ -127,10 +133,11 @@ def scan(folders: Sequence[Path], needles: Sequence[Needle], skip: Iterable[Path
             unread.append(f"{file} ({error.strerror})")
             found = named
         traces += [Trace(str(file), what) for what in sorted(found)]
-    return Scan(count, size, tuple(unread), tuple(traces))
+    return Scan(count, size, tuple(unread), tuple(traces), tuple(links))
 
 
 def _files(folders: Sequence[Path], passed: set[Path]) -> Iterator[Path]:
+    """Files, and links as they are: none is followed, since it may lead anywhere."""
     seen: set[Path] = set()
     queue = [folder.resolve() for folder in folders]
     while queue:
@@ -143,8 +150,8 @@ def _files(folders: Sequence[Path], passed: set[Path]) -> Iterator[Path]:
         seen.add(folder)
         for path in sorted(folder.iterdir()):
             if path.is_symlink():
-                continue
-            if path.is_dir():
+                yield path
+            elif path.is_dir():
                 queue.append(path)
             elif path.is_file() and path not in seen:
                 seen.add(path)

@@ -250,6 +250,8 @@ def _show_erasure(context: Context, subject: str, done: Erasure) -> None:
         context.say(f"still there: a {trace.what} in {trace.file}{why}")
     for file in scan.unread:
         context.say(f"could not be read: {file}")
+    for link in scan.links:
+        context.note(f"a link, not followed: nobody has looked at what lies behind {link}")
     context.say(f"certified by entry {done.entry[0]} of the audit log, {done.entry[1]}")
     for text in done.as_dict()["not_reached"]:
         context.note(f"not reached: {text}")

@@ -54,8 +54,8 @@ def delete(connection: Connection, table: sa.FromClause, which: sa.ColumnElement
     gone = connection.execute(sa.delete(table).where(which)).rowcount  # type: ignore[arg-type]
     if connection.execute(sa.select(sa.literal(1)).select_from(table).where(which).limit(1)).first() is not None:
         raise GalleryDamagedError(
-            f"the database keeps what is removed from its table {table.description}; nothing was removed: "
-            "`knownface gallery check` says which trigger or rule does it"
+            f"the database keeps what is removed from its table {table.description}; nothing was removed from the "
+            "gallery: `knownface gallery check` says which trigger or rule does it"
         )
     return int(gone)
 
@@ -69,5 +69,5 @@ def require_none(connection: Connection) -> None:
     if connection.dialect.name == "sqlite" and (found := foreign(connection)):
         raise GalleryDamagedError(
             f"the gallery's database has a {found[0]} that Knownface has not made, which could keep what is removed; "
-            "nothing was removed: drop it"
+            "nothing was removed from the gallery: drop it"
         )

@@ -64,12 +64,14 @@ def test_an_erasure_is_proved_and_certified(services):
     assert services.gallery.verify_audit().findings == ()
 
 
-@pytest.mark.parametrize("kind", ["f4", ">f4", "f8", "f2", "base64", "hex"])
+@pytest.mark.parametrize("kind", ["f4", ">f4", "f8", "f2", "base64", "hex", "HEX"])
 def test_a_vector_that_was_left_somewhere_is_found(services, kind):
     held = services.gallery.export(NAME)
     plain = base64.b64decode(held["samples"][0]["templates"][0]["vector_f32"])
     noise = np.random.default_rng(0).bytes(5000)
-    coded = {"base64": base64.b64encode(plain), "hex": plain.hex().encode()}.get(kind)
+    coded = {"base64": base64.b64encode(plain), "hex": plain.hex().encode(), "HEX": plain.hex().upper().encode()}.get(
+        kind
+    )
     left = coded if coded is not None else np.frombuffer(plain, "<f4").astype(kind).tobytes()
     folder = services.settings.home / "somewhere" / "deep"
     folder.mkdir(parents=True)
@@ -103,6 +105,19 @@ def test_a_needle_across_two_blocks_is_found(tmp_path, monkeypatch):
     (tmp_path / "f").write_bytes(b"-" * 60 + b"Zwetschkenbaum" + b"-" * 200)
     assert what(scan([tmp_path], [Needle("name", b"Zwetschkenbaum")])) == ["name"]
     assert scan([tmp_path], [Needle("name", b"Zwetschkenbaumx")]).traces == ()
+
+
+def test_a_link_is_named_and_not_followed(services, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "copy.txt").write_text(NAME, encoding="utf-8")
+    links = [services.settings.home / "folder", services.settings.home / "file", services.settings.home / "nowhere"]
+    for link, target in zip(links, (elsewhere, elsewhere / "copy.txt", elsewhere / "nothing"), strict=True):
+        link.symlink_to(target)
+    done = services.erase(NAME)
+    assert (done.scan.traces, done.complete) == ((), True)
+    assert sorted(done.scan.links) == sorted(map(str, links))
+    assert sorted(done.as_dict()["scan"]["links"]) == sorted(map(str, links))
 
 
 def test_a_name_that_another_bears_is_no_trace(services):
