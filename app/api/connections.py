@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from app.api.state import Limits
 
 _KEPT_BACK = 256  # files of our own: networks, databases, folders of runs
-_FEWEST = 64
+_FEWEST, _MOST = 64, 65_536
 
 
 class Connection(H11Protocol):
@@ -94,7 +94,10 @@ def most_connections(limits: Limits) -> int:
         return limits.connections or 1024
     import resource
 
-    return max(_FEWEST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _KEPT_BACK)
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        return _MOST
+    return max(_FEWEST, min(files - _KEPT_BACK, _MOST))
 
 
 def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -99,6 +100,11 @@ def test_a_body_with_two_ends_is_refused(port: int) -> None:
     assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_the_system_says_how_many_there_may_be() -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sets no such limit")
+def test_the_system_says_how_many_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
     assert most_connections(Limits(connections=7)) == 7
-    assert most_connections(Limits()) >= 64
+    for files, there_may_be in ((10, 64), (1024, 768), (1_048_576, 65_536), (resource.RLIM_INFINITY, 65_536)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, files=files: (files, files))
+        assert most_connections(Limits()) == there_may_be, files
