@@ -10,7 +10,7 @@ import streamlit as st
 from app.erasing import Retained
 from app.policy import policy_file
 from app.services import Services
-from app.web import guard, markup
+from app.web import guard, markup, state
 from app.web.texts import words
 
 _DUE, _SURE = "audit_due", "audit_sure"
@@ -61,7 +61,7 @@ def retention(service: Services) -> None:
         if not done.erased:
             st.html(markup.note("good", markup.fill(words.due_done, people=0, runs=len(done.runs))))
         else:
-            st.rerun()
+            state.again()
 
 
 def _erased(done: Retained) -> None:

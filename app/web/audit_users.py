@@ -10,7 +10,7 @@ from app.access import Role
 from app.access.users import User
 from app.services import Services
 from app.staff import Staff
-from app.web import guard, markup
+from app.web import guard, markup, state
 from app.web.texts import words
 from pipeline.errors import KnownfaceError
 
@@ -90,4 +90,4 @@ def _done(act: Callable[[], object], said: str, name: str) -> None:
         st.html(markup.note("bad", markup.error(error)))
         return
     st.session_state[_SAID] = markup.fill(said, name=name.strip())
-    st.rerun()
+    state.again()

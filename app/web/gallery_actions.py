@@ -31,7 +31,7 @@ def _finish(opened: str | None, said: str) -> None:
     """Shows another person, or everybody, and what was done."""
     st.session_state[OPEN], st.session_state[SAID] = opened, said
     forget()
-    st.rerun()
+    state.again()
 
 
 def export(service: Services, name: str) -> None:

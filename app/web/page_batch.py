@@ -99,7 +99,7 @@ def _from_zip(service: Services, name: str) -> None:
 def _done(said: str) -> None:
     st.session_state[_SAID] = said
     st.session_state.pop(_REMOVING, None)
-    st.rerun()
+    state.again()
 
 
 # --- those there are ------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def _list(service: Services, refreshed: bool) -> None:
     with state.sentences():
         there = batch.batches(service.settings.home)
         if refreshed and not any(one.busy for one in there):
-            st.rerun()
+            state.again()
         first = paging.offset("batch_page", len(there), _PER_PAGE)
         for one in there[first : first + _PER_PAGE]:
             with st.container(border=True):

@@ -129,7 +129,7 @@ def _measured(service: Services, measured: Measured) -> None:
             calibration.keep(service, points)
             saved = words.calibrate_saved.format(threshold=f"{point.threshold:.3f}")
             st.session_state[_SAID] = markup.text(saved)
-            st.rerun()
+            state.again()
     _charts(seen, point, f"{task}_{rate}")
 
 

@@ -34,7 +34,7 @@ def show() -> None:
         label = words.challenge_new if asked is None else words.challenge_other
         if st.button(label, type="primary" if asked is None else "secondary"):
             _ask(service)
-            st.rerun()
+            state.again()
         if asked is not None:
             _steps(asked.steps)
             _bring(service, asked)
@@ -87,7 +87,7 @@ def _bring(service: Services, asked: Challenge) -> None:
     st.session_state[_CAME] = came
     st.session_state.pop(_ASKED, None)
     _forget_video()
-    st.rerun()
+    state.again()
 
 
 def _result(came: Answer) -> str:

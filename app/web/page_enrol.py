@@ -132,7 +132,7 @@ def _button(service: Services, subject: str | None, faces: list[Faces], brought:
         st.session_state[_CONSENTED] = asked.consent.purpose if asked.consent and recorded else None
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
         st.session_state[_CLEAR] = True
-        st.rerun()
+        state.again()
 
 
 def _done(service: Services) -> None:
@@ -162,7 +162,7 @@ def _undo(service: Services, rows: list[Enrolment]) -> None:
     taken_back = service.undo(rows)
     st.session_state[_DONE] = []
     st.session_state["enrol_undone"] = taken_back
-    st.rerun()
+    state.again()
 
 
 def _use_name(name: str) -> None:

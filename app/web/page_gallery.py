@@ -29,7 +29,7 @@ def show() -> None:
                 _one(service, opened)
             except SubjectNotFoundError:  # another session removed or renamed the person meanwhile
                 st.session_state[_OPEN] = None
-                st.rerun()
+                state.again()
 
 
 def _everybody(service: Services) -> None:

@@ -128,7 +128,7 @@ def _progress() -> None:
             elif now.state == "stopped":
                 st.button(words.models_go_on, key="models_go_on", type="primary", on_click=_go_on)
         if was_busy and not now.busy:
-            st.rerun()
+            state.again()
 
 
 def _standing(now: Standing) -> str:
@@ -163,7 +163,7 @@ def _switch(service: Services, rows: list[dict[str, Any]]) -> None:
         label = words.models_rollback.format(name=kept.previous.embedder)
         if st.button(label, key="models_rollback", disabled=busy, help=words.models_rollback_help):
             model_jobs.rollback(service, config=guard.config_file())
-            st.rerun()
+            state.again()
     if not names:
         st.html(markup.note("info", markup.text(words.models_no_other)))
         return
@@ -181,7 +181,7 @@ def _switch(service: Services, rows: list[dict[str, Any]]) -> None:
     if st.button(label, key="models_go", type="primary", disabled=busy or (bool(checked[3]) and not leave)):
         model_jobs.use(service, chosen, photos=photos, leave_behind=leave, config=guard.config_file())
         st.session_state[_CHECKED] = None
-        st.rerun()
+        state.again()
 
 
 def _left(service: Services, problems: list[Problem]) -> bool:
@@ -212,7 +212,7 @@ def _liveness(service: Services, rows: list[dict[str, Any]]) -> None:
     if on:
         if st.button(words.models_liveness_stop, key="liveness_off", disabled=busy):
             model_jobs.use(service, OFF["liveness"], config=guard.config_file())
-            st.rerun()
+            state.again()
     elif not names:
         st.html(f'<p class="kf">{markup.text(words.models_liveness_none)}</p>')
         st.code("knownface models pull liveness.faceplugin", language=None)
@@ -220,4 +220,4 @@ def _liveness(service: Services, rows: list[dict[str, Any]]) -> None:
         name = names[0] if len(names) == 1 else st.selectbox(words.models_liveness, names, key="liveness_chosen")
         if st.button(words.models_liveness_start, key="liveness_on", disabled=busy):
             model_jobs.use(service, name, config=guard.config_file())
-            st.rerun()
+            state.again()

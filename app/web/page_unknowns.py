@@ -32,7 +32,7 @@ def show() -> None:
             unknown_one.draw(service, registry, registry.resolve(opened))
         except UnknownClusterError:  # named or merged meanwhile, in another session
             st.session_state[unknown_one.OPEN] = None
-            st.rerun()
+            state.again()
 
 
 def _everybody(service: Services, registry: Registry) -> None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import streamlit as st
 
@@ -135,6 +135,16 @@ def sentences() -> Iterator[None]:
         st.html(markup.note("bad", markup.error(error)))
     except OSError as error:
         st.html(markup.note("bad", markup.fill(words.unexpected_system, message=error.strerror or str(error))))
+
+
+def again() -> NoReturn:
+    """Draws the page anew; where somebody has clicked meanwhile, what they clicked is done instead.
+
+    `st.rerun` asks for the page that it is called on, in place of whatever waits: who had just chosen another page
+    stayed on this one. An element is where Streamlit looks whether something waits, and that draws all anew too.
+    """
+    st.empty()
+    st.rerun()
 
 
 def session_ended() -> None:

@@ -74,7 +74,7 @@ def _grid(number: int, faces: Sequence[Member], seen: dict[str, bytes], start: i
 def _finish(opened: str | None, said: str) -> None:
     open_one(opened)
     st.session_state[SAID] = said
-    st.rerun()
+    state.again()
 
 
 def _name(service: Services, registry: Registry, number: int) -> None:

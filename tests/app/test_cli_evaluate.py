@@ -221,6 +221,7 @@ def test_erasing_a_subject_erases_what_is_kept_of_its_photos(
 ) -> None:
     monkeypatch.setattr(app.services, "embedder_identity", lambda _: (MODEL_ID, DIMENSION))
     monkeypatch.setattr(pipeline.build, "embedder_identity", lambda _: (MODEL_ID, DIMENSION))
+    monkeypatch.setattr(app.services, "operating_points", lambda _: ())
     gallery = tmp_path / "gallery"
     assert run("evaluate", "folder", photos)[0] == 0
     kept = run("evaluate", "cache")[1]["templates"]

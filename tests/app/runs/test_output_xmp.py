@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import PIL.Image
@@ -60,7 +61,7 @@ def photo(tmp_path: Path) -> Photo:
         exif = PIL.Image.Exif()
         exif[0x0112] = orientation
         file = tmp_path / name
-        PIL.Image.new("RGB", HW[::-1], hash(name) % 255).save(file, form, exif=exif)
+        PIL.Image.new("RGB", HW[::-1], crc32(name.encode()) % 255).save(file, form, exif=exif)
         return file
 
     return make
