@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -106,6 +107,7 @@ class Gate:
         try:
             if scheme.lower() == "bearer" and shown.strip():
                 request.scope["key_id"], actor = await self._bearer(shown.strip())
+                request.scope["still"] = partial(self._still, shown.strip())
                 caller = request.scope["key_id"]
             elif await run_in_threadpool(self._state.open_to_all):
                 self._require_own(request)
@@ -133,6 +135,16 @@ class Gate:
             return await self._state.tokens.actor(shown)
         key, actor = await run_in_threadpool(self._state.keys.actor, shown)
         return key.id, actor
+
+    async def _still(self, shown: str) -> bool:
+        """Whether who shows this is let in even now: what lasts for long asks now and then."""
+        try:
+            await self._bearer(shown)
+        except (KeyRefusedError, TokenRefusedError, NotAllowedError):
+            return False
+        except KnownfaceError:  # the provider is away, for instance: who came in stays until it answers
+            return True
+        return True
 
     def _wait(self, caller: str) -> None:
         if wait := self._pace.take(caller, time.monotonic()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ class Limits:
         answer_s: Seconds in which some of an answer has to be taken.
         connections: At once; 0 for as many as the system allows.
         followers: Requests that follow runs at the same time.
+        followers_each: As many of them may be one caller's.
         batch: Photos that share a pass at most; 1 for none.
     """
 
@@ -61,6 +63,7 @@ class Limits:
     answer_s: float = 60.0
     connections: int = 0
     followers: int = 64
+    followers_each: int = 16
     batch: int = 1
 
 
@@ -75,7 +78,7 @@ class State:
         config: The settings file in use.
         names: Names the server answers to while nobody needs a key.
         stopping: It is about to end: what lasts for long ends itself.
-        followers: Requests that follow a run now.
+        followers: Requests that follow a run now, by caller.
     """
 
     services: Services
@@ -84,7 +87,7 @@ class State:
     config: Path | None = None
     names: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
     stopping: threading.Event = field(default_factory=threading.Event)
-    followers: int = 0
+    followers: Counter[str] = field(default_factory=Counter)
     measures: Measures = field(default_factory=Measures)
 
     def __post_init__(self) -> None:

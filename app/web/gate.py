@@ -65,13 +65,18 @@ class Gate:
 
 
 def _unframed(send: Send) -> Send:
-    """Lets no other site show a page inside its own, where a click would be meant for something else."""
+    """Lets no other site show a page inside its own, where a click would be meant for something else.
+
+    Nor does one learn from which page somebody came; and a browser takes no answer for another kind of file than it is.
+    """
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers.setdefault("Content-Security-Policy", "frame-ancestors 'self'")
             headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+            headers.setdefault("Referrer-Policy", "same-origin")
         await send(message)
 
     return sent

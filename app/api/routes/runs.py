@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from pipeline.errors import RunNotFoundError
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Security(BEARER)])
 Name = Annotated[str, Path(description="Of the run.", examples=["summer"], max_length=200)]
-_ASK_S, _BEAT_S = 0.5, 15.0
+_ASK_S, _BEAT_S, _KNOWN_S = 0.5, 15.0, 10.0
 _ENDED = {"finished", "stopped", "failed"}
 _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 _RUN = {"type": "string", "contentMediaType": "application/json", "description": "As `GET /v1/runs/{name}`."}
@@ -100,17 +101,21 @@ def show_run(services: Acting, name: Name) -> models.Run:
     },
     response_class=StreamingResponse,
 )
-async def follow(state: Shared, services: Acting, name: Name) -> StreamingResponse:
-    """How far a run is, whenever that changes, as server-sent events; ends with the run."""
-    if state.followers >= state.limits.followers:
+async def follow(request: Request, state: Shared, services: Acting, name: Name) -> StreamingResponse:
+    """How far a run is, whenever that changes, as server-sent events; ends with the run, and with the caller's key."""
+    caller = request.scope.get("key_id", "")
+    if state.followers.total() >= state.limits.followers or state.followers[caller] >= state.limits.followers_each:
         raise RefusedError("overloaded", "too many follow runs: ask GET /v1/runs/{name} now and then instead", 30.0)
     first = await run_in_threadpool(_found, services.settings.home, name)
-    return StreamingResponse(_events(state, services.settings.home, name, first), media_type="text/event-stream")
+    events = _events(request, state, services.settings.home, name, first)
+    return StreamingResponse(events, media_type="text/event-stream")
 
 
-async def _events(state: State, home: Any, name: str, now: batch.Batch | None) -> AsyncIterator[str]:
+async def _events(request: Request, state: State, home: Any, name: str, now: batch.Batch | None) -> AsyncIterator[str]:
+    caller, still = request.scope.get("key_id", ""), request.scope.get("still")
     said, beat = "", time.monotonic()
-    state.followers += 1
+    known = beat
+    state.followers[caller] += 1
     try:
         while now is not None and not state.stopping.is_set():
             text = _shown(now).model_dump_json()
@@ -123,9 +128,14 @@ async def _events(state: State, home: Any, name: str, now: batch.Batch | None) -
                 yield ": still here\n\n"
                 beat = time.monotonic()
             await asyncio.sleep(_ASK_S)
+            if still is not None and time.monotonic() - known > _KNOWN_S:
+                if not await still():
+                    return
+                known = time.monotonic()
             now = await run_in_threadpool(batch.batch_of, home, name)
     finally:
-        state.followers -= 1
+        state.followers[caller] -= 1
+        state.followers += Counter()  # forgets who follows nothing
 
 
 @router.get(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app import brought, jobs, unknowns
+from app import batch, brought, jobs, unknowns
 from app.access import Role
 from app.api import zips
+from app.api.routes import runs
 from app.api.state import State
 from app.runs.output.again import remember
 from app.runs.output.write import write_results
@@ -147,13 +150,38 @@ def test_a_run_is_followed_read_and_erased(client: TestClient, state: State) -> 
     name, data = events.text.strip().split("\n")
     assert name == "event: progress"
     assert json.loads(data.removeprefix("data: ")) == one
-    assert state.followers == 0
-    state.followers = state.limits.followers
-    assert client.get("/v1/runs/summer/events").json()["error"] == "overloaded"
+    assert not state.followers
+    for others in ({"somebody": state.limits.followers}, {"": state.limits.followers_each}):
+        state.followers = Counter(others)
+        assert client.get("/v1/runs/summer/events").json()["error"] == "overloaded"
+    state.followers = Counter({"somebody": state.limits.followers_each})
+    assert client.get("/v1/runs/summer/events").status_code == 200
     rows = [json.loads(line) for line in client.get("/v1/runs/summer/results").text.splitlines()]
     assert [row["photo"] for row in rows] == ["/p/a.jpg", "/p/a.jpg", "/p/b.jpg"]
     assert client.delete("/v1/runs/summer").json() == {"removed": "summer"}
     assert client.get("/v1/runs/summer").status_code == 404
+
+
+def test_events_end_with_the_key(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = state.services.settings.home
+    made_run(home, "summer", {"/p/a.jpg": ["ada"]})
+    key, one = key_for(state, Role.VIEWER), batch.batch_of(home, "summer")
+    assert one is not None
+    asked: list[str] = []
+
+    def under_way(_: Path, name: str) -> batch.Batch:
+        asked.append(name)
+        if len(asked) == 5:
+            state.keys.remove("robot")
+        return replace(one, state="running" if len(asked) < 500 else "finished")
+
+    monkeypatch.setattr(batch, "batch_of", under_way)
+    monkeypatch.setattr(runs, "_ASK_S", 0.01)
+    monkeypatch.setattr(runs, "_KNOWN_S", 0.03)
+    with client_of(state, key) as client:
+        assert client.get("/v1/runs/summer/events").text.count("event: progress") == 1
+    assert 5 <= len(asked) < 500
+    assert not state.followers
 
 
 def test_naming_an_unknown_writes_the_results_again(client: TestClient, state: State, tmp_path: Path) -> None:

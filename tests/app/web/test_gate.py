@@ -264,3 +264,4 @@ def test_where_nobody_logs_in_another_account_of_the_machine_is_kept_out(
 def test_no_other_site_can_show_a_page_in_a_frame_of_its_own(tmp_path: Path) -> None:
     headers = client_of(made(tmp_path)).get("/").headers
     assert (headers["x-frame-options"], headers["content-security-policy"]) == ("SAMEORIGIN", "frame-ancestors 'self'")
+    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
