@@ -19,12 +19,14 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-_OF_THEIR_OWN = ("tests/contracts", "tests/pipeline", "tests/browser", "tests/docs", "tests/training")
+_PROGRAMS = ("tests/app/api", "tests/app/client")
+_OF_THEIR_OWN = ("tests/contracts", "tests/pipeline", "tests/browser", "tests/docs", "tests/training", *_PROGRAMS)
 #: The longest first, so that the two processes end at about the same time. The first holds whatever no other one names.
 GROUPS: tuple[tuple[str, ...], ...] = (
     ("tests", *(f"--ignore={folder}" for folder in _OF_THEIR_OWN)),
     ("tests/pipeline/gallery", "tests/contracts"),  # who need PostgreSQL and Milvus, which are started once
     ("tests/browser", "tests/docs"),
+    _PROGRAMS,
     ("tests/pipeline", "--ignore=tests/pipeline/gallery"),
     ("tests/training",),
 )
